@@ -1,0 +1,95 @@
+"""The checkpoint to resume from: written as the run goes, at its epochs' ends, and when somebody stops it."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+
+AGREE_EVERY = 20  # steps between two agreements on stopping among several processes, each of which waits for all
+
+
+class RunStopped(Exception):
+    """Training was stopped from outside; the checkpoint to resume from is written."""
+
+
+class LastCheckpoint(Checkpoint):
+    """Save `last.ckpt` every so many steps, at the end of each epoch, and on SIGINT or SIGTERM, which then end the run.
+
+    A stop asked for at any moment is obeyed after the current step. Where an epoch's end or a validation follows that
+    step, it is awaited first, so that a checkpoint never stands between a step and the validation that belongs to it.
+    A second signal ends the process at once. Several processes agree on stopping every 20 steps.
+
+    Args:
+        path: of the checkpoint.
+        every_n_steps: steps between two checkpoints within an epoch.
+    """
+
+    def __init__(self, path: Path, every_n_steps: int = 500) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"checkpoint_every must be at least 1 step, got {every_n_steps}")
+        self.path, self.every_n_steps = path, every_n_steps
+        self.stop_requested = False
+        self._due = False
+        self._handlers: dict[int, Any] = {}
+
+    def request_stop(self, *_: Any) -> None:
+        """Ask the run to save and end after the current step; asked twice, it ends at once."""
+        if self.stop_requested:
+            self._restore_handlers()
+            raise KeyboardInterrupt
+        self.stop_requested = True
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Listen for signals from now on."""
+        self.stop_requested = self._due = False
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self.request_stop)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save where it is due and nothing that belongs to this step is still to come."""
+        self._due = self._due or trainer.global_step % self.every_n_steps == 0
+        if (self._due or self._stop(trainer)) and not _boundary_follows(trainer, batch_idx):
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save once the epoch and its validation are done."""
+        self._save(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave the signals as they were."""
+        self._restore_handlers()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Leave the signals as they were."""
+        self._restore_handlers()
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        self._due = False
+        trainer.save_checkpoint(self.path)
+        if self._stop(trainer, now=True):
+            raise RunStopped
+
+    def _stop(self, trainer: pl.Trainer, now: bool = False) -> bool:
+        if trainer.world_size == 1:
+            return self.stop_requested
+        if not now and trainer.global_step % AGREE_EVERY:
+            return False
+        return trainer.strategy.reduce_boolean_decision(self.stop_requested, all=False)
+
+    def _restore_handlers(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+
+def _boundary_follows(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Whether this batch is its epoch's last, or a validation comes right after it."""
+    interval = trainer.val_check_batch
+    validates = trainer.enable_validation and isinstance(interval, int) and (batch_idx + 1) % interval == 0
+    return trainer.is_last_batch or batch_idx + 1 == trainer.num_training_batches or validates

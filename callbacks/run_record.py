@@ -1,0 +1,92 @@
+"""Start the record of a run on disk, and time its parts."""
+
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+
+from records.environment import environment
+from records.metrics_csv import MetricsCSV
+from records.run_directory import RunDirectory, write_json
+
+
+class RunRecord(pl.Callback):
+    """Make the run directory once the data are there, and keep the seconds of training and of evaluation apart.
+
+    The seconds live in the checkpoint: a resumed run counts on. They are wall-clock times of this process; on an
+    accelerator a step's time shows up when somebody waits for the device, at the latest at the next evaluation.
+
+    Args:
+        directory: of the run.
+        config: the resolved configuration, as YAML.
+        resume: whether the directory is there already.
+        started: `time.monotonic()` when the process began.
+    """
+
+    def __init__(self, directory: RunDirectory | None, config: str, resume: bool, started: float) -> None:
+        self.directory, self.config, self.resume, self.started = directory, config, resume, started
+        self.begun = False
+        self.seconds = {"setup": 0.0, "training": 0.0, "evaluation": 0.0}
+        self._running: tuple[str, float] | None = None
+
+    def training_seconds(self) -> float:
+        """Seconds of training so far, evaluation apart."""
+        running = self._running
+        return self.seconds["training"] + (time.monotonic() - running[1] if running and running[0] == "training" else 0)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Make the directory; write configuration and environment."""
+        if stage != "fit" or not trainer.is_global_zero or self.directory is None:
+            return
+        if not self.resume:
+            self.directory.create()
+            self.directory.config().write_text(self.config)
+        write_json(self.directory.environment, environment())
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock, and cut rows off metrics.csv that the checkpoint does not know of."""
+        for logger in trainer.loggers:
+            if self.resume and isinstance(logger, MetricsCSV):
+                logger.resume(trainer.global_step)
+        self._switch("training")
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """From training to evaluation."""
+        if not trainer.sanity_checking:
+            self._switch("evaluation")
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Back to training, where there is some."""
+        if not trainer.sanity_checking:
+            self._switch("training" if trainer.state.fn == "fit" else None)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the clock."""
+        self._switch(None)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock of evaluation."""
+        self._switch("evaluation")
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the clock."""
+        self._switch(None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seconds so far."""
+        return self.seconds | {"training": self.training_seconds()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Count on from a checkpoint's seconds; those of a checkpoint loaded to be tested are another run's past."""
+        if self.resume and not self.begun:
+            self.seconds.update(state_dict)
+
+    def _switch(self, part: str | None) -> None:
+        now = time.monotonic()
+        if not self.begun:
+            self.begun = True
+            self.seconds["setup"] += now - self.started
+        if self._running is not None:
+            name, since = self._running
+            self.seconds[name] += now - since
+        self._running = (part, now) if part else None

@@ -1,0 +1,60 @@
+"""The progress bar: loss, accuracy and images a second, refreshed by the clock and not by the step."""
+
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import TQDMProgressBar
+
+
+class TrainingProgress(TQDMProgressBar):
+    """Lightning's bar, refreshed at most every `interval` seconds: a step that is not drawn costs one look at the clock.
+
+    Shows `loss` and `accuracy` of the last row logged, `val` (validation accuracy), and `images/s` since the last refresh.
+
+    Args:
+        interval: seconds between two refreshes.
+    """
+
+    def __init__(self, interval: float = 0.5) -> None:
+        super().__init__(refresh_rate=10)
+        self.interval = interval
+        self._drawn = (0.0, 0)
+        self._images_per_second = 0.0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Redraw if the interval is over or the epoch is."""
+        now = time.monotonic()
+        then, step = self._drawn
+        if now - then < self.interval and batch_idx + 1 != self.total_train_batches:
+            return
+        if then and trainer.global_step > step and now > then:
+            images = len(batch[1]) * trainer.world_size if isinstance(batch, (tuple, list)) else 0
+            self._images_per_second = images * (trainer.global_step - step) / (now - then)
+        self._drawn = now, trainer.global_step
+        bar = self.train_progress_bar
+        if not bar.disable:
+            bar.n = batch_idx + 1
+            bar.set_postfix(self.get_metrics(trainer, pl_module), refresh=False)
+            bar.refresh()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A new bar; the time between two epochs is nobody's speed."""
+        super().on_train_epoch_start(trainer, pl_module)
+        self._drawn = time.monotonic(), trainer.global_step
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Back to training, whose clock starts anew."""
+        super().on_validation_end(trainer, pl_module)
+        self._drawn = time.monotonic(), trainer.global_step
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:  # type: ignore[override]
+        """What stands behind the bar."""
+        shown = {"loss": "train/loss", "accuracy": "train/accuracy", "val": "val/accuracy"}
+        metrics = trainer.callback_metrics
+        items = {label: f"{float(metrics[key]):.4f}" for label, key in shown.items() if key in metrics}
+        if self._images_per_second:
+            items["images/s"] = f"{self._images_per_second:,.0f}"
+        return items

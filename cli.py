@@ -1,0 +1,77 @@
+"""Cadence's front door: `cadence COMMAND ...`, or `python cli.py COMMAND ...`.
+
+Nothing heavy is imported here: `cadence --help`, a mistyped command and a missing file are answered at once.
+"""
+
+import difflib
+import sys
+import time
+
+STARTED = time.monotonic()
+
+HELP = """usage: cadence COMMAND [options]
+
+Train image classifiers, and study how they train.
+
+commands:
+  fit          train a model, validate it, test its best checkpoint, keep the record in a run directory
+  test         test a run's checkpoint on the test images
+  list         experiments, models, datasets, optimizers and callbacks, a line each
+  data         fetch and verify datasets
+
+examples:
+  cadence fit -c digits_demo                    train and test a small network on real images, no download
+  cadence fit -c small_cnn_mnist --optimizer.lr 0.001
+  cadence fit --resume runs/small_cnn_mnist-...
+  cadence test --run_dir runs/small_cnn_mnist-...
+  cadence data fetch MNIST FashionMNIST CIFAR10
+
+options:
+  -h, --help   this page; `cadence COMMAND --help` shows a command's own
+  --version    Cadence's version
+  --debug      show the whole traceback of a mistake"""
+
+COMMANDS = ("fit", "test", "list", "data")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 2 after a mistake of the user's, 130 after a stop from outside."""
+    from commands.errors import report
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP)
+        return 0
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"cadence {version('cadence')}")
+        return 0
+    command, *rest = arguments
+    if command not in COMMANDS:
+        near = difflib.get_close_matches(command, COMMANDS, n=1)
+        hint = f"did you mean `cadence {near[0]}`?" if near else f"there are {', '.join(COMMANDS)}"
+        print(f"cadence: unknown command {command!r}: {hint}", file=sys.stderr)
+        return 2
+    try:
+        if command in ("fit", "test"):
+            from commands.training import run
+
+            return run(command, rest, STARTED)
+        if command == "list":
+            from commands.listing import run as run_list
+
+            return run_list(rest)
+        from commands.data import run as run_data
+
+        return run_data(rest)
+    except BaseException as error:
+        if debug:
+            raise
+        return report(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

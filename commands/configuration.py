@@ -1,0 +1,129 @@
+"""From the command line and YAML files to a model, a datamodule and a trainer, by LightningCLI."""
+
+import contextlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from jsonargparse import ArgumentError
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, instantiate_class
+from torch.optim import Optimizer
+
+import callbacks  # noqa: F401  (imported so that short class names resolve)
+import datamodules  # noqa: F401
+import lightning_modules  # noqa: F401
+import optimizers  # noqa: F401
+from commands.errors import UserError
+from commands.parsing import readable
+from datamodules import ImageDataModule
+from lightning_modules import ImageClassifier
+
+DEFAULT_SEED = 1
+
+
+class CadenceCLI(LightningCLI):
+    """LightningCLI with Cadence's defaults: one command, one flat configuration, mistakes as `UserError`.
+
+    Args:
+        command: `fit` or `test`, for the help page.
+        arguments: the command line behind the command, configuration files resolved.
+    """
+
+    def __init__(self, command: str, arguments: list[str]) -> None:
+        self.command, self.arguments = command, arguments
+        super().__init__(
+            model_class=pl.LightningModule,
+            subclass_mode_model=True,
+            datamodule_class=pl.LightningDataModule,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            trainer_defaults={"logger": False, "enable_model_summary": False, "enable_checkpointing": True},
+            seed_everything_default=DEFAULT_SEED,
+            parser_kwargs={"exit_on_error": False, "prog": f"cadence {command}", "dump_header": None},
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            run=False,
+        )
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The seed is a number here: a run is a function of it."""
+        parser.add_argument(
+            "--seed_everything", type=int, default=self.seed_everything_default, help="Seed of everything in the run."
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """What a run has beside model, data and trainer, and who tells whom."""
+        parser.add_argument("--run_dir", type=str | None, default=None, help="Directory of the run's record.")
+        parser.add_argument(
+            "--test_after_fit", type=bool, default=True, help="Test the best checkpoint once training has ended."
+        )
+        parser.add_argument(
+            "--checkpoint_every", type=int, default=500, help="Steps between two checkpoints within an epoch."
+        )
+        if self.command == "test":
+            parser.add_argument("--checkpoint", type=str | None, default=None, help="By default the run's best, or last.")
+        parser.add_optimizer_args((Optimizer,))
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+        for name in ("in_channels", "image_size", "num_classes"):
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        parser.set_defaults({"data": {"class_path": "datamodules.Digits"}})
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse `arguments`; a mistake becomes a `UserError`."""
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            try:
+                self.config = parser.parse_args(self.arguments)
+            except ArgumentError as error:
+                raise UserError(readable(str(error))) from error
+            except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+                raise UserError(readable(f"{type(error).__name__}: {error}")) from error
+
+    def instantiate_classes(self) -> None:
+        """Build the objects; a constructor's ValueError becomes a `UserError`."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, TypeError, OSError, pl.utilities.exceptions.MisconfigurationException) as error:
+            raise UserError(readable(str(error))) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # type: ignore[override]
+        """Not yet: the command adds its callbacks and loggers first, and then calls `build_trainer`."""
+        return None  # type: ignore[return-value]
+
+    def build_trainer(self, extra_callbacks: list[Callback], **kwargs: Any) -> pl.Trainer:
+        """The trainer of the configuration, with the command's own callbacks and arguments."""
+        try:
+            config = {**self._get(self.config_init, "trainer"), **kwargs}
+            return self._instantiate_trainer(config, extra_callbacks)
+        except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
+            raise UserError(readable(f"trainer: {error}")) from error
+
+    def resolved(self) -> str:
+        """The resolved configuration as YAML: fed to `-c`, it gives the same run in another directory."""
+        config = self.config.clone()
+        for key in ("config", "run_dir", "checkpoint"):
+            config.pop(key, None)
+        return self.parser.dump(config, skip_none=False, format="yaml")
+
+    def _add_configure_optimizers_method_to_model(self, subcommand: str | None) -> None:
+        init = self._get(self.config_init, "optimizer")
+        if not isinstance(self.model, ImageClassifier):
+            self.auto_configure_optimizers = True
+            super()._add_configure_optimizers_method_to_model(subcommand)
+        elif init is not None:
+            self.model.optimizer_factory = lambda groups: instantiate_class(groups, init)
+        elif self.command == "fit":
+            raise UserError("optimizer is missing: name one, e.g. --optimizer Adam --optimizer.lr 0.001")
+
+    def name(self) -> str:
+        """What to call the run: its first configuration file, else its model."""
+        files = [word for flag, word in zip(self.arguments, self.arguments[1:], strict=False) if flag in ("-c", "--config")]
+        return Path(files[0]).stem if files else type(self.model).__name__
+
+    @property
+    def images(self) -> ImageDataModule | None:
+        """The datamodule, where it is one of Cadence's."""
+        return self.datamodule if isinstance(self.datamodule, ImageDataModule) else None

@@ -1,0 +1,63 @@
+"""`cadence data fetch` and `cadence data verify`."""
+
+from commands.errors import UserError
+
+USAGE = """usage: cadence data fetch [--force] NAME...    fetch datasets into the cache; --force replaces what is there
+       cadence data verify [NAME...]       check every array in the cache by its SHA-256
+
+datasets: MNIST, FashionMNIST, CIFAR10
+The cache is $CADENCE_DATA, by default ~/.cache/cadence/data."""
+
+NAMES = ("MNIST", "FashionMNIST", "CIFAR10")
+
+
+def run(arguments: list[str]) -> int:
+    """Run `fetch` or `verify`; returns the exit status, 2 where a dataset is missing or damaged."""
+    if not arguments or any(word in ("-h", "--help") for word in arguments):
+        print(USAGE)
+        return 0
+    action, *names = arguments
+    force = "--force" in names
+    names = [_known(name) for name in names if name != "--force"]
+    if action == "fetch":
+        if not names:
+            raise UserError(f"cadence data fetch: name a dataset: {', '.join(NAMES)}")
+        return _fetch(names, force)
+    if action == "verify" and not force:
+        return _verify(names or list(NAMES))
+    raise UserError(f"cadence data {' '.join(arguments)}: there are `fetch [--force] NAME...` and `verify [NAME...]`")
+
+
+def _known(name: str) -> str:
+    by_lower = {known.lower(): known for known in NAMES}
+    if name.lower() not in by_lower:
+        raise UserError(f"cadence data: unknown dataset {name!r}; there are {', '.join(NAMES)}")
+    return by_lower[name.lower()]
+
+
+def _fetch(names: list[str], force: bool) -> int:
+    from datamodules.sources import fetch, terminal_progress
+
+    for name in names:
+        try:
+            with terminal_progress() as progress:
+                directory = fetch(name, force=force, progress=progress)
+        except (RuntimeError, OSError) as error:
+            raise UserError(str(error)) from error
+        print(f"{name}: verified, in {directory}")
+    return 0
+
+
+def _verify(names: list[str]) -> int:
+    from datamodules.sources import verify
+
+    status = 0
+    for name in names:
+        try:
+            checks = verify(name)
+        except (RuntimeError, OSError) as error:
+            raise UserError(str(error)) from error
+        for file, good, message in checks:
+            print(f"{name}: {file}: {'ok' if good else 'BAD'}{': ' + message if message else ''}")
+            status = status if good else 2
+    return status

@@ -1,0 +1,72 @@
+"""`cadence list`: what there is, read from the sources and not imported, so that it answers at once."""
+
+import ast
+from pathlib import Path
+
+from commands.errors import UserError
+from commands.shipped import shipped
+
+HOUSE = Path(__file__).resolve().parent.parent
+SECTIONS = {
+    "experiments": "cadence fit -c NAME",
+    "models": "--model NAME",
+    "datasets": "--data NAME",
+    "optimizers": "--optimizer NAME",
+    "callbacks": "--trainer.callbacks+=NAME",
+}
+
+
+def run(arguments: list[str]) -> int:
+    """Print all sections, or those named; returns the exit status."""
+    if any(word in ("-h", "--help") for word in arguments):
+        print(f"usage: cadence list [{' | '.join(SECTIONS)}]")
+        return 0
+    if unknown := [word for word in arguments if word not in SECTIONS]:
+        raise UserError(f"cadence list: there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    for section in arguments or SECTIONS:
+        entries = contents(section)
+        width = max(map(len, entries))
+        print(f"{section} ({SECTIONS[section]})")
+        for name, line in entries.items():
+            print(f"  {name:<{width}}  {line}")
+        print()
+    return 0
+
+
+def contents(section: str) -> dict[str, str]:
+    """Names and first lines of one section."""
+    if section == "experiments":
+        return {name: _first_comment(path) for name, path in shipped().items()}
+    if section == "optimizers":
+        from optimizers.capabilities import CAPABILITIES
+
+        return {name: capability.description for name, capability in CAPABILITIES.items()}
+    package = {"models": "lightning_modules", "datasets": "datamodules", "callbacks": "callbacks"}[section]
+    return _exported_classes(HOUSE / package)
+
+
+def _first_comment(path: Path) -> str:
+    line = path.read_text().partition("\n")[0]
+    return line.lstrip("# ") if line.startswith("#") else ""
+
+
+def _exported_classes(package: Path) -> dict[str, str]:
+    """Classes that a package's `__init__` imports from its own files, with their docstrings' first lines."""
+    found = {}
+    for statement in ast.parse((package / "__init__.py").read_text()).body:
+        if not isinstance(statement, ast.ImportFrom) or not statement.module:
+            continue
+        source = package.parent / Path(*statement.module.split(".")).with_suffix(".py")
+        wanted = {alias.name for alias in statement.names}
+        for node in ast.parse(source.read_text()).body if source.is_file() else []:
+            if isinstance(node, ast.ClassDef) and node.name in wanted and _can_be_named(node):
+                found[node.name] = (ast.get_docstring(node) or "").partition("\n")[0]
+    return dict(sorted(found.items()))
+
+
+
+
+def _can_be_named(node: ast.ClassDef) -> bool:
+    """Whether the class can stand in a configuration: neither a base of others nor a block within networks."""
+    bases = {ast.unparse(base) for base in node.bases}
+    return not bases & {"nn.Module", "Exception", "pl.LightningModule", "pl.LightningDataModule"}

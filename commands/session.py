@@ -1,0 +1,157 @@
+"""`fit` and `test` themselves: objects from the configuration, one Trainer, and the record at the end."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, RunStopped, TrainingProgress
+from commands.configuration import CadenceCLI
+from commands.errors import UserError
+from commands.parsing import readable
+from commands.summary import print_summary
+from records.checkpoint_io import AtomicCheckpointIO
+from records.environment import commit, device_name, versions
+from records.metrics_csv import MetricsCSV
+from records.run_directory import RunDirectory, write_json
+
+STOPPED = 130  # the shell's status of a process that SIGINT ended
+
+
+def fit(arguments: list[str], resume: bool, started: float) -> int:
+    """Train, validate, test the best checkpoint, and write result.json; returns the exit status."""
+    cli = _configured("fit", arguments)
+    directory = RunDirectory(_run_root(cli))
+    if not resume and rank_zero_only.rank in (0, None):
+        with _mistakes_before(None):
+            directory.check_free()
+    record = RunRecord(directory, cli.resolved(), resume, started)
+    last = LastCheckpoint(directory.last, cli.config.checkpoint_every)
+    metrics = MetricsCSV(directory.metrics, lambda step: _position(cli, step), record.training_seconds)
+    trainer = cli.build_trainer(
+        [record, RekeyedRandomness(cli.config.seed_everything), BestCheckpoint(directory.checkpoints), last, *_bar(cli)],
+        logger=[metrics, *_loggers(cli, directory)],
+        plugins=_plugins(cli),
+        use_distributed_sampler=False,
+    )
+    try:
+        with _mistakes_before(record):
+            trainer.fit(cli.model, cli.datamodule, ckpt_path=str(directory.last) if resume else None, weights_only=True)
+    except RunStopped:
+        if trainer.is_global_zero:
+            print(f"Stopped after step {trainer.global_step:,}. Go on with: cadence fit --resume {directory.root}")
+        return STOPPED
+    if cli.config.test_after_fit and not trainer.fast_dev_run:
+        best = trainer.strategy.broadcast(str(directory.best) if directory.best.is_file() else None)
+        trainer.test(cli.model, cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)
+    if trainer.is_global_zero:
+        result = _result(cli, trainer, record)
+        write_json(directory.result, result)
+        print_summary(result, directory.root)
+    return 0
+
+
+def test(arguments: list[str], started: float) -> int:
+    """Test a run's best (else last) checkpoint, or the one of `--checkpoint`; returns the exit status."""
+    cli = _configured("test", arguments)
+    directory = RunDirectory(Path(cli.config.run_dir)) if cli.config.run_dir else None
+    checkpoint = _checkpoint(cli, directory)
+    record = RunRecord(directory, cli.resolved(), False, started)
+    trainer = cli.build_trainer(
+        [record, *_bar(cli)],
+        logger=_loggers(cli, directory),
+        plugins=_plugins(cli),
+        use_distributed_sampler=False,
+    )
+    with _mistakes_before(record):
+        trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
+    if trainer.is_global_zero:
+        result = _result(cli, trainer, record) | {"checkpoint": str(checkpoint)}
+        if directory is not None:
+            directory.config("test").write_text(cli.resolved())
+            write_json(directory.root / "test.json", result)
+        print_summary(result, directory.root if directory else None)
+    return 0
+
+
+def _configured(command: str, arguments: list[str]) -> CadenceCLI:
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    cli = CadenceCLI(command, arguments)
+    if cli.model is None:
+        raise UserError("model is missing: name one, e.g. --model SmallCNN; `cadence list` shows all")
+    return cli
+
+
+def _run_root(cli: CadenceCLI) -> Path:
+    if cli.config.run_dir:
+        return Path(cli.config.run_dir)
+    return Path("runs") / f"{cli.name()}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _position(cli: CadenceCLI, step: int) -> tuple[float, int]:
+    """Passes over the training set, and samples seen, after `step` steps."""
+    stream = cli.images.stream if cli.images else None
+    if stream is None:
+        return float("nan"), 0
+    samples = stream.samples_before(step)
+    return round(samples / stream.samples, 6), samples
+
+
+def _bar(cli: CadenceCLI) -> list[pl.Callback]:
+    return [TrainingProgress()] if cli.config.trainer.enable_progress_bar is not False else []
+
+
+def _plugins(cli: CadenceCLI) -> list[Any]:
+    given = cli.config_init.trainer.plugins or []
+    return [*(given if isinstance(given, list) else [given]), AtomicCheckpointIO()]
+
+
+def _loggers(cli: CadenceCLI, directory: RunDirectory | None) -> list[Logger]:
+    given = cli.config_init.trainer.logger or []
+    return [logger for logger in (given if isinstance(given, list) else [given]) if isinstance(logger, Logger)]
+
+
+def _checkpoint(cli: CadenceCLI, directory: RunDirectory | None) -> Path:
+    if cli.config.checkpoint:
+        return Path(cli.config.checkpoint)
+    if directory is None:
+        raise UserError("checkpoint is missing: name it by --checkpoint PATH, or the run by --run_dir DIR")
+    for path in (directory.best, directory.last):
+        if path.is_file():
+            return path
+    raise UserError(f"--run_dir {directory.root}: the run has no checkpoint yet")
+
+
+def _result(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str, Any]:
+    device = trainer.strategy.root_device
+    values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    values |= getattr(cli.model, "recorded", {})
+    return {
+        "metrics": {name: values[name] for name in sorted(values)},
+        "steps": trainer.global_step,
+        "parameters": sum(parameter.numel() for parameter in cli.model.parameters()),
+        "seconds": {name: round(value, 3) for name, value in record.seconds.items()},
+        "device": {"type": device.type, "name": device_name(device), "processes": trainer.world_size},
+        "validation": getattr(cli.datamodule, "val", None),
+        "seed": cli.config.seed_everything,
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
+@contextlib.contextmanager
+def _mistakes_before(record: RunRecord | None) -> Iterator[None]:
+    """Until the first batch, what goes wrong is the configuration's, a file's or a dataset's, and is told as such."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
+        if record is not None and record.begun:
+            raise
+        raise UserError(readable(str(error))) from error

@@ -1,0 +1,64 @@
+"""`cadence fit` and `cadence test`, up to the point where anything heavy is imported."""
+
+from pathlib import Path
+
+from commands.allocator import keep_freed_memory
+from commands.errors import UserError
+from commands.shipped import resolve_config_arguments
+from records.run_directory import RunDirectory
+
+
+def run(command: str, arguments: list[str], started: float) -> int:
+    """Run `fit` or `test`; returns the exit status.
+
+    Args:
+        command: which.
+        arguments: the command line behind it.
+        started: `time.monotonic()` when the process began, for the record.
+    """
+    resume = None
+    if command == "fit" and (resume := _value(arguments, "--resume")) is not None:
+        arguments = _resuming(arguments, resume)
+    elif command == "test" and (tested := _value(arguments, "--run_dir")) is not None:
+        if not any(word.partition("=")[0] in ("-c", "--config") for word in arguments):
+            arguments = ["--config", str(_open(tested).config()), *arguments]
+    arguments = resolve_config_arguments(arguments)
+    keep_freed_memory()
+    from commands.session import fit, test
+
+    return test(arguments, started) if command == "test" else fit(arguments, resume is not None, started)
+
+
+def _resuming(arguments: list[str], directory: str) -> list[str]:
+    """The run's own configuration first, so that further options override it."""
+    run = _open(directory)
+    if not run.last.is_file():
+        raise UserError(f"--resume {directory}: the run has no checkpoints/last.ckpt yet: start it anew")
+    if _value(arguments, "--run_dir") is not None:
+        raise UserError("--run_dir cannot go with --resume: a resumed run goes on in its own directory")
+    return ["--config", str(run.config()), *_without(arguments, "--resume"), "--run_dir", directory]
+
+
+def _open(directory: str) -> RunDirectory:
+    run = RunDirectory(Path(directory))
+    try:
+        run.open()
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return run
+
+
+def _value(arguments: list[str], flag: str) -> str | None:
+    for place, word in enumerate(arguments):
+        if word == flag:
+            if place + 1 == len(arguments):
+                raise UserError(f"{flag} needs a run's directory")
+            return arguments[place + 1]
+        if word.startswith(flag + "="):
+            return word.partition("=")[2]
+    return None
+
+
+def _without(arguments: list[str], flag: str) -> list[str]:
+    place = next(i for i, word in enumerate(arguments) if word.partition("=")[0] == flag)
+    return arguments[:place] + arguments[place + (1 if "=" in arguments[place] else 2) :]

@@ -1,0 +1,169 @@
+"""`ImageDataModule`: a dataset as one array in memory, a stream of steps over it, and transforms on the device."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from datamodules.batch import Batch
+from datamodules.loaders import EvalLoader, Store, TrainLoader
+from datamodules.splits import stratified_split
+from datamodules.stream import Stream
+from datamodules.transforms import BatchTransform, GreyToRGB, Normalize, Pad, Pipeline, Resize
+
+
+class ImageDataModule(pl.LightningDataModule):
+    """Base of all datasets.
+
+    A subclass states what its images are (class attributes) and loads its arrays. A model gets `in_channels`,
+    `image_size` and `num_classes` of the images as they leave the transforms.
+
+    Args:
+        batch_size: training samples in one optimizer step, over all processes.
+        eval_batch_size: samples in one validation or test batch, over all processes.
+        val_fraction: share of the training set held out for validation, stratified by class; 0 validates on nothing.
+        val: where validation images come from: `split` off the training set, or the `test` set itself (as some
+            published runs did; the record of the run says so).
+        split_seed: of the held-out split. Not the run's seed, so that runs with several seeds share one split.
+        seed: of the order of the samples and of the augmentation; the command line sets it from `seed_everything`.
+        drop_last: drop the last, short batch of each epoch.
+        augment: batch transforms of the training images, in their order; those that want normalised images (cutout)
+            run after normalisation, the others before.
+        image_size: height and width that the model gets; the dataset's own by default.
+        fit: how images come to `image_size`: `resize` (bilinear) or `pad` (zeros around).
+        in_channels: channels that the model gets; 3 repeats grey images three times.
+        device_resident: hold the whole dataset on the training device.
+    """
+
+    name: ClassVar[str]
+    native_size: ClassVar[int]
+    native_channels: ClassVar[int]
+    mean: ClassVar[tuple[float, ...]]
+    std: ClassVar[tuple[float, ...]]
+    classes: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        batch_size: int = 64,
+        eval_batch_size: int = 512,
+        val_fraction: float = 1 / 6,
+        val: Literal["split", "test"] = "split",
+        split_seed: int = 0,
+        seed: int = 0,
+        drop_last: bool = False,
+        augment: list[BatchTransform] | None = None,
+        image_size: int | None = None,
+        fit: Literal["resize", "pad"] = "resize",
+        in_channels: int | None = None,
+        device_resident: bool = False,
+    ) -> None:
+        super().__init__()
+        _at_least_one("batch_size", batch_size)
+        _at_least_one("eval_batch_size", eval_batch_size)
+        if not 0 <= val_fraction < 1:
+            raise ValueError(f"val_fraction must lie in [0, 1), got {val_fraction:g}: 0.2 holds out a fifth")
+        if in_channels not in (None, self.native_channels, 3):
+            raise ValueError(f"in_channels must be {self.native_channels} or 3 for {type(self).__name__}, got {in_channels}")
+        if image_size is not None:
+            _at_least_one("image_size", image_size)
+            if fit == "pad" and image_size < self.native_size:
+                raise ValueError(f"image_size {image_size} is below the images' {self.native_size}: set fit to resize")
+        for name, value in (("seed", seed), ("split_seed", split_seed)):
+            if value < 0:
+                raise ValueError(f"{name} must not be negative, got {value}")
+        self.batch_size, self.eval_batch_size, self.drop_last = batch_size, eval_batch_size, drop_last
+        self.val_fraction, self.val, self.split_seed, self.seed = val_fraction, val, split_seed, seed
+        self.device_resident = device_resident
+        self.image_size = image_size or self.native_size
+        self.in_channels = in_channels or self.native_channels
+        prepare = self._preparation(fit)
+        before = [transform for transform in augment or [] if not transform.after_normalize]
+        after = [transform for transform in augment or [] if transform.after_normalize]
+        self.train_transforms = Pipeline([*prepare, *before, self._normalize(), *after], seed)
+        self.eval_transforms = Pipeline([*prepare, self._normalize()], seed)
+        self.stream: Stream | None = None
+        self._stores: tuple[Store, Store] | None = None
+        self._members: dict[str, np.ndarray] = {}
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @abstractmethod
+    def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Train images, train labels, test images, test labels: uint8 (n, height, width, channels) and (n,)."""
+
+    def setup(self, stage: str) -> None:
+        """Map the arrays in, split them, and lay the stream over the training part."""
+        if self._stores is None:
+            train_images, train_labels, test_images, test_labels = self.load()
+            kept, held = stratified_split(np.asarray(train_labels), 0.0 if self.val == "test" else self.val_fraction, self.split_seed)
+            test = np.arange(len(test_labels))
+            self._members = {"train": kept, "val": test if self.val == "test" else held, "test": test}
+            self._stores = Store(train_images, train_labels), Store(test_images, test_labels)
+            if self.device_resident and self.trainer is not None:
+                device = self.trainer.strategy.root_device
+                self._stores = self._stores[0].to(device), self._stores[1].to(device)
+        self.stream = Stream(len(self._members["train"]), self.batch_size, self.seed, self.drop_last)
+
+    def train_dataloader(self) -> TrainLoader:
+        """Batches from the trainer's step on."""
+        assert self._stores is not None and self.stream is not None
+        rank, world_size = self._process()
+        if self.batch_size < world_size:
+            raise ValueError(f"batch_size {self.batch_size} is below the number of processes, {world_size}")
+        return TrainLoader(self._stores[0], self._members["train"], self.stream, self._step, rank, world_size)
+
+    def val_dataloader(self) -> EvalLoader | list[Any]:
+        """The held-out part, or the test set with `val: test`; nothing where nothing is held out."""
+        return self._eval_loader("val") if len(self._members["val"]) else []
+
+    def test_dataloader(self) -> EvalLoader:
+        """The test set."""
+        return self._eval_loader("test")
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Copy images, still uint8, and labels."""
+        batch.images = batch.images.to(device, non_blocking=True)
+        batch.labels = batch.labels.to(device, non_blocking=True)
+        return batch
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        """Transform the batch on its device; the model gets (images as float, labels)."""
+        training = self.trainer is not None and self.trainer.training
+        batch = (self.train_transforms if training else self.eval_transforms)(batch)
+        return batch.images, batch.labels
+
+    def _eval_loader(self, split: str) -> EvalLoader:
+        assert self._stores is not None
+        rank, world_size = self._process()
+        store = self._stores[1 if split == "test" or self.val == "test" else 0]
+        return EvalLoader(store, self._members[split], self.eval_batch_size, rank, world_size)
+
+    def _step(self) -> int:
+        return self.trainer.global_step if self.trainer is not None else 0
+
+    def _process(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def _normalize(self) -> Normalize:
+        grey_to_rgb = self.in_channels > self.native_channels
+        repeat = self.in_channels if grey_to_rgb else 1
+        return Normalize(list(self.mean) * repeat, list(self.std) * repeat)
+
+    def _preparation(self, fit: str) -> list[BatchTransform]:
+        steps: list[BatchTransform] = []
+        if self.image_size != self.native_size:
+            steps.append(Pad(self.image_size) if fit == "pad" else Resize(self.image_size))
+        if self.in_channels != self.native_channels:
+            steps.append(GreyToRGB())
+        return steps
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")

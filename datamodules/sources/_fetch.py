@@ -1,0 +1,148 @@
+"""From a name to verified arrays: the cache, else the sources in order, each answer checked before it is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from datamodules.sources._cache import (
+    FileCheck,
+    default_cache_dir,
+    map_folder,
+    sync_folder,
+    verify_folder,
+    write_folder,
+)
+from datamodules.sources._errors import CacheNotWritable, DatasetUnavailable, SourceRefused, SourceUnreachable
+from datamodules.sources._lock import exclusive
+from datamodules.sources._registry import find
+from datamodules.sources._spec import Arrays, Bytes, DatasetSpec, Progress
+
+_log = logging.getLogger(__name__)
+
+
+def load_arrays(name: str, cache_dir: Path | None = None, progress: Progress | None = None) -> Arrays:
+    """Return the arrays of dataset `name` (any case), memory-mapped from the cache; fetch them if they are not in it.
+
+    A cached start reads a few hundred kilobytes; what its check catches is said at `map_folder`.
+
+    Args:
+        name: MNIST, FashionMNIST or CIFAR10.
+        cache_dir: instead of the default one (see `default_cache_dir`).
+        progress: called with (description, done bytes, total bytes or None) while fetching.
+
+    Raises:
+        ValueError: no such dataset.
+        DamagedCache: the cached files are not those that were written.
+        DatasetUnavailable: not in the cache, and no source gave it.
+        CacheNotWritable: the cache directory cannot be written.
+    """
+    spec = find(name)
+    folder = _root(cache_dir) / spec.name
+    if not os.path.lexists(folder):
+        fetch(name, progress=progress, cache_dir=cache_dir)
+    return map_folder(spec, folder)
+
+
+def fetch(name: str, force: bool = False, progress: Progress | None = None, cache_dir: Path | None = None) -> Path:
+    """Bring dataset `name` into the cache, if it is not there, and return its folder.
+
+    With `force` it is fetched in any case and takes the place of what is there, which stays until the new is complete.
+    Processes that call this at the same time fetch once; one that is killed leaves the cache as it was.
+
+    Raises:
+        As `load_arrays`; with `force` no DamagedCache.
+    """
+    spec, root = find(name), _root(cache_dir)
+    folder, report = root / spec.name, progress or _silent
+    if os.path.lexists(folder) and not force:
+        map_folder(spec, folder)
+        return folder
+    with _errors_of(root):
+        root.mkdir(parents=True, exist_ok=True)
+        lock = root / f".lock-{spec.name}"
+        with exclusive(lock, lambda: report(f"{spec.name}: waiting for another process", 0, None)) as held:
+            if held:
+                for stale in root.glob(f".partial-{spec.name}-*"):  # only the holder makes them
+                    shutil.rmtree(stale, ignore_errors=True)
+            if os.path.lexists(folder) and not force:  # the process that we waited for fetched it
+                map_folder(spec, folder)
+                return folder
+            partial = Path(tempfile.mkdtemp(prefix=f".partial-{spec.name}-", dir=root))
+            try:
+                arrays = _collect(spec, root, partial, report)
+                write_folder(spec, arrays, partial / "ready")
+                _put_in_place(partial, folder, force)
+                sync_folder(root)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    map_folder(spec, folder)
+    return folder
+
+
+def verify(name: str, cache_dir: Path | None = None) -> list[FileCheck]:
+    """Check every byte of dataset `name` in the cache: (file, ok, message) for the manifest and each array.
+
+    A dataset that is not in the cache gives one entry, not ok. Nothing is fetched, changed or deleted.
+
+    Raises:
+        ValueError: no such dataset.
+    """
+    spec = find(name)
+    return verify_folder(spec, _root(cache_dir) / spec.name)
+
+
+def _collect(spec: DatasetSpec, root: Path, partial: Path, report: Progress) -> dict[str, Bytes]:
+    failures: list[tuple[str, str]] = []
+    for number, source in enumerate(spec.sources):
+        scratch = partial / f"source-{number}"
+        scratch.mkdir()
+        report(f"{spec.name}: {source.label}", 0, None)
+        try:
+            arrays = source.collect(spec, scratch, report)
+            spec.check(arrays, source.label)
+            return arrays
+        except SourceUnreachable as error:
+            _log.info("%s: %s: %s", spec.name, source.label, error)
+            failures.append((source.label, str(error)))
+        except SourceRefused as error:
+            _log.warning("%s: refused: %s", spec.name, error)
+            failures.append((source.label, f"refused: {error}"))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    raise DatasetUnavailable(spec.name, root, failures)
+
+
+def _put_in_place(partial: Path, folder: Path, force: bool) -> None:
+    if force and os.path.lexists(folder):
+        folder.rename(partial / "replaced")
+    try:
+        (partial / "ready").rename(folder)
+    except OSError:
+        if folder.is_dir():  # where there are no locks, another process may have been first: its arrays are as good
+            return
+        if os.path.lexists(partial / "replaced"):
+            (partial / "replaced").rename(folder)
+        raise
+
+
+def _root(cache_dir: Path | None) -> Path:
+    return default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser().absolute()
+
+
+def _silent(description: str, done: int, total: int | None) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def _errors_of(root: Path) -> Iterator[None]:
+    """Turn what the file system says into a message that names the directory and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheNotWritable(root, error) from error

@@ -1,0 +1,32 @@
+"""The held-out part of a training set: stratified, seeded, the same on every machine."""
+
+import numpy as np
+
+_SPLIT = 2  # the purpose word of the generator's key
+
+
+def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split samples into (kept, held out), each class in the same proportion to within one sample.
+
+    Exactly round(fraction * n) samples are held out: classes get their whole shares, and those with the largest
+    remainders one more. Within a class the samples with the smallest of n raw Philox words go.
+
+    Args:
+        labels: class of each sample, shape (n,).
+        fraction: of the samples to hold out, in [0, 1).
+        seed: of the choice.
+
+    Returns:
+        Two sorted int64 index arrays, disjoint, together all of range(n).
+    """
+    words = np.random.Philox(key=[seed, _SPLIT]).random_raw(len(labels))
+    classes, counts = np.unique(labels, return_counts=True)
+    shares = counts * fraction
+    held_counts = np.floor(shares).astype(np.int64)
+    missing = round(len(labels) * fraction) - int(held_counts.sum())
+    held_counts[np.argsort(held_counts - shares, kind="stable")[:missing]] += 1
+    held = np.zeros(len(labels), dtype=bool)
+    for label, count in zip(classes, held_counts, strict=True):
+        members = np.flatnonzero(labels == label)
+        held[members[np.argsort(words[members], kind="stable")[:count]]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)

@@ -1,0 +1,35 @@
+"""Batch-wise transforms of images, on the device: each sample with its own draw, nothing per sample in Python.
+
+`Pipeline` runs a list of them. A transform is a pure function on a batch, and a thin class that a config names.
+"""
+
+from datamodules.transforms._fixed import GreyToRGB, Normalize, Pad, Resize, grey_to_rgb, normalize, pad, resize
+from datamodules.transforms._pipeline import BatchTransform, Pipeline, RowTransform
+from datamodules.transforms._random import (
+    Cutout,
+    RandomCrop,
+    RandomHorizontalFlip,
+    cutout,
+    horizontal_flip,
+    random_crop,
+)
+
+__all__ = [
+    "BatchTransform",
+    "Cutout",
+    "GreyToRGB",
+    "Normalize",
+    "Pad",
+    "Pipeline",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "Resize",
+    "RowTransform",
+    "cutout",
+    "grey_to_rgb",
+    "horizontal_flip",
+    "normalize",
+    "pad",
+    "random_crop",
+    "resize",
+]

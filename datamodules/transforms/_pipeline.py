@@ -1,0 +1,125 @@
+"""The seam: what a batch transform is, and the list that runs them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from datamodules.batch import Batch
+from datamodules.draws import to_device, words
+
+
+class BatchTransform(ABC):
+    """Anything that turns a batch into a batch; it may change the number of rows (and then labels, places, copies).
+
+    Attributes:
+        after_normalize: whether it wants normalised images (cutout does: its zeros are the mean).
+    """
+
+    after_normalize: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(self, batch: Batch, seed: int, name: str) -> Batch:
+        """Transform a batch.
+
+        Args:
+            batch: not modified.
+            seed: of the run.
+            name: what to key draws by: the transform's name, told apart from others of its kind in the same list.
+        """
+
+
+class RowTransform(BatchTransform):
+    """A transform that treats each image by itself, from the image and its own `words_per_row` random words.
+
+    Such transforms can be applied to any part of a batch, and `Pipeline` does so: on a CPU a part stays in cache
+    through all of them.
+    """
+
+    words_per_row: ClassVar[int] = 0
+
+    @abstractmethod
+    def apply(self, images: Tensor, words: Tensor) -> Tensor:
+        """Transform images.
+
+        Args:
+            images: (rows, channels, height, width) in channels-last memory; not modified.
+            words: int64 (rows, words_per_row), uniform in [0, 2**32), on the images' device.
+
+        Returns:
+            (rows, channels', height', width') in channels-last memory.
+        """
+
+    def draw(self, batch: Batch, seed: int, name: str) -> Tensor:
+        """The words that `apply` needs for this batch, on its device: int64 (rows, words_per_row)."""
+        drawn = words(seed, name, batch.step, batch.places, batch.copies, self.words_per_row)
+        return to_device(drawn, batch.images.device)
+
+    def __call__(self, batch: Batch, seed: int, name: str) -> Batch:
+        """Draw and apply, the whole batch at once."""
+        return replace(batch, images=self.apply(batch.images, self.draw(batch, seed, name)))
+
+
+class Pipeline:
+    """A list of batch transforms, run in order. `transforms` is open: a callback may insert its own.
+
+    Consecutive row transforms run together, over parts of `rows_per_part` images on a CPU, so that a part stays in
+    cache from the first to the last, and in one go on other devices. The result does not depend on the parts.
+
+    Args:
+        transforms: in their order.
+        seed: of the run.
+        rows_per_part: images taken through the transforms at a time on a CPU.
+    """
+
+    def __init__(self, transforms: Iterable[BatchTransform], seed: int, rows_per_part: int = 64) -> None:
+        if rows_per_part < 1:
+            raise ValueError(f"rows_per_part must be at least 1, got {rows_per_part}: 64 suits 32 x 32 images")
+        self.transforms, self.seed, self.rows_per_part = list(transforms), seed, rows_per_part
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The transformed batch; the given one is not modified."""
+        together: list[tuple[RowTransform, str]] = []
+        for transform, name in zip(self.transforms, _names(self.transforms), strict=True):
+            if isinstance(transform, RowTransform):
+                together.append((transform, name))
+                continue
+            batch = transform(self._apply(together, batch), self.seed, name)
+            together = []
+        return self._apply(together, batch)
+
+    def _apply(self, transforms: list[tuple[RowTransform, str]], batch: Batch) -> Batch:
+        if not transforms or not len(batch):
+            return batch
+        drawn = [(transform, transform.draw(batch, self.seed, name)) for transform, name in transforms]
+        rows = len(batch)
+        size = self.rows_per_part if batch.images.device.type == "cpu" else rows
+        done: Tensor | None = None
+        for start in range(0, rows, size):
+            part = slice(start, min(start + size, rows))
+            images = batch.images[part]
+            for transform, its_words in drawn:
+                images = transform.apply(images, its_words[part])
+            if size >= rows:
+                done = images
+            else:
+                if done is None:
+                    shape = (rows, *images.shape[1:])
+                    done = torch.empty(shape, dtype=images.dtype, memory_format=torch.channels_last)
+                done[part] = images
+        assert done is not None
+        return replace(batch, images=done)
+
+
+def _names(transforms: list[BatchTransform]) -> list[str]:
+    """Class names, numbered from the second of a kind, so that two of a kind draw apart."""
+    names: list[str] = []
+    seen: dict[str, int] = {}
+    for transform in transforms:
+        kind = type(transform).__name__
+        seen[kind] = seen.get(kind, 0) + 1
+        names.append(kind if seen[kind] == 1 else f"{kind} {seen[kind]}")
+    return names

@@ -1,0 +1,59 @@
+"""Which parameters share a learning rate and a weight decay."""
+
+from typing import Any
+
+from torch import nn
+
+_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+
+
+def parameter_groups(
+    module: nn.Module, spare_biases_and_norms: bool, lr_ratios: dict[str, float]
+) -> list[dict[str, Any]]:
+    """Split a module's trainable parameters into optimizer groups.
+
+    A group carries its `lr_ratio` (the learning rate is ratio times the configured one, whoever sets it), and
+    `weight_decay` 0 where it is spared. The longest matching prefix decides a parameter's ratio.
+
+    Args:
+        module: whose parameters.
+        spare_biases_and_norms: put biases and normalisation parameters into groups without weight decay.
+        lr_ratios: ratio by prefix of the parameter's name.
+
+    Raises:
+        ValueError: a prefix matches no parameter, or a ratio is negative.
+    """
+    names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+    for prefix, ratio in lr_ratios.items():
+        if ratio < 0:
+            raise ValueError(f"lr_ratios[{prefix!r}] must not be negative, got {ratio}: 0 freezes those parameters")
+        if not any(_within(name, prefix) for name in names):
+            raise ValueError(f"lr_ratios: no parameter begins with {prefix!r}; there are {', '.join(_roots(names))}")
+    spared = _bias_and_norm_names(module) if spare_biases_and_norms else frozenset()
+    parameters = dict(module.named_parameters())
+    groups: dict[tuple[float, bool], dict[str, Any]] = {}
+    for name in names:
+        matches = [prefix for prefix in lr_ratios if _within(name, prefix)]
+        ratio = lr_ratios[max(matches, key=len)] if matches else 1.0
+        group = groups.setdefault((ratio, name in spared), {"params": [], "lr_ratio": ratio})
+        if name in spared:
+            group["weight_decay"] = 0.0
+        group["params"].append(parameters[name])
+    return list(groups.values())
+
+
+def _within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + ".")
+
+
+def _roots(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(name.split(".")[0] for name in names))
+
+
+def _bias_and_norm_names(module: nn.Module) -> frozenset[str]:
+    spared = set()
+    for path, child in module.named_modules():
+        for name, _ in child.named_parameters(recurse=False):
+            if name == "bias" or isinstance(child, _NORMS):
+                spared.add(f"{path}.{name}" if path else name)
+    return frozenset(spared)

@@ -1,0 +1,108 @@
+"""metrics.csv: one row a logged step, written as the run goes, never rewritten but for its last row."""
+
+import csv
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+KEYS = ("step", "epoch", "samples", "seconds")
+
+
+class MetricsCSV(Logger):
+    """A Lightning logger that keeps the record of training.
+
+    Columns: `step` (finished optimizer steps), `epoch` (passes over the training samples), `samples` (seen so far),
+    `seconds` (of training, evaluation apart), then metrics in the order in which they first came. Metrics of one step
+    share a row. A killed run loses nothing that was logged; `resume` cuts off what a checkpoint does not know of.
+    Test metrics are not of training: they go into result.json.
+
+    Args:
+        path: of the file; made at the first row.
+        position: step -> (passes, samples seen), known once the datamodule is set up.
+        seconds: training seconds so far.
+    """
+
+    def __init__(self, path: Path, position: Callable[[int], tuple[float, int]], seconds: Callable[[], float]) -> None:
+        super().__init__()
+        self.path, self._position, self._seconds = path, position, seconds
+        self._columns: list[str] = list(KEYS)
+        self._row: dict[str, Any] = {}
+        self._offset = 0
+
+    @property
+    def name(self) -> str:
+        """Lightning's name for the logger."""
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        """A run has one record."""
+        return ""
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the configuration has its own file."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Add metrics to the row of `step`."""
+        values = {name: value for name, value in metrics.items() if not name.startswith("test/") and name != "epoch"}
+        if step is None or not values:
+            return
+        if self._row.get("step") != step:
+            if self.path.exists():
+                self._offset = self.path.stat().st_size
+            epoch, samples = self._position(step)
+            self._row = {"step": step, "epoch": epoch, "samples": samples, "seconds": round(self._seconds(), 3)}
+        self._row.update({name: float(value) for name, value in values.items()})
+        new = [name for name in self._row if name not in self._columns]
+        if new or not self.path.exists():
+            self._widen(new)
+        with self.path.open("r+b") as file:
+            file.seek(self._offset)
+            file.write(self._line(self._row).encode())
+            file.truncate()
+
+    @rank_zero_only
+    def resume(self, step: int) -> None:
+        """Take the file up again as it was when `step` steps were done; later rows and a half-written one go."""
+        if not self.path.exists():
+            return
+        self._columns, rows = read_rows(self.path)
+        rows = [row for row in rows if int(row["step"]) <= step]
+        self._rewrite(rows)
+        if rows:
+            self._row = {name: value for name, value in rows[-1].items() if value != ""}
+            self._row["step"] = int(self._row["step"])
+            self._offset = self.path.stat().st_size - len(self._line(self._row).encode())
+
+    def _widen(self, new: list[str]) -> None:
+        rows = read_rows(self.path)[1] if self.path.exists() else []
+        self._columns += new
+        rows = [row for row in rows if int(row["step"]) != self._row["step"]]
+        self._rewrite(rows)
+        self._offset = self.path.stat().st_size
+
+    def _rewrite(self, rows: list[dict[str, Any]]) -> None:
+        temporary = self.path.with_name(self.path.name + ".part")
+        text = ",".join(self._columns) + "\n" + "".join(self._line(row) for row in rows)
+        temporary.write_bytes(text.encode())
+        os.replace(temporary, self.path)
+
+    def _line(self, row: dict[str, Any]) -> str:
+        buffer = io.StringIO()
+        csv.DictWriter(buffer, self._columns, restval="", lineterminator="\n").writerow(row)
+        return buffer.getvalue()
+
+
+def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and complete rows of a metrics.csv; a last line without its end, torn by a kill, is left out."""
+    text = path.read_bytes().decode()
+    lines = text[: text.rfind("\n") + 1]
+    reader = csv.DictReader(io.StringIO(lines))
+    rows = list(reader)
+    return list(reader.fieldnames or KEYS), rows

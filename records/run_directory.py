@@ -1,0 +1,72 @@
+"""Where the parts of one run lie on disk."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+class RunDirectory:
+    """Paths of one run, and nothing else; creating and opening check what is there.
+
+    ```
+    config.yaml       the resolved configuration of fit; test-config.yaml that of a later test
+    metrics.csv       one row a logged step
+    checkpoints/      best.ckpt (highest validation accuracy) and last.ckpt (to resume from)
+    result.json       final metrics, parameters, seconds, device, versions, commit, seed
+    environment.json  hardware and the versions of every installed package
+    ```
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.metrics = root / "metrics.csv"
+        self.checkpoints = root / "checkpoints"
+        self.best = self.checkpoints / "best.ckpt"
+        self.last = self.checkpoints / "last.ckpt"
+        self.result = root / "result.json"
+        self.environment = root / "environment.json"
+
+    def config(self, command: str = "fit") -> Path:
+        """The resolved configuration of `fit`, or of another command run on this directory later."""
+        return self.root / ("config.yaml" if command == "fit" else f"{command}-config.yaml")
+
+    def check_free(self) -> None:
+        """Check that a new run may go here.
+
+        Raises:
+            ValueError: there are files already.
+        """
+        if self.root.is_dir() and any(self.root.iterdir()):
+            remedy = f"go on with it by --resume {self.root}, or name another" if self.config().exists() else "name another"
+            raise ValueError(f"run_dir {self.root} is not empty: {remedy}")
+
+    def create(self) -> None:
+        """Make the directory.
+
+        Raises:
+            ValueError: it holds files already, or cannot be written.
+        """
+        try:
+            self.check_free()
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"run_dir {self.root} cannot be written ({error.strerror}): name another") from error
+
+    def open(self) -> None:
+        """Check that this is the directory of a run.
+
+        Raises:
+            ValueError: there is no such directory, or it has no config.yaml.
+        """
+        if not self.root.is_dir():
+            raise ValueError(f"run directory {self.root} does not exist: give the path that fit printed at its end")
+        if not self.config().is_file():
+            raise ValueError(f"run directory {self.root} has no config.yaml: give the path that fit printed at its end")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(temporary, path)
