@@ -15,10 +15,11 @@ import argparse
 import csv
 import ctypes
 import datetime
+import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 from torchvision.transforms import v2
 
@@ -37,6 +38,7 @@ from datamodules.batch import Batch
 from datamodules.transforms import Cutout, Normalize, Pipeline, RandomCrop, RandomHorizontalFlip
 
 BATCH = 2048
+PIL, V2, OURS = "torchvision PIL, 2 workers", "torchvision v2 tensors, 2 workers", "ours, batch-wise"
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
@@ -101,56 +103,44 @@ def tune_allocator() -> None:
             libc.mallopt(option, value)
 
 
-def endless(loader: DataLoader[Any]) -> Iterator[Any]:
-    """Batches for ever."""
-    while True:
-        yield from loader
-
-
 class Contest:
-    """The rows of the table: each a function that makes `batches` batches.
+    """The rows of the table: each a function that makes a number of batches.
 
     Args:
         images: uint8 (n, 32, 32, 3).
+        loaded: batches that a DataLoader makes in a round; even, so that both workers are busy to the end.
     """
 
-    def __init__(self, images: np.ndarray) -> None:
+    def __init__(self, images: np.ndarray, loaded: int) -> None:
         labels = np.arange(len(images)) % 10
         self.store, self.labels = torch.from_numpy(images), torch.from_numpy(labels)
         self.order = torch.from_numpy(np.random.default_rng(0).permutation(len(images)))
-        chain = [RandomCrop(4), RandomHorizontalFlip(), Normalize(MEAN, STD), Cutout(16)]
-        self.pipeline = Pipeline(chain, seed=0)
+        self.pipeline = Pipeline([RandomCrop(4), RandomHorizontalFlip(), Normalize(MEAN, STD), Cutout(16)], seed=0)
         self.places = np.arange(BATCH)
         self.step = 0
-        self.copied = torch.empty(BATCH, 3, 32, 32)
         self.source = torch.rand(BATCH, 3, 32, 32)
-        self.loaders = {
-            pil: endless(
-                DataLoader(
-                    Samples(images, labels, per_sample(pil), pil),
-                    BATCH,
-                    shuffle=True,
-                    num_workers=2,
-                    persistent_workers=True,
-                    drop_last=True,
-                )
-            )
-            for pil in (True, False)
-        }
+        self.copied = torch.empty_like(self.source)
+        self.loaded = loaded
+        self.loaders = {pil: self._loader(Samples(images, labels, per_sample(pil), pil)) for pil in (True, False)}
 
-    def rows(self) -> dict[str, tuple[Callable[[int], None], int]]:
-        """Name of each row, what runs it, and how many batches it makes in a round (for a comparable time)."""
+    def rows(self) -> dict[str, tuple[Callable[[], None], int]]:
+        """By name: what makes one round's batches, and how many they are."""
         return {
-            "torchvision PIL, 2 workers": (lambda n: self._load(True, n), 4),
-            "torchvision v2, 2 workers": (lambda n: self._load(False, n), 4),
-            "ours": (self._ours, 24),
+            PIL: (lambda: self._load(self.loaders[True]), self.loaded),
+            V2: (lambda: self._load(self.loaders[False]), self.loaded),
+            OURS: (self._ours, 24),
             "bound: index and to float": (self._index_and_float, 48),
             "bound: memory copy": (self._copy, 96),
         }
 
-    def _load(self, pil: bool, batches: int) -> None:
-        for _ in range(batches):
-            next(self.loaders[pil])
+    def _loader(self, samples: Samples) -> DataLoader[Any]:
+        # a pass of its own in each round: the workers start it idle and end it idle, and nothing is made beforehand
+        sampler = RandomSampler(samples, num_samples=self.loaded * BATCH)
+        return DataLoader(samples, BATCH, sampler=sampler, num_workers=2, persistent_workers=True)
+
+    def _load(self, loader: DataLoader[Any]) -> None:
+        for _ in loader:
+            pass
 
     def _gather(self) -> Batch:
         start = self.step * BATCH % (len(self.store) - BATCH + 1)
@@ -159,28 +149,88 @@ class Contest:
         self.step += 1
         return Batch(images, self.labels.index_select(0, indices), self.step, self.places)
 
-    def _ours(self, batches: int) -> None:
-        for _ in range(batches):
+    def _ours(self) -> None:
+        for _ in range(24):
             self.pipeline(self._gather())
 
-    def _index_and_float(self, batches: int) -> None:
-        for _ in range(batches):
+    def _index_and_float(self) -> None:
+        for _ in range(48):
             self._gather().images.to(torch.float32)
 
-    def _copy(self, batches: int) -> None:
-        for _ in range(batches):
+    def _copy(self) -> None:
+        for _ in range(96):
             self.copied.copy_(self.source)
 
 
 def measure(contest: Contest, rounds: int) -> dict[str, list[float]]:
-    """Images per second of each row in each round; the rows take turns."""
-    rates: dict[str, list[float]] = {}
+    """Images per second of each row in each round; the rows take turns, and the first round only warms up."""
+    rates: dict[str, list[float]] = {name: [] for name in contest.rows()}
     for turn in range(rounds + 1):
         for name, (run, batches) in contest.rows().items():
-            if turn == 0:  # starts the workers, fills caches and allocator; in steady state, they prefetch two batches
-                run(batches)
-                continue
             begin = time.perf_counter()
-            run(batches)
-            rates.setdefault(name, []).append(batches * BATCH / (time.perf_counter() - begin))
+            run()
+            if turn:
+                rates[name].append(batches * BATCH / (time.perf_counter() - begin))
     return rates
+
+
+def hardware() -> str:
+    """CPU, threads, versions and the day, in a line."""
+    info = Path("/proc/cpuinfo")
+    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    cpu = models[0] if info.exists() and models else platform.processor()
+    versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}, Python {platform.python_version()}"
+    day = datetime.date.today().isoformat()
+    return f"{cpu}, {os.cpu_count()} cores; {torch.get_num_threads()} torch threads; {versions}; {day}"
+
+
+def summary(rates: dict[str, list[float]]) -> list[dict[str, str]]:
+    """A row each: median, smallest and largest rate, and ours over it (median of the rounds' ratios)."""
+    table = []
+    for name, its_rates in rates.items():
+        ratios = [ours / its for ours, its in zip(rates[OURS], its_rates, strict=True)]
+        table.append(
+            {
+                "row": name,
+                "images/s": f"{statistics.median(its_rates):.0f}",
+                "min": f"{min(its_rates):.0f}",
+                "max": f"{max(its_rates):.0f}",
+                "ours / row": f"{statistics.median(ratios):.2f}",
+                "min ratio": f"{min(ratios):.2f}",
+                "max ratio": f"{max(ratios):.2f}",
+                "rounds": str(len(its_rates)),
+            }
+        )
+    return table
+
+
+def main() -> None:
+    """Measure, print, and write the CSV if asked."""
+    parser = argparse.ArgumentParser(description="Images per second of the training augmentation.")
+    parser.add_argument("--quick", action="store_true", help="one short round, to see that it works")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2, help="torch threads of the rows without workers")
+    parser.add_argument("--out", type=Path, help="CSV file to write")
+    arguments = parser.parse_args()
+    tune_allocator()
+    torch.set_num_threads(arguments.threads)
+    images = np.random.default_rng(0).integers(0, 256, (50_000, 32, 32, 3), np.uint8)
+    contest = Contest(images, loaded=2 if arguments.quick else 6)
+    table = summary(measure(contest, 1 if arguments.quick else arguments.rounds))
+    title = f"pad 4, crop, flip, normalise, cutout 16; batches of {BATCH:,}; synthetic images"
+    shown = Table(title=title, caption=hardware())
+    for column in table[0]:
+        shown.add_column(column, justify="left" if column == "row" else "right")
+    for row in table:
+        shown.add_row(*row.values())
+    Console(width=110).print(shown)
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        with arguments.out.open("w", newline="") as file:
+            writer = csv.DictWriter(file, [*table[0], "hardware"])
+            writer.writeheader()
+            writer.writerows({**row, "hardware": hardware()} for row in table)
+
+
+if __name__ == "__main__":
+    main()

@@ -33,6 +33,7 @@ class LastCheckpoint(Checkpoint):
         self.path, self.every_n_steps = path, every_n_steps
         self.stop_requested = False
         self._due = False
+        self._max_steps: int | None = None
         self._handlers: dict[int, Any] = {}
 
     def request_stop(self, *_: Any) -> None:
@@ -42,8 +43,20 @@ class LastCheckpoint(Checkpoint):
             raise KeyboardInterrupt
         self.stop_requested = True
 
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Hide `max_steps` while Lightning restores its loops, which it does after this hook.
+
+        With it, they take every checkpoint for one from within an epoch, and end an ended epoch a second time.
+        """
+        if trainer.state.fn == "fit":
+            self._max_steps, trainer.fit_loop.epoch_loop.max_steps = trainer.max_steps, -1
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen for signals from now on."""
+        if self._max_steps is not None:
+            trainer.fit_loop.epoch_loop.max_steps, self._max_steps = self._max_steps, None
         self.stop_requested = self._due = False
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,16 @@ from torch.optim import Optimizer
 import callbacks  # noqa: F401  (imported so that short class names resolve)
 import datamodules  # noqa: F401
 import lightning_modules  # noqa: F401
-import optimizers  # noqa: F401
+from commands.checks import check_manual, check_parsed
 from commands.errors import UserError
 from commands.parsing import readable
+from commands.vocabulary import vocabulary_of
 from datamodules import ImageDataModule
 from lightning_modules import ImageClassifier
+from optimizers import BBitMadam, Madam, NesterovRMSprop  # noqa: F401
+
+# LightningCLI calls jsonargparse by names that newer versions of it deprecate: nothing that a user could mend.
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 DEFAULT_SEED = 1
 
@@ -42,7 +48,7 @@ class CadenceCLI(LightningCLI):
             save_config_callback=None,
             trainer_defaults={"logger": False, "enable_model_summary": False, "enable_checkpointing": True},
             seed_everything_default=DEFAULT_SEED,
-            parser_kwargs={"exit_on_error": False, "prog": f"cadence {command}", "dump_header": None},
+            parser_kwargs={"exit_on_error": False, "prog": f"cadence {command}", "dump_header": None, "allow_abbrev": False},
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             run=False,
@@ -78,9 +84,10 @@ class CadenceCLI(LightningCLI):
             try:
                 self.config = parser.parse_args(self.arguments)
             except ArgumentError as error:
-                raise UserError(readable(str(error))) from error
+                raise UserError(readable(str(error), vocabulary_of(parser))) from error
             except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-                raise UserError(readable(f"{type(error).__name__}: {error}")) from error
+                raise UserError(readable(f"{type(error).__name__}: {error}", vocabulary_of(parser))) from error
+        check_parsed(self.config)
 
     def instantiate_classes(self) -> None:
         """Build the objects; a constructor's ValueError becomes a `UserError`."""
@@ -88,6 +95,8 @@ class CadenceCLI(LightningCLI):
             super().instantiate_classes()
         except (ValueError, TypeError, OSError, pl.utilities.exceptions.MisconfigurationException) as error:
             raise UserError(readable(str(error))) from error
+        if isinstance(self.model, ImageClassifier):
+            check_manual(self.config.trainer)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # type: ignore[override]
         """Not yet: the command adds its callbacks and loggers first, and then calls `build_trainer`."""

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,14 @@ from records.checkpoint_io import AtomicCheckpointIO
 from records.environment import commit, device_name, versions
 from records.metrics_csv import MetricsCSV
 from records.run_directory import RunDirectory, write_json
+
+# Warnings about the libraries' own insides, or about what Cadence does on purpose: no user can act on them.
+_NOT_THE_USERS = (
+    r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 on torch 2.15
+    r"The number of training batches \(\d+\) is smaller than the logging interval",  # the epoch's mean is logged anyway
+    r"Checkpoint directory .* exists and is not empty",  # a resumed run goes on in its own directory
+    r"Be aware that when using `ckpt_path`",  # testing needs no checkpoint callback
+)
 
 STOPPED = 130  # the shell's status of a process that SIGINT ended
 
@@ -39,6 +48,7 @@ def fit(arguments: list[str], resume: bool, started: float) -> int:
         logger=[metrics, *_loggers(cli, directory)],
         plugins=_plugins(cli),
         use_distributed_sampler=False,
+        **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
     try:
         with _mistakes_before(record):
@@ -81,8 +91,10 @@ def test(arguments: list[str], started: float) -> int:
 
 
 def _configured(command: str, arguments: list[str]) -> CadenceCLI:
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    for library in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    for message in _NOT_THE_USERS:
+        warnings.filterwarnings("ignore", message=message)
     cli = CadenceCLI(command, arguments)
     if cli.model is None:
         raise UserError("model is missing: name one, e.g. --model SmallCNN; `cadence list` shows all")

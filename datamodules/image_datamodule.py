@@ -1,7 +1,7 @@
 """`ImageDataModule`: a dataset as one array in memory, a stream of steps over it, and transforms on the device."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -93,6 +93,11 @@ class ImageDataModule(pl.LightningDataModule):
         """Number of classes."""
         return len(self.classes)
 
+    @property
+    def validates(self) -> bool:
+        """Whether there is anything to validate on."""
+        return self.val == "test" or self.val_fraction > 0
+
     @abstractmethod
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Train images, train labels, test images, test labels: uint8 (n, height, width, channels) and (n,)."""
@@ -118,9 +123,9 @@ class ImageDataModule(pl.LightningDataModule):
             raise ValueError(f"batch_size {self.batch_size} is below the number of processes, {world_size}")
         return TrainLoader(self._stores[0], self._members["train"], self.stream, self._step, rank, world_size)
 
-    def val_dataloader(self) -> EvalLoader | list[Any]:
-        """The held-out part, or the test set with `val: test`; nothing where nothing is held out."""
-        return self._eval_loader("val") if len(self._members["val"]) else []
+    def val_dataloader(self) -> EvalLoader:
+        """The held-out part, or the test set with `val: test`."""
+        return self._eval_loader("val")
 
     def test_dataloader(self) -> EvalLoader:
         """The test set."""

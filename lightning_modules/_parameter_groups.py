@@ -12,7 +12,7 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Split a module's trainable parameters into optimizer groups.
 
-    A group carries its `lr_ratio` (the learning rate is ratio times the configured one, whoever sets it), and
+    A group holds (name, parameter) pairs, for messages that name a parameter. It carries its `lr_ratio` (the learning rate is ratio times the configured one, whoever sets it), and
     `weight_decay` 0 where it is spared. The longest matching prefix decides a parameter's ratio.
 
     Args:
@@ -38,7 +38,7 @@ def parameter_groups(
         group = groups.setdefault((ratio, name in spared), {"params": [], "lr_ratio": ratio})
         if name in spared:
             group["weight_decay"] = 0.0
-        group["params"].append(parameters[name])
+        group["params"].append((name, parameters[name]))
     return list(groups.values())
 
 

@@ -49,12 +49,12 @@ def run_client(command: Sequence[str], watch: Watch, environment: Mapping[str, s
     Raises:
         SourceUnreachable: the program is missing, failed, wrote too much, or wrote nothing for too long.
     """
-    require(command[0])
+    program = require(command[0])
     with tempfile.TemporaryFile() as output:
         # a session of its own, so that what the client started can be stopped with it
         try:
             process = subprocess.Popen(
-                command,
+                [program, *command[1:]],
                 cwd=watch.folder,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
@@ -74,10 +74,12 @@ def run_client(command: Sequence[str], watch: Watch, environment: Mapping[str, s
         raise SourceUnreachable(phrase(text) or f"{command[0]} ended with status {process.returncode}")
 
 
-def require(program: str) -> None:
-    """Raise SourceUnreachable unless `program` can be run."""
-    if shutil.which(program) is None:
+def require(program: str) -> str:
+    """Return the path of `program`; raise SourceUnreachable if there is none."""
+    path = shutil.which(program)
+    if path is None:
         raise SourceUnreachable(f"{program} is not installed")
+    return path
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

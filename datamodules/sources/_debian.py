@@ -49,12 +49,12 @@ class DebianPackage:
 
     def collect(self, spec: DatasetSpec, scratch: Path, report: Progress) -> dict[str, Bytes]:
         """Return the arrays of the package (see Source); it is neither installed nor unpacked."""
-        require("dpkg-deb")
+        dpkg_deb = require("dpkg-deb")
         self._download(scratch, report, spec.name)
         archives = [path for path in scratch.glob("*.deb") if path.is_file() and not path.is_symlink()]
         if len(archives) != 1:
             raise SourceUnreachable(f"apt-get download left {len(archives)} archives instead of one")
-        files = _read_deb(archives[0], self.layout.members(spec))
+        files = _read_deb(dpkg_deb, archives[0], self.layout.members(spec))
         return self.layout.decode(spec, files, archives[0].name)
 
     def _download(self, scratch: Path, report: Progress, dataset: str) -> None:
@@ -92,9 +92,9 @@ def _apt_get(scratch: Path, *arguments: str) -> list[str]:
     return ["apt-get", *options, *arguments]
 
 
-def _read_deb(path: Path, wanted: dict[str, int]) -> dict[str, bytes]:
+def _read_deb(dpkg_deb: str, path: Path, wanted: dict[str, int]) -> dict[str, bytes]:
     """Read members of the package's file system, streamed by dpkg-deb."""
-    command = ["dpkg-deb", "--fsys-tarfile", path.name]
+    command = [dpkg_deb, "--fsys-tarfile", path.name]
     errors = path.with_suffix(".errors")
     with errors.open("wb") as stderr:
         process = subprocess.Popen(

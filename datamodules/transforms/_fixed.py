@@ -1,6 +1,7 @@
 """Transforms without chance: normalise, pad, resize, grey to RGB."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -10,24 +11,28 @@ from datamodules.transforms._layout import from_rows, to_rows
 from datamodules.transforms._pipeline import RowTransform
 
 _WEIGHT_BITS = 11  # of an interpolation weight: 255 * 2**22 stays within int32
+_ONE = 1 << _WEIGHT_BITS
 
 
-def normalize(images: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Float32 `images * scale + shift`, a channel at a time, rounded after the product and after the sum.
+def normalize(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """(x / 255 - mean) / std, computed in float32 as x * (1 / (255 std)) + (-mean / std).
 
-    Two roundings (never a fused multiply-add) make the result the same to the bit on every device.
+    It is rounded after the product and again after the sum: two roundings, where a device might offer a fused
+    multiply-add with one, make the result the same to the bit on every device.
 
     Args:
         images: (batch, channels, height, width), in [0, 255].
-        scale: float32 (channels,).
-        shift: float32 (channels,).
+        mean: of each channel, for values in [0, 1].
+        std: of each channel, for values in [0, 1].
+
+    Returns:
+        float32 of the same shape, channels-last.
     """
     pixels = to_rows(images)
-    batch, height, width, channels = pixels.shape
-    # a line of constants as long as a whole image's: three channels would make too short an inner loop
-    flat = pixels.view(batch, -1).to(torch.float32, copy=True)
-    flat.mul_(scale.repeat(height * width)).add_(shift.repeat(height * width))
-    return from_rows(flat.view(batch, height, width, channels))
+    # a line of constants as long as a whole image's: a loop over three channels would be too short to be vectorised
+    scale, shift = _constants(mean, std, pixels.shape[1] * pixels.shape[2], images.device)
+    flat = pixels.view(len(pixels), -1).to(torch.float32, copy=True)
+    return from_rows(flat.mul_(scale).add_(shift).view(pixels.shape))
 
 
 def pad(images: Tensor, size: int) -> Tensor:
@@ -80,7 +85,7 @@ def grey_to_rgb(images: Tensor) -> Tensor:
 
 
 class Normalize(RowTransform):
-    """To float32: (x / 255 - mean) / std, a channel at a time, computed as x * (1 / (255 std)) + (-mean / std).
+    """To float32 of mean 0 and standard deviation 1: (x / 255 - mean) / std, a channel at a time.
 
     Args:
         mean: of each channel, for values in [0, 1].
@@ -93,18 +98,12 @@ class Normalize(RowTransform):
         if any(deviation <= 0 for deviation in std):
             raise ValueError(f"std must be above 0, got {list(std)}: 1 leaves a channel's scale alone")
         self.mean, self.std = tuple(mean), tuple(std)
-        scale = [1 / (255 * deviation) for deviation in std]
-        shift = [-centre / deviation for centre, deviation in zip(mean, std, strict=True)]
-        self._constants = {torch.device("cpu"): (torch.tensor(scale), torch.tensor(shift))}
 
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
         """Normalise; no words needed."""
         if images.shape[1] != len(self.mean):
             raise ValueError(f"mean must have one value per channel ({images.shape[1]}), got {len(self.mean)}")
-        if images.device not in self._constants:
-            scale, shift = self._constants[torch.device("cpu")]
-            self._constants[images.device] = scale.to(images.device), shift.to(images.device)
-        return normalize(images, *self._constants[images.device])
+        return normalize(images, self.mean, self.std)
 
 
 class Pad(RowTransform):
@@ -147,7 +146,14 @@ class GreyToRGB(RowTransform):
         return grey_to_rgb(images)
 
 
-_ONE = 1 << _WEIGHT_BITS
+@lru_cache(maxsize=32)
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], pixels: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Factor and summand of each value of an image, laid out as its memory is."""
+    scale = torch.tensor([1 / (255 * deviation) for deviation in std]).repeat(pixels)
+    shift = torch.tensor([-centre / deviation for centre, deviation in zip(mean, std, strict=True)]).repeat(pixels)
+    return scale.to(device), shift.to(device)
 
 
 def _taps(length: int, size: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from datamodules.batch import Batch
 from datamodules.draws import to_device, words
+from datamodules.transforms._parts import for_each_part
 
 
 class BatchTransform(ABC):
@@ -97,21 +98,24 @@ class Pipeline:
         drawn = [(transform, transform.draw(batch, self.seed, name)) for transform, name in transforms]
         rows = len(batch)
         size = self.rows_per_part if batch.images.device.type == "cpu" else rows
-        done: Tensor | None = None
-        for start in range(0, rows, size):
-            part = slice(start, min(start + size, rows))
+
+        def transformed(part: slice) -> Tensor:
             images = batch.images[part]
             for transform, its_words in drawn:
                 images = transform.apply(images, its_words[part])
-            if size >= rows:
-                done = images
-            else:
-                if done is None:
-                    shape = (rows, *images.shape[1:])
-                    done = torch.empty(shape, dtype=images.dtype, memory_format=torch.channels_last)
-                done[part] = images
-        assert done is not None
-        return replace(batch, images=done)
+            return images
+
+        if size >= rows:
+            return replace(batch, images=transformed(slice(0, rows)))
+        parts = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+        sample = transformed(slice(0, 1))
+        images = torch.empty((rows, *sample.shape[1:]), dtype=sample.dtype, memory_format=torch.channels_last)
+
+        def fill(part: slice) -> None:
+            images[part] = transformed(part)
+
+        for_each_part(fill, parts)
+        return replace(batch, images=images)
 
 
 def _names(transforms: list[BatchTransform]) -> list[str]:

@@ -60,7 +60,7 @@ def cutout(images: Tensor, centres: Tensor, size: int) -> Tensor:
     if not images.is_floating_point():
         raise ValueError("Cutout zeroes normalised images, got integers: place it after Normalize")
     pixels = to_rows(images)
-    batch, height, width, channels = pixels.shape
+    height, width, channels = pixels.shape[1:]
     # bits rather than products (x * 0 can be -0) or masked_fill (which takes eight times as long)
     bits = _INTEGER_OF_SIZE[pixels.element_size()]
     rows = _outside(size, height, 1, bits, images.device).index_select(0, centres[:, 0])

@@ -1,0 +1,87 @@
+"""Mistakes that no type catches, refused before anything is built: nothing that is given may be dropped in silence."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from commands.errors import UserError
+
+_LARGEST_SEED = 2**32 - 1
+
+# jsonargparse fills these in from elsewhere and drops what is given for them: field -> who decides.
+LINKED = {
+    "data.seed": "seed_everything",
+    "model.in_channels": "data.in_channels",
+    "model.image_size": "data.image_size",
+    "model.num_classes": "the dataset's classes",
+}
+# Lightning's own ways, which do not go with one optimizer step a batch: field -> (value that is none, ours)
+_REPLACED = {
+    "gradient_clip_val": ((None, 0), "model.gradient_clip_norm"),
+    "gradient_clip_algorithm": ((None,), "model.gradient_clip_norm"),
+    "accumulate_grad_batches": ((None, 1), "model.micro_batch_size (the largest chunk of a data.batch_size)"),
+}
+
+
+def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Refuse options that would be dropped.
+
+    Args:
+        arguments: the command line.
+        files: names and contents of its configuration files.
+
+    Raises:
+        UserError: an option is given that follows from another.
+    """
+    for word in arguments:
+        field = word.removeprefix("--").partition("=")[0].replace(".init_args.", ".")
+        if word.startswith("--") and field in LINKED:
+            raise UserError(f"--{field} follows from {LINKED[field]}: set that, and leave --{field} out")
+    for name, content in files:
+        for field in LINKED:
+            section, _, key = field.partition(".")
+            part = content.get(section)
+            options = part.get("init_args") or part if isinstance(part, Mapping) else {}
+            if isinstance(options, Mapping) and key in options:
+                raise UserError(f"-c {name}: {field} follows from {LINKED[field]}: set that, and leave {field} out")
+
+
+def check_parsed(config: Any) -> None:
+    """Refuse values that are of the right type and cannot work.
+
+    Args:
+        config: the parsed configuration of `fit` or `test`.
+
+    Raises:
+        UserError: names the field and the remedy.
+    """
+    if not 0 <= config.seed_everything <= _LARGEST_SEED:
+        raise UserError(f"seed_everything must lie in [0, {_LARGEST_SEED}], got {config.seed_everything}: try 1")
+    if config.checkpoint_every < 1:
+        raise UserError(f"checkpoint_every must be at least 1 step, got {config.checkpoint_every}: 500 is the default")
+    trainer = config.trainer
+    cores = os.cpu_count() or 1
+    if trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not _accelerators()):
+        devices = trainer.devices
+        if str(devices).lstrip("-").isdigit() and not 1 <= int(devices) <= cores:
+            raise UserError(f"trainer.devices: {devices} processes, but this machine has {cores} cores\nset it to 1 ... {cores}")
+
+
+def check_manual(trainer: Mapping[str, Any]) -> None:
+    """Refuse Lightning's options that do not go with manual optimization, and name ours.
+
+    Args:
+        trainer: the trainer's section of the configuration.
+
+    Raises:
+        UserError: names the field and the one to use instead.
+    """
+    for name, (none, ours) in _REPLACED.items():
+        if trainer[name] not in none:
+            raise UserError(f"trainer.{name} does not go with Cadence's training step\nset {ours} instead")
+
+
+def _accelerators() -> bool:
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()

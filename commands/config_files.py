@@ -1,0 +1,46 @@
+"""Configuration files, looked at before anything heavy is imported: readable, YAML, a mapping, and no dead letters."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from commands.errors import UserError
+
+
+def read_config(path: Path, shown: str) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Args:
+        path: of the file.
+        shown: how the user named it.
+
+    Raises:
+        UserError: it cannot be read, is no YAML, or holds something else than a mapping; names the line.
+    """
+    try:
+        content = yaml.safe_load(path.read_bytes().decode())
+    except OSError as error:
+        raise UserError(f"-c {shown}: cannot be read ({error.strerror}): check the path") from error
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        raise UserError(f"-c {shown}: not a text file: give a YAML file, or the name of a shipped experiment") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"-c {shown}{_place(error)}") from error
+    if content is None:
+        raise UserError(f"-c {shown}: the file is empty: it needs at least `model: NAME`")
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        kind = {list: "a list", str: "a text"}.get(type(content), "something else")
+        raise UserError(f"-c {shown}: expected a mapping such as `model: SmallCNN`, got {kind}")
+    return content
+
+
+def _place(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "not YAML"
+    if mark is None:
+        return f": {problem}"
+    if "'\\t'" in problem:
+        return f", line {mark.line + 1}: a tab: YAML is indented by spaces"
+    context = getattr(error, "context_mark", None)
+    began = f" (what is open began in line {context.line + 1})" if context is not None and context.line != mark.line else ""
+    return f", line {mark.line + 1}, column {mark.column + 1}: not YAML: {problem}{began}: close brackets and quotes, align keys"

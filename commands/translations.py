@@ -1,0 +1,77 @@
+"""What Lightning, torch and jsonargparse say about a mistake, in terms of Cadence's own options."""
+
+import re
+
+# (pattern, message): the first pattern that is found anywhere decides; \1 ... are its groups.
+TRANSLATIONS: tuple[tuple[str, str], ...] = (
+    (
+        r"`max_epochs` must be .*You passed in (\S+?)\.?$",
+        r"trainer.max_epochs must be 0 or more, or -1 for no limit, got \1: set it, e.g. --trainer.max_epochs 3",
+    ),
+    (
+        r"`max_steps` must be .*You passed in (\S+?)\.?$",
+        r"trainer.max_steps must be 0 or more, or -1 for no limit, got \1: set it, e.g. --trainer.max_steps 1000",
+    ),
+    (
+        r"invalid accelerator name: `accelerator='(.*?)'`.*Available names are: (.*?)\.",
+        r"trainer.accelerator: there is no accelerator '\1'; there are \2",
+    ),
+    (
+        r"invalid strategy name: `strategy='(.*?)'`",
+        r"trainer.strategy: there is no strategy '\1'; there are auto, ddp, ddp_spawn, fsdp ...",
+    ),
+    (
+        r"No supported gpu backend found|`?(CUDA|MPS|TPU|XLA)Accelerator`? can not run on your system",
+        "trainer.accelerator: this machine has no such accelerator\nset it to cpu, or to auto for the best that there is",
+    ),
+    (
+        r"You requested gpu: (.*?)\s+But your machine only has: (.*)",
+        r"trainer.devices: asked for gpu \1, but this machine has \2: lower it, or set it to auto",
+    ),
+    (r"Invalid learning rate: (\S+)", r"optimizer.lr must be positive, got \1: try 0.001"),
+    (r"Invalid weight_decay value: (\S+)", r"optimizer.weight_decay must not be negative, got \1: 0 is none"),
+    (r"Invalid momentum value: (\S+)", r"optimizer.momentum must not be negative, got \1: 0.9 is usual"),
+    (r"Invalid epsilon value: (\S+)", r"optimizer.eps must not be negative, got \1: 1e-8 is usual"),
+    (r"Invalid beta parameter at index (\d): (\S+)", r"optimizer.betas must lie in [0, 1), got \2 in place \1: try [0.9, 0.999]"),
+    (r"Invalid (alpha|rho) value: (\S+)", r"optimizer.\1 must lie in [0, 1], got \2: 0.9 is usual"),
+    (r"Nesterov momentum requires", "optimizer.nesterov needs momentum above 0 and dampening 0: set optimizer.momentum to 0.9"),
+    (
+        r"loaded state dict (?:contains a parameter group that doesn't match|has a different number of parameter groups)",
+        "the checkpoint's optimizer does not fit: it has other parameter groups\n"
+        "resume with the model options that the run was started with",
+    ),
+    (
+        r"Expected more than 1 value per channel when training",
+        "data.batch_size: a chunk of one image reached batch normalisation, which needs two or more\n"
+        "set data.drop_last to true, or change data.batch_size or model.micro_batch_size so that no chunk of one remains",
+    ),
+)
+_MISMATCH = re.compile(
+    r"Missing key\(s\) in state_dict: (?P<missing>\".*?\")|Unexpected key\(s\) in state_dict: (?P<unexpected>\".*?\")|"
+    r"size mismatch for (?P<name>\S+): .*?Size\((?P<theirs>\[.*?\])\).*?Size\((?P<ours>\[.*?\])\)"
+)
+
+
+def translated(message: str) -> str:
+    """The message in Cadence's terms where it is a known one; else as it is."""
+    if (match := re.search(r"Error\(s\) in loading state_dict for (\w+):", message)) is not None:
+        return _does_not_fit(match[1], message)
+    for pattern, replacement in TRANSLATIONS:
+        if match := re.search(pattern, message, re.DOTALL):
+            return match.expand(replacement)
+    return message
+
+
+def _does_not_fit(model: str, message: str) -> str:
+    what = "its parameters are others"
+    if match := _MISMATCH.search(message):
+        if match["missing"]:
+            what = f"it has no {match['missing']}"
+        elif match["unexpected"]:
+            what = f"it has {match['unexpected']}, which the model lacks"
+        else:
+            what = f"{match['name']} is {match['theirs']} there and {match['ours']} in the model"
+    return (
+        f"the checkpoint does not fit {model}: {what}\n"
+        "use the model, its options and the dataset that made it: `cadence test --run_dir RUN` takes them from the run"
+    )

