@@ -93,8 +93,7 @@ def bare(turns: Turns) -> None:
             return F.log_softmax(self.fc1(x.view(-1, 196)), dim=1)
 
     images, labels = arrays()
-    x = (torch.tensor(images).permute(0, 3, 1, 2).float() / 255 - 0.1307) / 0.3081
-    x = x.contiguous()
+    x = (torch.tensor(images).reshape(-1, 1, 28, 28).float() / 255 - 0.1307) / 0.3081
     y = torch.tensor(labels).long()
     net = Net()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)

@@ -34,17 +34,13 @@ class RunRecord(pl.Callback):
         running = self._running
         return self.seconds["training"] + (time.monotonic() - running[1] if running and running[0] == "training" else 0)
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Make the directory; write configuration and environment."""
-        if stage != "fit" or not trainer.is_global_zero or self.directory is None:
-            return
-        if not self.resume:
-            self.directory.create()
-            self.directory.config().write_text(self.config)
-        write_json(self.directory.environment, environment())
-
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock, and cut rows off metrics.csv that the checkpoint does not know of."""
+        """Make the directory, start the clock, and cut rows off metrics.csv that the checkpoint does not know of.
+
+        Only now: data, checkpoint and optimizer have proved good, and a mistake in them leaves no directory behind.
+        """
+        if trainer.is_global_zero and self.directory is not None:
+            self._write(self.directory)
         for logger in trainer.loggers:
             if self.resume and isinstance(logger, MetricsCSV):
                 logger.resume(trainer.global_step)
@@ -80,6 +76,12 @@ class RunRecord(pl.Callback):
         """Count on from a checkpoint's seconds; those of a checkpoint loaded to be tested are another run's past."""
         if self.resume and not self.begun:
             self.seconds.update(state_dict)
+
+    def _write(self, directory: RunDirectory) -> None:
+        if not self.resume:
+            directory.create()
+            directory.config().write_text(self.config)
+        write_json(directory.environment, environment())
 
     def _switch(self, part: str | None) -> None:
         now = time.monotonic()

@@ -7,6 +7,7 @@ from typing import Any
 from commands.errors import UserError
 
 _LARGEST_SEED = 2**32 - 1
+_BASES = ("LightningModule", "ImageClassifier", "LightningDataModule", "ImageDataModule", "FetchedDataModule")
 
 # jsonargparse fills these in from elsewhere and drops what is given for them: field -> who decides.
 LINKED = {
@@ -33,10 +34,13 @@ def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, An
     Raises:
         UserError: an option is given that follows from another.
     """
-    for word in arguments:
+    for word, following in zip(arguments, [*arguments[1:], "--"], strict=True):
         field = word.removeprefix("--").partition("=")[0].replace(".init_args.", ".")
         if word.startswith("--") and field in LINKED:
             raise UserError(f"--{field} follows from {LINKED[field]}: set that, and leave --{field} out")
+        alone = word.startswith("--") and "=" not in word and following.startswith("--")
+        if alone and "." in field and not field.endswith(".help"):
+            raise UserError(f"{field}: a value is missing behind --{field}: give it as --{field} VALUE")
     for name, content in files:
         for field in LINKED:
             section, _, key = field.partition(".")
@@ -44,6 +48,19 @@ def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, An
             options = part.get("init_args") or part if isinstance(part, Mapping) else {}
             if isinstance(options, Mapping) and key in options:
                 raise UserError(f"-c {name}: {field} follows from {LINKED[field]}: set that, and leave {field} out")
+
+
+def check_resumable(arguments: list[str]) -> None:
+    """Refuse options that a resumed run would drop: its weights and its optimizer come from the checkpoint.
+
+    Raises:
+        UserError: names the option.
+    """
+    for word in arguments:
+        field = word.removeprefix("--").partition("=")[0]
+        fixed = field in ("model", "data", "seed_everything") or field.partition(".")[0] == "optimizer"
+        if word.startswith("--") and fixed:
+            raise UserError(f"--{field} cannot go with --resume, as it comes from the run: start a new run for another")
 
 
 def check_parsed(config: Any) -> None:
@@ -57,14 +74,19 @@ def check_parsed(config: Any) -> None:
     """
     if not 0 <= config.seed_everything <= _LARGEST_SEED:
         raise UserError(f"seed_everything must lie in [0, {_LARGEST_SEED}], got {config.seed_everything}: try 1")
+    for field, section in (("model", "models"), ("data", "datasets")):
+        if (name := config[field].class_path.rpartition(".")[2]) in _BASES:
+            raise UserError(f"{field}: {name} is what others are built on: `cadence list {section}` shows them")
     if config.checkpoint_every < 1:
         raise UserError(f"checkpoint_every must be at least 1 step, got {config.checkpoint_every}: 500 is the default")
     trainer = config.trainer
+    if trainer.log_every_n_steps is not None and trainer.log_every_n_steps < 1:
+        raise UserError(f"trainer.log_every_n_steps must be at least 1, got {trainer.log_every_n_steps}: 50 is usual")
     cores = os.cpu_count() or 1
     if trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not _accelerators()):
         devices = trainer.devices
         if str(devices).lstrip("-").isdigit() and not 1 <= int(devices) <= cores:
-            raise UserError(f"trainer.devices: {devices} processes, but this machine has {cores} cores\nset it to 1 ... {cores}")
+            raise UserError(f"trainer.devices must lie in 1 ... {cores}, this machine's cores, got {devices}")
 
 
 def check_manual(trainer: Mapping[str, Any]) -> None:

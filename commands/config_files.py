@@ -8,12 +8,8 @@ import yaml
 from commands.errors import UserError
 
 
-def read_config(path: Path, shown: str) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
-
-    Args:
-        path: of the file.
-        shown: how the user named it.
 
     Raises:
         UserError: it cannot be read, is no YAML, or holds something else than a mapping; names the line.
@@ -21,16 +17,16 @@ def read_config(path: Path, shown: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_bytes().decode())
     except OSError as error:
-        raise UserError(f"-c {shown}: cannot be read ({error.strerror}): check the path") from error
+        raise UserError(f"-c {path}: cannot be read ({error.strerror}): check the path") from error
     except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
-        raise UserError(f"-c {shown}: not a text file: give a YAML file, or the name of a shipped experiment") from error
+        raise UserError(f"-c {path}: not a text file: give a YAML file, or the name of a shipped experiment") from error
     except yaml.YAMLError as error:
-        raise UserError(f"-c {shown}{_place(error)}") from error
+        raise UserError(f"-c {path}{_place(error)}") from error
     if content is None:
-        raise UserError(f"-c {shown}: the file is empty: it needs at least `model: NAME`")
+        raise UserError(f"-c {path}: the file is empty: it needs at least `model: NAME`")
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         kind = {list: "a list", str: "a text"}.get(type(content), "something else")
-        raise UserError(f"-c {shown}: expected a mapping such as `model: SmallCNN`, got {kind}")
+        raise UserError(f"-c {path}: expected a mapping such as `model: SmallCNN`, got {kind}")
     return content
 
 
@@ -42,5 +38,6 @@ def _place(error: yaml.YAMLError) -> str:
     if "'\\t'" in problem:
         return f", line {mark.line + 1}: a tab: YAML is indented by spaces"
     context = getattr(error, "context_mark", None)
-    began = f" (what is open began in line {context.line + 1})" if context is not None and context.line != mark.line else ""
-    return f", line {mark.line + 1}, column {mark.column + 1}: not YAML: {problem}{began}: close brackets and quotes, align keys"
+    began = f"; it began in line {context.line + 1}" if context is not None and context.line != mark.line else ""
+    where = f", line {mark.line + 1}, column {mark.column + 1}"
+    return f"{where}: not YAML ({problem}{began})\nclose brackets and quotes, and align keys"

@@ -48,7 +48,12 @@ class CadenceCLI(LightningCLI):
             save_config_callback=None,
             trainer_defaults={"logger": False, "enable_model_summary": False, "enable_checkpointing": True},
             seed_everything_default=DEFAULT_SEED,
-            parser_kwargs={"exit_on_error": False, "prog": f"cadence {command}", "dump_header": None, "allow_abbrev": False},
+            parser_kwargs={
+                "exit_on_error": False,
+                "prog": f"cadence {command}",
+                "dump_header": None,
+                "allow_abbrev": False,
+            },
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             run=False,

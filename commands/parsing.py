@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 
 from commands.translations import translated
 
-FIELDS = {"LightningModule": "model", "LightningDataModule": "data", "Optimizer": "optimizer", "Callback": "trainer.callbacks"}
+FIELDS = {
+    "LightningModule": "model",
+    "LightningDataModule": "data",
+    "Optimizer": "optimizer",
+    "Callback": "trainer.callbacks",
+    "BatchTransform": "data.augment",
+}
 EXAMPLES = {
     "model": "--model SmallCNN; `cadence list models` shows all",
     "data": "--data Digits; `cadence list datasets` shows all",
@@ -40,16 +46,18 @@ class Vocabulary:
     fields: Sequence[str] = ()
 
 
-def readable(message: str, vocabulary: Vocabulary | None = None) -> str:
+def readable(message: str, vocabulary: Vocabulary | None = None, checkpoint: str = "the checkpoint") -> str:
     """At most three lines of a parser's or a library's message: the field, what is wrong with it, and the remedy.
 
     Args:
         message: as it came. One that is not known to be cumbersome is returned as it is.
         vocabulary: where to look for the nearest name.
+        checkpoint: what to call the checkpoint that was being loaded.
     """
     vocabulary = vocabulary or Vocabulary()
     lines = [line.strip().removeprefix("- ").strip() for line in message.splitlines()]
     keys: list[str] = []
+    built = ""  # the field whose class is being built: constructors' complaints come without a key
     holder = ""
     for place, line in enumerate(lines):
         if match := re.match(r'Parser key "([^"]+)":(.*)', line):
@@ -57,14 +65,14 @@ def readable(message: str, vocabulary: Vocabulary | None = None) -> str:
             line = match[2].strip()
         elif match := re.match(r"Problem with given class_path '([^']+)':", line):
             holder = match[1]
-        elif (match := re.match(r"Subtypes: \[(.*)\]", line)) and not keys:
-            keys = [name for base, name in FIELDS.items() if re.search(rf"\b{base}\b", match[1])][:1]
+        elif match := re.match(r"Subtypes: \[(.*)\]", line):
+            built = next((name for base, name in FIELDS.items() if re.search(rf"\b{base}\b", match[1])), built)
         if (found := _complaint(line, ".".join(keys), holder, lines[place:], vocabulary)) is not None:
             return found
-    if keys and (inner := _constructor(lines)) is not None:
+    if (keys or built) and (inner := _constructor(lines)) is not None:
         of_a_field = re.match(r"[a-z]\w*( must\b| \d|\[|:)", inner)
-        return translated(f"{'.'.join(keys)}{'.' if of_a_field else ': '}{inner}")
-    return translated(message)
+        return translated(f"{'.'.join(keys) or built}{'.' if of_a_field else ': '}{inner}", checkpoint)
+    return translated(message, checkpoint)
 
 
 def nearest(word: str, names: Sequence[str], most: int = 3) -> str:
@@ -92,7 +100,8 @@ def _complaint(line: str, key: str, holder: str, rest: list[str], vocabulary: Vo
     if re.match(r"Expected an? (?!path\b)", line) and key:
         return _wrong_type(key, line, rest)
     if match := re.match(r"argument (\S+): expected one argument", line):
-        return f"{match[1].split('/')[-1].lstrip('-')}: a value is missing behind the option\ngive it as OPTION VALUE or OPTION=VALUE"
+        option = match[1].rpartition("/")[2]
+        return f"{option.lstrip('-')}: a value is missing behind {option}: give it as {option} VALUE"
     if match := re.match(r"Not a valid subclass of (\w+)", line):
         return f"{key}: {_given(rest)} is not a {match[1]}" + _classes(key, "", vocabulary)
     return None
@@ -110,10 +119,11 @@ def _unknown_option(key: str, option: str, holder: str, vocabulary: Vocabulary) 
 
 def _unknown_field(word: str, vocabulary: Vocabulary) -> str:
     name = word.lstrip("-").partition("=")[0]
-    if not word.startswith("-") and name not in vocabulary.fields and "." not in name and not nearest(name, vocabulary.fields):
-        return f"{name!r} is not expected here\noptions begin with --, and `cadence fit --help` shows them"
     near = nearest(name, vocabulary.fields) or nearest(name.partition(".")[0], vocabulary.fields)
-    return f"{name}: there is no such option\n" + (f"nearest: {near}; " if near else "") + "`cadence fit --help` shows all"
+    if not word.startswith("-") and not near:
+        return f"{name!r} is not expected here: options begin with --, and `cadence fit --help` shows them"
+    hint = f"nearest: {near}; " if near else ""
+    return f"{name}: there is no such option\n{hint}`cadence fit --help` shows all"
 
 
 def _unknown_class(key: str, name: str, reason: str, vocabulary: Vocabulary) -> str:
@@ -142,8 +152,11 @@ def _missing(key: str, names: str, holder: str) -> str:
     return f"{key + '.' if key else ''}{name} is missing: {owner}{names}"
 
 
-def _wrong_type(key: str, line: str, rest: list[str]) -> str:
-    """`Expected a TYPE. Got value: V`, or one such line for each type of a union with the value below them."""
+def _wrong_type(key: str, line: str, rest: list[str]) -> str | None:
+    """`Expected a TYPE. Got value: V`, or one such line for each type of a union with the value below them.
+
+    None where the only type is that of null: what is wrong then stands in another line.
+    """
     inline = re.match(r"Expected an? (.+?)\. Got value: (.*)", line)
     if inline:
         kinds, value = [inline[1]], inline[2]
@@ -152,10 +165,14 @@ def _wrong_type(key: str, line: str, rest: list[str]) -> str:
         kinds = [match[1] for other in rest[:stop] if (match := re.match(r"Expected an? (.+)", other))]
         value = _given(rest).strip("'")
     choices = [choice.strip().strip("'") for kind in kinds if "Literal[" in kind for choice in _inside(kind).split(",")]
-    others = [_type_name(kind) for kind in kinds if "Literal[" not in kind and "NoneType" not in kind and "dot import" not in kind]
+    others = [
+        _type_name(kind) for kind in kinds if not any(word in kind for word in ("Literal[", "NoneType", "dot import"))
+    ]
     expected = " or ".join(dict.fromkeys(others + (["one of " + ", ".join(dict.fromkeys(choices))] if choices else [])))
+    if not expected:
+        return None
     near = nearest(value, choices, most=1)
-    return f"{key}: expected {expected or 'null'}, got {value!r}" + (f"\nnearest: {near}" if near else "")
+    return f"{key}: expected {expected}, got {value!r}" + (f"\nnearest: {near}" if near else "")
 
 
 def _inside(kind: str) -> str:

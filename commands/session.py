@@ -51,7 +51,7 @@ def fit(arguments: list[str], resume: bool, started: float) -> int:
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
     try:
-        with _mistakes_before(record):
+        with _mistakes_before(record, directory.last):
             trainer.fit(cli.model, cli.datamodule, ckpt_path=str(directory.last) if resume else None, weights_only=True)
     except RunStopped:
         if trainer.is_global_zero:
@@ -79,7 +79,7 @@ def test(arguments: list[str], started: float) -> int:
         plugins=_plugins(cli),
         use_distributed_sampler=False,
     )
-    with _mistakes_before(record):
+    with _mistakes_before(record, checkpoint):
         trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
     if trainer.is_global_zero:
         result = _result(cli, trainer, record) | {"checkpoint": str(checkpoint)}
@@ -159,11 +159,11 @@ def _result(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str
 
 
 @contextlib.contextmanager
-def _mistakes_before(record: RunRecord | None) -> Iterator[None]:
+def _mistakes_before(record: RunRecord | None, checkpoint: Path | None = None) -> Iterator[None]:
     """Until the first batch, what goes wrong is the configuration's, a file's or a dataset's, and is told as such."""
     try:
         yield
     except (ValueError, OSError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
         if record is not None and record.begun:
             raise
-        raise UserError(readable(str(error))) from error
+        raise UserError(readable(str(error), checkpoint=f"checkpoint {checkpoint}")) from error

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from commands.errors import UserError
@@ -40,6 +41,12 @@ def find_config(name: str) -> Path:
 def resolve_config_arguments(arguments: list[str]) -> list[str]:
     """Replace what follows each `-c` or `--config` by the path of its file."""
     return list(_resolved(arguments))
+
+
+def config_paths(arguments: list[str]) -> list[str]:
+    """Paths of the configuration files on a resolved command line."""
+    after_flag = [path for flag, path in pairwise(arguments) if flag in ("-c", "--config")]
+    return after_flag + [word.partition("=")[2] for word in arguments if word.startswith("--config=")]
 
 
 def _resolved(arguments: list[str]) -> Iterator[str]:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from commands.allocator import keep_freed_memory
+from commands.checks import check_given, check_resumable
+from commands.config_files import read_config
 from commands.errors import UserError
-from commands.shipped import resolve_config_arguments
+from commands.shipped import config_paths, resolve_config_arguments
 from records.run_directory import RunDirectory
 
 
@@ -23,6 +25,7 @@ def run(command: str, arguments: list[str], started: float) -> int:
         if not any(word.partition("=")[0] in ("-c", "--config") for word in arguments):
             arguments = ["--config", str(_open(tested).config()), *arguments]
     arguments = resolve_config_arguments(arguments)
+    check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
     keep_freed_memory()
     from commands.session import fit, test
 
@@ -32,6 +35,7 @@ def run(command: str, arguments: list[str], started: float) -> int:
 def _resuming(arguments: list[str], directory: str) -> list[str]:
     """The run's own configuration first, so that further options override it."""
     run = _open(directory)
+    check_resumable(arguments)
     if not run.last.is_file():
         raise UserError(f"--resume {directory}: the run has no checkpoints/last.ckpt yet: start it anew")
     if _value(arguments, "--run_dir") is not None:

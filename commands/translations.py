@@ -22,7 +22,7 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"No supported gpu backend found|`?(CUDA|MPS|TPU|XLA)Accelerator`? can not run on your system",
-        "trainer.accelerator: this machine has no such accelerator\nset it to cpu, or to auto for the best that there is",
+        "trainer.accelerator: this machine has no such accelerator: set it to cpu, or to auto for the best there is",
     ),
     (
         r"You requested gpu: (.*?)\s+But your machine only has: (.*)",
@@ -32,18 +32,21 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
     (r"Invalid weight_decay value: (\S+)", r"optimizer.weight_decay must not be negative, got \1: 0 is none"),
     (r"Invalid momentum value: (\S+)", r"optimizer.momentum must not be negative, got \1: 0.9 is usual"),
     (r"Invalid epsilon value: (\S+)", r"optimizer.eps must not be negative, got \1: 1e-8 is usual"),
-    (r"Invalid beta parameter at index (\d): (\S+)", r"optimizer.betas must lie in [0, 1), got \2 in place \1: try [0.9, 0.999]"),
+    (r"Invalid beta parameter at index \d: (\S+)", r"optimizer.betas must lie in [0, 1), got \1: try [0.9, 0.999]"),
     (r"Invalid (alpha|rho) value: (\S+)", r"optimizer.\1 must lie in [0, 1], got \2: 0.9 is usual"),
-    (r"Nesterov momentum requires", "optimizer.nesterov needs momentum above 0 and dampening 0: set optimizer.momentum to 0.9"),
     (
-        r"loaded state dict (?:contains a parameter group that doesn't match|has a different number of parameter groups)",
-        "the checkpoint's optimizer does not fit: it has other parameter groups\n"
+        r"Nesterov momentum requires",
+        "optimizer.nesterov needs momentum and no dampening: set optimizer.momentum to 0.9",
+    ),
+    (
+        r"loaded state dict (contains a parameter group that doesn't match|has a different number of parameter groups)",
+        "{checkpoint}: its optimizer does not fit, as it has other parameter groups\n"
         "resume with the model options that the run was started with",
     ),
     (
         r"Expected more than 1 value per channel when training",
         "data.batch_size: a chunk of one image reached batch normalisation, which needs two or more\n"
-        "set data.drop_last to true, or change data.batch_size or model.micro_batch_size so that no chunk of one remains",
+        "set data.drop_last to true, or data.batch_size or model.micro_batch_size so that no chunk of one remains",
     ),
 )
 _MISMATCH = re.compile(
@@ -52,17 +55,17 @@ _MISMATCH = re.compile(
 )
 
 
-def translated(message: str) -> str:
-    """The message in Cadence's terms where it is a known one; else as it is."""
+def translated(message: str, checkpoint: str = "the checkpoint") -> str:
+    """The message in Cadence's terms where it is a known one; else as it is. `checkpoint`: what to call that."""
     if (match := re.search(r"Error\(s\) in loading state_dict for (\w+):", message)) is not None:
-        return _does_not_fit(match[1], message)
+        return f"{checkpoint} does not fit {match[1]}: {_mismatch(message)}"
     for pattern, replacement in TRANSLATIONS:
         if match := re.search(pattern, message, re.DOTALL):
-            return match.expand(replacement)
+            return match.expand(replacement).replace("{checkpoint}", checkpoint)
     return message
 
 
-def _does_not_fit(model: str, message: str) -> str:
+def _mismatch(message: str) -> str:
     what = "its parameters are others"
     if match := _MISMATCH.search(message):
         if match["missing"]:
@@ -72,6 +75,6 @@ def _does_not_fit(model: str, message: str) -> str:
         else:
             what = f"{match['name']} is {match['theirs']} there and {match['ours']} in the model"
     return (
-        f"the checkpoint does not fit {model}: {what}\n"
+        f"{what}\n"
         "use the model, its options and the dataset that made it: `cadence test --run_dir RUN` takes them from the run"
     )

@@ -46,14 +46,16 @@ def options(path: str) -> list[str]:
 
 def own_and_trainer_fields(parser: ArgumentParser) -> list[str]:
     """All options of a command, the options within model, data and optimizer apart."""
-    keys = {key.partition(".init_args")[0].removesuffix(".class_path") for key in parser.get_defaults().keys()}
-    return sorted((keys | {"config", "model", "data", "optimizer", "resume"}) - {"trainer"})
+    keys = parser.get_defaults().keys()  # a Namespace: iterating over itself fails
+    names = {key.partition(".init_args")[0].removesuffix(".class_path") for key in keys}
+    return sorted((names | {"config", "model", "data", "optimizer", "resume"}) - {"trainer"})
 
 
 def _subclasses_in(package: object, base: type) -> list[str]:
     names: Sequence[str] = getattr(package, "__all__", ())
     found = [getattr(package, name) for name in names]
-    return sorted(one.__name__ for one in found if inspect.isclass(one) and issubclass(one, base) and not _abstract(one))
+    classes = [one for one in found if inspect.isclass(one) and issubclass(one, base)]
+    return sorted(one.__name__ for one in classes if not _abstract(one))
 
 
 def _abstract(one: type) -> bool:

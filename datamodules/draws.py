@@ -80,7 +80,7 @@ def _of_copy(seed: int, purpose: str, step: int, copy: int, places: np.ndarray, 
     generator = np.random.Philox(key=[seed, _purpose_key(purpose)], counter=[0, copy, step, 0])
     raw = generator.random_raw((int(places.max()) + 1) * count)
     high = (raw >> np.uint64(64 - WORD_BITS)).view(np.int64)
-    return high.reshape(-1, count)[places]
+    return high.reshape(-1, count).take(places, axis=0)
 
 
 @cache

@@ -75,6 +75,26 @@ class ImageClassifier(pl.LightningModule):
             if isinstance(module, nn.Conv2d):
                 module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def on_fit_start(self) -> None:
+        """Refuse sizes that would, at some step, leave batch normalisation a single value a channel to train on.
+
+        Raises:
+            ValueError: the shortest chunk of a batch is one image.
+        """
+        stream = getattr(getattr(self.trainer, "datamodule", None), "stream", None)
+        if stream is None or not any(isinstance(module, nn.BatchNorm1d) for module in self.modules()):
+            return
+        last = 0 if stream.drop_last else stream.samples % stream.batch_size
+        for images in {min(stream.batch_size, stream.samples), last} - {0}:
+            share = images // self.trainer.world_size
+            limit = self.micro_batch_size or share
+            if share == 1 or (share and (limit == 1 or share % limit == 1)):
+                field = "data.batch_size" if share == 1 else "model.micro_batch_size"
+                raise ValueError(
+                    f"{field} leaves a chunk of one image of a batch of {images}, too few for batch normalisation: "
+                    "change it" + (", or set data.drop_last to true" if images == last else "")
+                )
+
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the configuration over this module's parameter groups."""
         if self.optimizer_factory is None:

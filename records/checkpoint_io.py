@@ -1,11 +1,14 @@
 """Checkpoints that are whole or absent, and that load without running code."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
+
+_REMEDY = "give one of a run's checkpoints/*.ckpt, or the run itself by --run_dir"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -35,9 +38,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         path = Path(path)
         if not path.is_file():
-            raise ValueError(f"checkpoint {path} does not exist")
+            raise ValueError(f"checkpoint {path}: there is no such file: {_REMEDY}")
         try:
-            return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+            checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-            raise ValueError(f"checkpoint {path} cannot be read ({reason}): it is damaged or no checkpoint") from error
+            if code := re.search(r"GLOBAL (\S+)", str(error)):
+                raise ValueError(f"checkpoint {path} is refused, as it holds code ({code[1]}): {_REMEDY}") from error
+            raise ValueError(f"checkpoint {path} is damaged, or no checkpoint: {_REMEDY}") from error
+        if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+            raise ValueError(f"checkpoint {path} holds no state_dict, so no run wrote it: {_REMEDY}")
+        return checkpoint

@@ -35,11 +35,16 @@ class RunDirectory:
         """Check that a new run may go here.
 
         Raises:
-            ValueError: there are files already.
+            ValueError: there are files already, or no directory can be made here.
         """
+        there = next(path for path in (self.root, *self.root.absolute().parents) if os.path.lexists(path))
+        if not there.is_dir():
+            raise ValueError(f"run_dir {self.root} cannot be made, as {there} is no directory: name another")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise ValueError(f"run_dir {self.root} cannot be made, as {there} is not writable: name another")
         if self.root.is_dir() and any(self.root.iterdir()):
-            remedy = f"go on with it by --resume {self.root}, or name another" if self.config().exists() else "name another"
-            raise ValueError(f"run_dir {self.root} is not empty: {remedy}")
+            go_on = f"go on with it by --resume {self.root}, or " if self.config().exists() else ""
+            raise ValueError(f"run_dir {self.root} is not empty: {go_on}name another")
 
     def create(self) -> None:
         """Make the directory.

@@ -31,7 +31,7 @@ def normalize(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
     pixels = to_rows(images)
     # a line of constants as long as a whole image's: a loop over three channels would be too short to be vectorised
     scale, shift = _constants(mean, std, pixels.shape[1] * pixels.shape[2], images.device)
-    flat = pixels.view(len(pixels), -1).to(torch.float32, copy=True)
+    flat = pixels.flatten(1).to(torch.float32, copy=True)
     return from_rows(flat.mul_(scale).add_(shift).view(pixels.shape))
 
 
@@ -61,15 +61,20 @@ def resize(images: Tensor, size: int) -> Tensor:
 
     Returns:
         uint8 (batch, channels, size, size), channels-last.
+
+    Raises:
+        ValueError: the images are not uint8.
     """
+    if images.dtype != torch.uint8:
+        raise ValueError(f"Resize takes uint8 images, got {images.dtype}: place it before Normalize")
     pixels = to_rows(images)
     upper, lower, weight = _taps(pixels.shape[1], size, images.device)
     weight = weight[:, None, None]
     wide = pixels.to(torch.int32)
-    tall = wide[:, upper] * (_ONE - weight) + wide[:, lower] * weight
+    tall = wide.index_select(1, upper) * (_ONE - weight) + wide.index_select(1, lower) * weight
     left, right, weight = _taps(pixels.shape[2], size, images.device)
     weight = weight[:, None]
-    mixed = tall[:, :, left] * (_ONE - weight) + tall[:, :, right] * weight
+    mixed = tall.index_select(2, left) * (_ONE - weight) + tall.index_select(2, right) * weight
     return from_rows(((mixed + _ONE * _ONE // 2) >> 2 * _WEIGHT_BITS).to(torch.uint8))
 
 
@@ -95,6 +100,8 @@ class Normalize(RowTransform):
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         if len(mean) != len(std):
             raise ValueError(f"std must have one value per channel as mean has ({len(mean)}), got {len(std)}")
+        if not mean:
+            raise ValueError("mean must have at least one value, got none: give one per channel")
         if any(deviation <= 0 for deviation in std):
             raise ValueError(f"std must be above 0, got {list(std)}: 1 leaves a channel's scale alone")
         self.mean, self.std = tuple(mean), tuple(std)
@@ -151,9 +158,11 @@ def _constants(
     mean: tuple[float, ...], std: tuple[float, ...], pixels: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Factor and summand of each value of an image, laid out as its memory is."""
-    scale = torch.tensor([1 / (255 * deviation) for deviation in std]).repeat(pixels)
-    shift = torch.tensor([-centre / deviation for centre, deviation in zip(mean, std, strict=True)]).repeat(pixels)
-    return scale.to(device), shift.to(device)
+    scale = [1 / (255 * deviation) for deviation in std]
+    shift = [-centre / deviation for centre, deviation in zip(mean, std, strict=True)]
+    of_pixel = torch.tensor([scale, shift], dtype=torch.float32)
+    laid_out = of_pixel.repeat(1, pixels).to(device)
+    return laid_out[0], laid_out[1]
 
 
 def _taps(length: int, size: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

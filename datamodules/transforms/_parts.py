@@ -1,5 +1,6 @@
 """Parts of a batch on several cores."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -26,7 +27,13 @@ def for_each_part(work: Callable[[slice], None], parts: Sequence[slice]) -> None
         for part in parts:
             work(part)
         return
-    for _ in _pool(threads).map(work, parts):
+    inference = torch.is_inference_mode_enabled()  # a thread has its own
+
+    def work_in_thread(part: slice) -> None:
+        with torch.inference_mode(inference):
+            work(part)
+
+    for _ in _pool(threads).map(work_in_thread, parts):
         pass
 
 
@@ -45,3 +52,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     ready.wait()
     torch.set_num_threads(before)  # ... but threads that start later begin with the number that was set last
     return pool
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child makes its own
+    os.register_at_fork(after_in_child=_pool.cache_clear)

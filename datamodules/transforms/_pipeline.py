@@ -76,9 +76,9 @@ class Pipeline:
         rows_per_part: images taken through the transforms at a time on a CPU.
     """
 
-    def __init__(self, transforms: Iterable[BatchTransform], seed: int, rows_per_part: int = 64) -> None:
+    def __init__(self, transforms: Iterable[BatchTransform], seed: int, rows_per_part: int = 256) -> None:
         if rows_per_part < 1:
-            raise ValueError(f"rows_per_part must be at least 1, got {rows_per_part}: 64 suits 32 x 32 images")
+            raise ValueError(f"rows_per_part must be at least 1, got {rows_per_part}: 256 suits 32 x 32 images")
         self.transforms, self.seed, self.rows_per_part = list(transforms), seed, rows_per_part
 
     def __call__(self, batch: Batch) -> Batch:
@@ -93,7 +93,7 @@ class Pipeline:
         return self._apply(together, batch)
 
     def _apply(self, transforms: list[tuple[RowTransform, str]], batch: Batch) -> Batch:
-        if not transforms or not len(batch):
+        if not transforms:
             return batch
         drawn = [(transform, transform.draw(batch, self.seed, name)) for transform, name in transforms]
         rows = len(batch)

@@ -29,7 +29,7 @@ def random_crop(images: Tensor, offsets: Tensor, padding: int, fill: int = 0) ->
     padded = F.pad(pixels, (0, 0, padding, padding, padding, padding), value=fill)
     tall, wide = padded.shape[1:3]
     # every window of the padded images is a view of their memory, numbered by its first pixel: one gather copies them
-    first_pixels = batch * tall * wide - (height - 1) * wide - width + 1
+    first_pixels = max(batch * tall * wide - (height - 1) * wide - width + 1, 0)
     windows = padded.as_strided((first_pixels, height, width * channels), (channels, wide * channels, 1))
     corners = torch.arange(0, batch * tall * wide, tall * wide, device=images.device)
     corners += offsets[:, 0] * wide + offsets[:, 1]
@@ -129,11 +129,15 @@ class Cutout(RowTransform):
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
         """Centre row and column, uniform over the image, from the two words."""
         height, width = images.shape[2:]
-        centres = torch.stack((below(words[:, 0], height), below(words[:, 1], width)), 1)
-        return cutout(images, centres, self.size)
+        return cutout(images, below(words, _lengths(height, width, images.device)), self.size)
 
 
 _INTEGER_OF_SIZE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+@lru_cache(maxsize=32)
+def _lengths(height: int, width: int, device: torch.device) -> Tensor:
+    return torch.tensor([height, width], device=device)
 
 
 @lru_cache(maxsize=32)
@@ -150,7 +154,7 @@ def _mirror(pixels: Tensor) -> Tensor:
     if pixels.dtype != torch.uint8:
         return pixels.flip(2)
     # reversing bytes is ten times as fast as reversing pixels, and leaves only each pixel's channels to be put back
-    mirrored = pixels.view(batch * height, width * channels).flip(1).view(batch, -1)
+    mirrored = pixels.view(batch * height, width * channels).flip(1).view(batch, height * width * channels)
     for channel in range(channels // 2):
         apart = channels - 1 - 2 * channel
         first, second = mirrored[:, :-apart], mirrored[:, apart:]

@@ -107,7 +107,7 @@ def test_a_client_that_does_not_start(cache: Path, register: Register, programs:
     [
         ("sleep 600 & sleep 600", "_STALL_SECONDS", "no byte came for 0 s"),
         ("while :; do echo x >> growing; sleep 0.05; done", "_LIMIT_SECONDS", "not done after 0 s"),
-        ("head -c 100000000 /dev/zero > big; sleep 600", None, "it wrote 95 MB, far more than the package has"),
+        ("head -c 100000000 /dev/zero > big; sleep 600", None, r"it wrote \d+ MB, far more than the package has"),
     ],
 )
 def test_a_client_that_does_not_end_is_stopped_and_reaped(

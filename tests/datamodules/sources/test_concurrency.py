@@ -19,9 +19,9 @@ if sys.platform == "win32":
 
 
 def start(action: str, cache: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, tiny.__file__, action, str(cache)]
-    environment = {**os.environ, "PYTHONPATH": str(tiny.ROOT)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    code = f"{tiny.STAND_IN}\nfrom tests.datamodules.sources import tiny\ntiny.main({action!r}, {str(cache)!r})"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], cwd=tiny.ROOT, **pipes)
 
 
 def wait_for(file: Path) -> None:
@@ -43,9 +43,7 @@ def test_processes_at_once_fetch_once(cache: Path, npm: Callable[..., None], tmp
 
 
 def test_killed_while_it_downloads(cache: Path, npm: Callable[..., None], tmp_path: Path) -> None:
-    npm(
-        before=f'echo half > "$dest/half"; echo $$ > {tmp_path / "pid.part"}; mv {tmp_path}/pid.part {tmp_path}/pid; sleep 600'
-    )
+    npm(before=f'cd {tmp_path}; echo half > "$dest/half"; echo $$ > pid.part; mv pid.part pid; sleep 600')
     with start("fetch", cache) as process:
         wait_for(tmp_path / "pid")
         waiting = start("fetch", cache)  # blocked by the lock until the first is dead

@@ -1,29 +1,31 @@
-"""A dataset of thirty 4 x 4 images with its archives and fake clients; run as a program, a process that fetches it."""
+"""A dataset of thirty 4 x 4 images, with its archives, its fake clients, and processes that fetch it."""
 
 import gzip
 import io
 import json
 import os
 import signal
-import sys
 import tarfile
-import types
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).parents[3]
-if __name__ == "__main__":  # a stand-in for the parent package, so that the process starts without torch
-    package = types.ModuleType("datamodules")
-    package.__path__ = [str(ROOT / "datamodules")]
-    sys.modules["datamodules"] = package
-
 from datamodules.sources import _registry, fetch, load_arrays, verify
 from datamodules.sources._idx import IdxLayout
 from datamodules.sources._npm import NpmPackage
 from datamodules.sources._spec import Bytes, DatasetSpec, Source, sha256
+
+ROOT = Path(__file__).parents[3]
+# What a process of its own runs first: a stand-in for the parent package, so that it starts without torch.
+STAND_IN = """
+import sys, types
+sys.path.insert(0, ".")
+package = types.ModuleType("datamodules")
+package.__path__ = ["datamodules"]
+sys.modules["datamodules"] = package
+"""
 
 _draws = np.random.Generator(np.random.PCG64(0))
 ARRAYS: dict[str, Bytes] = {
@@ -112,7 +114,9 @@ def _killed_at(point: int, cache: Path, force: bool) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def main(action: str, cache: Path) -> None:
+def main(action: str, folder: str) -> None:
+    """Fetch the tiny dataset in this process, or fetch it and be killed at every step (`kill`, `kill-force`)."""
+    cache = Path(folder)
     _registry.DATASETS["Tiny"] = spec()
     if action == "fetch":
         fetch("Tiny", cache_dir=cache)
@@ -130,7 +134,3 @@ def main(action: str, cache: Path) -> None:
                 file.unlink()
             (cache / "Tiny").rmdir()
     print(json.dumps(outcomes))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,261 @@
+"""Mistakes end in exit status 2 and at most three lines that name the field and the remedy; nothing on disk changes."""
+
+import hashlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+MODEL = ["--model", "MLP", "--model.hidden_sizes", "[8]"]
+SHORT = ["--trainer.max_steps", "1", "--trainer.accelerator", "cpu"]
+OPTIMIZER = ["--optimizer", "Adam", "--optimizer.lr", "0.01", *SHORT]
+FIT = ["fit", *MODEL, *OPTIMIZER]
+TEST = ["test", *MODEL, "--trainer.accelerator", "cpu"]
+
+# name: (arguments, what the message must hold); paths are relative to a folder that `world` fills
+MISTAKES: dict[str, tuple[list[str], list[str]]] = {
+    # commands
+    "unknown command": (["fti"], ["unknown command 'fti'", "cadence fit"]),
+    "unknown section of list": (["list", "modles"], ["'modles'", "models"]),
+    "unknown dataset to fetch": (["data", "fetch", "MNIS"], ["'MNIS'", "FashionMNIST"]),
+    "nothing to fetch": (["data", "fetch"], ["name a dataset", "MNIST"]),
+    "unknown action on data": (["data", "fecth", "MNIST"], ["fecth", "fetch"]),
+    # names
+    "unknown model": (["fit", "--model", "Smalcnn", *OPTIMIZER], ["model:", "Smalcnn", "nearest: SmallCNN"]),
+    "model that is no module": (["fit", "--model", "torch.nn.Linear", *OPTIMIZER], ["model:", "SmallCNN"]),
+    "model of no package": (["fit", "--model", "nowhere.Net", *OPTIMIZER], ["model:", "No module named 'nowhere'"]),
+    "model that is a base": (["fit", "--model", "ImageClassifier", *OPTIMIZER], ["model:", "cadence list models"]),
+    "unknown dataset": ([*FIT, "--data", "MNISTT"], ["data:", "MNISTT", "nearest: MNIST"]),
+    "unknown optimizer": (["fit", *MODEL, "--optimizer", "Adaam"], ["optimizer:", "Adaam", "nearest: Adam"]),
+    "unknown transform": ([*FIT, "--data.augment+=RandomCropp"], ["data.augment:", "nearest: RandomCrop"]),
+    "unknown callback": ([*FIT, "--trainer.callbacks+=EarlyStop"], ["trainer.callbacks:", "nearest: EarlyStopping"]),
+    "unknown accelerator": ([*FIT, "--trainer.accelerator", "gpuu"], ["trainer.accelerator", "gpuu", "cpu"]),
+    "unknown strategy": ([*FIT, "--trainer.strategy", "dpp"], ["trainer.strategy", "dpp", "ddp"]),
+    # options
+    "misspelt option of the model": ([*FIT, "--model.hiddn", "3"], ["model.hiddn", "MLP", "hidden_sizes"]),
+    "option far from all": ([*FIT, "--model.zzz", "3"], ["model.zzz", "it has: hidden_sizes"]),
+    "misspelt option of the data": ([*FIT, "--data.batchsize", "3"], ["data.batchsize", "nearest: batch_size"]),
+    "misspelt option of the optimizer": ([*FIT, "--optimizer.lrr", "3"], ["optimizer.lrr", "nearest: lr"]),
+    "misspelt option of a transform": (
+        [*FIT, "--data.augment+=RandomCrop", "--data.augment.paddin", "1"],
+        ["data.augment.paddin", "nearest: padding"],
+    ),
+    "misspelt option of the trainer": ([*FIT, "--trainer.max_epocs", "3"], ["max_epocs", "trainer.max_epochs"]),
+    "abbreviated option": ([*FIT, "--trainer.max_epoch", "3"], ["trainer.max_epoch:", "trainer.max_epochs"]),
+    "misspelt option of the run": ([*FIT, "--run_dri", "x"], ["run_dri", "nearest: run_dir"]),
+    "stray word": ([*FIT, "stray"], ["'stray'", "--help"]),
+    "option without a value": ([*FIT, "--data.batch_size"], ["data.batch_size", "VALUE"]),
+    "-c without a value": (["fit", "-c"], ["-c needs a file", "cadence list"]),
+    "missing model": (["fit", *OPTIMIZER], ["model is missing", "--model SmallCNN"]),
+    "missing optimizer": (["fit", *MODEL], ["optimizer is missing", "--optimizer Adam"]),
+    "option of no optimizer": (["fit", *MODEL, "--optimizer.lr", "1"], ["optimizer is missing", "--optimizer Adam"]),
+    "missing option of a transform": ([*FIT, "--data.augment+=RandomCrop"], ["data.augment.padding is missing"]),
+    "option that follows from another": ([*FIT, "--model.num_classes", "7"], ["model.num_classes", "dataset"]),
+    "seed of the data": ([*FIT, "--data.seed", "7"], ["data.seed", "seed_everything"]),
+    # values
+    "wrong type": ([*FIT, "--data.batch_size", "x"], ["data.batch_size", "a whole number", "'x'"]),
+    "wrong type of a list": ([*FIT, "--model.hidden_sizes", "x"], ["model.hidden_sizes", "a list", "'x'"]),
+    "wrong type of an item": ([*FIT, "--model.hidden_sizes", "[a]"], ["model.hidden_sizes", "a whole number", "'a'"]),
+    "wrong choice": ([*FIT, "--model.activation", "reluu"], ["model.activation", "sigmoid", "nearest: relu"]),
+    "wrong truth": ([*FIT, "--test_after_fit", "maybe"], ["test_after_fit", "true or false", "'maybe'"]),
+    "wrong learning rate": ([*FIT, "--optimizer.lr", "fast"], ["optimizer.lr", "a number", "'fast'"]),
+    "wrong precision": ([*FIT, "--trainer.precision", "17"], ["trainer.precision", "bf16-mixed", "'17'"]),
+    "wrong seed": ([*FIT, "--seed_everything", "abc"], ["seed_everything", "a whole number", "'abc'"]),
+    "negative seed": ([*FIT, "--seed_everything", "-4"], ["seed_everything", "-4"]),
+    "negative batch": ([*FIT, "--data.batch_size", "-3"], ["data.batch_size", "at least 1", "-3"]),
+    "val_fraction 2": ([*FIT, "--data.val_fraction", "2"], ["data.val_fraction", "[0, 1)", "2"]),
+    "nothing to train on": ([*FIT, "--data.val_fraction", "0.9999"], ["val_fraction"]),
+    "negative padding": (
+        [*FIT, "--data.augment+=RandomCrop", "--data.augment.padding", "-1"],
+        ["data.augment.padding", "-1"],
+    ),
+    "negative learning rate": ([*FIT, "--optimizer.lr", "-1"], ["optimizer.lr", "-1"]),
+    "negative learning rate of Madam": (
+        ["fit", *MODEL, *SHORT, "--optimizer", "Madam", "--optimizer.lr", "-1"],
+        ["optimizer", "lr", "-1"],
+    ),
+    "beta of 2": ([*FIT, "--optimizer.betas", "[2, 0.9]"], ["optimizer.betas", "[0, 1)", "2"]),
+    "negative hidden layer": ([*FIT, "--model.hidden_sizes", "[-3]"], ["model.hidden_sizes", "at least 1", "-3"]),
+    "micro-batch of none": ([*FIT, "--model.micro_batch_size", "0"], ["model.micro_batch_size", "at least 1"]),
+    "ratio of no parameter": ([*FIT, "--model.lr_ratios", "{head: 2}"], ["lr_ratios", "head", "layers"]),
+    "micro-batch of one": (
+        ["fit", "--model", "ThirteenLayerCNN", *OPTIMIZER, "--data.image_size", "32", "--model.micro_batch_size", "1"],
+        ["model.micro_batch_size", "normalisation", "change it"],
+    ),
+    "last batch of one": (
+        ["fit", "--model", "ThirteenLayerCNN", *OPTIMIZER, "--data.image_size", "32", "--data.batch_size", "997"],
+        ["data.batch_size", "drop_last"],
+    ),
+    "groups 3": (
+        ["fit", "--model", "AlexNet", "--model.groups", "3", "--data.image_size", "224", *OPTIMIZER],
+        ["model.groups", "1, 2", "'3'"],
+    ),
+    "depth 45": (["fit", "--model", "ResNet", "--model.depth", "45", *OPTIMIZER], ["model.depth", "45", "44"]),
+    "images too small": (["fit", "--model", "AlexNet", *OPTIMIZER], ["AlexNet", "224 x 224", "image_size"]),
+    "images smaller than their own": (
+        [*FIT, "--data.image_size", "4", "--data.fit", "pad"],
+        ["data.image_size", "4", "fit to resize"],
+    ),
+    "channels that there are not": ([*FIT, "--data.in_channels", "2"], ["data.in_channels", "1 or 3"]),
+    "negative epochs": ([*FIT, "--trainer.max_epochs", "-5"], ["trainer.max_epochs", "-5"]),
+    "no log": ([*FIT, "--trainer.log_every_n_steps", "0"], ["trainer.log_every_n_steps", "at least 1"]),
+    "no checkpoint ever": ([*FIT, "--checkpoint_every", "0"], ["checkpoint_every", "at least 1"]),
+    "9,999 devices": ([*FIT, "--trainer.devices", "9999"], ["trainer.devices", "9999", "cores"]),
+    "Lightning's clipping": ([*FIT, "--trainer.gradient_clip_val", "1"], ["gradient_clip_val", "gradient_clip_norm"]),
+    "Lightning's accumulation": (
+        [*FIT, "--trainer.accumulate_grad_batches", "2"],
+        ["accumulate_grad_batches", "model.micro_batch_size"],
+    ),
+    # files
+    "missing file": (["fit", "-c", "none.yaml"], ["none.yaml", "cadence list"]),
+    "misspelt experiment": (["fit", "-c", "small_cnn_mnits"], ["small_cnn_mnits", "nearest: small_cnn_mnist"]),
+    "tab": (["fit", "-c", "tab.yaml"], ["tab.yaml, line 2", "spaces"]),
+    "open bracket": (["fit", "-c", "bracket.yaml"], ["bracket.yaml, line 5", "bracket"]),
+    "list for a file": (["fit", "-c", "list.yaml"], ["list.yaml", "mapping", "a list"]),
+    "binary file": (["fit", "-c", "binary.yaml"], ["binary.yaml", "text"]),
+    "empty file": (["fit", "-c", "empty.yaml"], ["empty.yaml", "empty", "model"]),
+    "unknown section in a file": (["fit", "-c", "section.yaml"], ["modle", "nearest: model"]),
+    "unknown option in a file": (["fit", "-c", "option.yaml"], ["model.hiden_sizes", "nearest: hidden_sizes"]),
+    "linked option in a file": (["fit", "-c", "linked.yaml"], ["linked.yaml", "model.num_classes", "dataset"]),
+    # run directories
+    "run_dir below a file": ([*FIT, "--run_dir", "plain.txt/run"], ["run_dir", "plain.txt", "name another"]),
+    "run_dir that cannot be written": ([*FIT, "--run_dir", "/proc/run"], ["run_dir /proc/run", "name another"]),
+    "occupied run_dir": ([*FIT, "--run_dir", "full"], ["run_dir full", "not empty", "name another"]),
+    "run_dir of a run": ([*FIT, "--run_dir", "run"], ["run_dir run", "--resume run"]),
+    "resume of nothing": (["fit", "--resume", "none"], ["none does not exist", "fit printed"]),
+    "resume of no run": (["fit", "--resume", "full"], ["full", "config.yaml"]),
+    "resume without a value": (["fit", "--resume"], ["--resume", "directory"]),
+    "resume of a run without a checkpoint": (["fit", "--resume", "begun"], ["begun", "last.ckpt"]),
+    "resume of a damaged checkpoint": (["fit", "--resume", "torn"], ["last.ckpt", "damaged"]),
+    "resume with another optimizer": (["fit", "--resume", "run", "--optimizer", "SGD"], ["--optimizer", "new run"]),
+    "resume with other layers": (
+        ["fit", "--resume", "run", "--model.hidden_sizes", "[5]"],
+        ["last.ckpt does not fit MLP", "[8, 64]", "[5, 64]"],
+    ),
+    # checkpoints
+    "test of nothing": (TEST, ["checkpoint is missing", "--run_dir"]),
+    "missing checkpoint": ([*TEST, "--checkpoint", "none.ckpt"], ["none.ckpt", "no such file"]),
+    "damaged checkpoint": ([*TEST, "--checkpoint", "torn/checkpoints/last.ckpt"], ["last.ckpt", "damaged"]),
+    "text for a checkpoint": ([*TEST, "--checkpoint", "plain.txt"], ["plain.txt", "no checkpoint"]),
+    "code in a checkpoint": ([*TEST, "--checkpoint", "code.ckpt"], ["code.ckpt", "holds code", "system"]),
+    "weights alone": ([*TEST, "--checkpoint", "weights.ckpt"], ["weights.ckpt", "state_dict"]),
+    "wrong checkpoint for the model": (
+        ["test", "--model", "SmallCNN", "--checkpoint", "run/checkpoints/last.ckpt"],
+        ["last.ckpt does not fit SmallCNN", "use the model"],
+    ),
+    "test of a run that is not": (["test", "--run_dir", "none"], ["none does not exist", "fit printed"]),
+    # datasets
+    "damaged cache": ([*FIT, "--data", "MNIST"], ["damaged", "manifest.json", "cadence data fetch --force MNIST"]),
+    "cache below a file": ([*FIT, "--data", "CIFAR10", "CACHE=plain.txt/data"], ["plain.txt", "CADENCE_DATA"]),
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files that are not what they should be, and one good run."""
+    from cli import main
+
+    folder = tmp_path_factory.mktemp("world")
+    run = folder / "run"
+    assert main([*FIT, "--run_dir", str(run), "--trainer.enable_progress_bar", "false"]) == 0
+    (folder / "tab.yaml").write_text("model:\n\tclass_path: MLP\n")
+    (folder / "bracket.yaml").write_text("model:\n  class_path: MLP\n  init_args:\n    hidden_sizes: [1, 2\n")
+    (folder / "list.yaml").write_text("- model\n- data\n")
+    (folder / "empty.yaml").write_text("")
+    (folder / "binary.yaml").write_bytes(bytes(range(256)))
+    (folder / "section.yaml").write_text("model: MLP\nmodle: MLP\n")
+    (folder / "option.yaml").write_text("model: {class_path: MLP, init_args: {hiden_sizes: [8]}}\n")
+    (folder / "linked.yaml").write_text("model: {class_path: MLP, init_args: {num_classes: 7}}\n")
+    (folder / "plain.txt").write_text("neither a folder nor a checkpoint\n")
+    (folder / "full").mkdir()
+    (folder / "full" / "thesis.tex").write_text("precious\n")
+    for name in ("begun", "torn"):
+        (folder / name / "checkpoints").mkdir(parents=True)
+        (folder / name / "config.yaml").write_text((run / "config.yaml").read_text())
+    whole = (run / "checkpoints" / "last.ckpt").read_bytes()
+    (folder / "torn" / "checkpoints" / "last.ckpt").write_bytes(whole[: len(whole) // 2])
+    torch.save({"weight": torch.zeros(3)}, folder / "weights.ckpt")
+    with (folder / "code.ckpt").open("wb") as file:
+        pickle.dump({"state_dict": _Code()}, file, protocol=2)
+    (folder / "cache" / "MNIST").mkdir(parents=True)
+    (folder / "cache" / "MNIST" / "manifest.json").write_text('{"format": 1')
+    return folder
+
+
+class _Code:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return os.system, ("touch executed",)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every path below a folder, with the hash of what it holds."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def split(arguments: list[str]) -> tuple[list[str], str]:
+    """Arguments, and where the data cache is."""
+    cache = next((word.partition("=")[2] for word in arguments if word.startswith("CACHE=")), "cache")
+    return [word for word in arguments if not word.startswith("CACHE=")], cache
+
+
+def check(status: int, out: str, err: str, expected: list[str]) -> None:
+    assert status == 2, err
+    assert "Traceback" not in out + err
+    assert 1 <= len(err.strip().splitlines()) <= 3, err
+    assert [part for part in expected if part not in err] == [], err
+    assert "Namespace(" not in err
+    assert "<class" not in err
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake(mistake: str, world: Path, cadence, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    arguments, cache = split(MISTAKES[mistake][0])
+    monkeypatch.chdir(world)
+    monkeypatch.setenv("CADENCE_DATA", cache)
+    before = contents(world)
+    capfd.readouterr()
+    status = cadence(*arguments)
+    captured = capfd.readouterr()
+    check(status, captured.out, captured.err, MISTAKES[mistake][1])
+    assert contents(world) == before
+
+
+@pytest.mark.parametrize("mistake", ["tab", "wrong checkpoint for the model", "damaged cache"])
+def test_mistake_in_a_process_of_its_own(mistake: str, world: Path) -> None:
+    arguments, cache = split(MISTAKES[mistake][0])
+    before = contents(world)
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parents[2] / "cli.py"), *arguments],
+        cwd=world,
+        env=os.environ | {"CADENCE_DATA": cache},
+        capture_output=True,
+        text=True,
+    )
+    check(done.returncode, done.stdout, done.stderr, MISTAKES[mistake][1])
+    assert contents(world) == before
+
+
+def test_debug_shows_the_traceback(cadence) -> None:
+    from commands.errors import UserError
+
+    with pytest.raises(UserError, match=r"data\.batch_size"):
+        cadence("--debug", *FIT, "--data.batch_size", "x")
+
+
+def test_a_defect_of_ours_is_not_dressed_as_a_mistake(cadence, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commands.listing.run", lambda arguments: json.loads("{"))
+    with pytest.raises(json.JSONDecodeError):
+        cadence("list")
+
+
+def test_there_are_at_least_thirty() -> None:
+    assert len(MISTAKES) >= 30
