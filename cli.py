@@ -45,9 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(HELP)
         return 0
     if arguments[0] == "--version":
-        from importlib.metadata import version
-
-        print(f"cadence {version('cadence')}")
+        print(f"cadence {_version()}")
         return 0
     command, *rest = arguments
     if command not in COMMANDS:
@@ -71,6 +69,15 @@ def main(arguments: list[str] | None = None) -> int:
         if debug:
             raise
         return report(error)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cadence")
+    except PackageNotFoundError:
+        return "from a checkout, not installed"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ and warmed before the clock runs, all rows take turns in every round, and the ra
 
 import argparse
 import csv
-import ctypes
 import datetime
 import os
 import platform
@@ -34,11 +33,12 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 from torchvision.transforms import v2
 
+from commands.allocator import keep_freed_memory
 from datamodules.batch import Batch
 from datamodules.transforms import Cutout, Normalize, Pipeline, RandomCrop, RandomHorizontalFlip
 
 BATCH = 2048
-PIL, V2, OURS = "torchvision PIL, 2 workers", "torchvision v2 tensors, 2 workers", "ours, batch-wise"
+PIL, V2, OURS = "PIL, 2 workers", "v2 on tensors, 2 workers", "ours"
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
@@ -93,14 +93,6 @@ def per_sample(pil: bool) -> Callable[[Any], Any]:
             CutoutOfOne(16),
         ]
     )
-
-
-def tune_allocator() -> None:
-    """Keep freed memory rather than giving it back to the system at each batch (glibc; elsewhere nothing happens)."""
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        for option, value in ((-1, 1_000_000_000), (-3, 1_000_000_000), (-2, 64 << 20)):  # trim, mmap, top pad
-            libc.mallopt(option, value)
 
 
 class Contest:
@@ -175,13 +167,15 @@ def measure(contest: Contest, rounds: int) -> dict[str, list[float]]:
 
 
 def hardware() -> str:
-    """CPU, threads, versions and the day, in a line."""
+    """CPU, its load now (this program's own included), threads, versions and the day, in a line."""
     info = Path("/proc/cpuinfo")
-    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    cpu = models[0] if info.exists() and models else platform.processor()
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    cpu = models[0] if models else platform.processor()
     versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}, Python {platform.python_version()}"
     day = datetime.date.today().isoformat()
-    return f"{cpu}, {os.cpu_count()} cores; {torch.get_num_threads()} torch threads; {versions}; {day}"
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{cpu}, {os.cpu_count()} cores{load}; {torch.get_num_threads()} torch threads; {versions}; {day}"
 
 
 def summary(rates: dict[str, list[float]]) -> list[dict[str, str]]:
@@ -212,7 +206,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="torch threads of the rows without workers")
     parser.add_argument("--out", type=Path, help="CSV file to write")
     arguments = parser.parse_args()
-    tune_allocator()
+    keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     images = np.random.default_rng(0).integers(0, 256, (50_000, 32, 32, 3), np.uint8)
     contest = Contest(images, loaded=2 if arguments.quick else 6)

@@ -23,8 +23,6 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-HOUSE = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOUSE))
 ARMS = ("fit", "bare", "tuned", "stock")
 TARGETS = {"bare": 0.65, "tuned": 1.15, "stock": 0.40}
 
@@ -70,7 +68,9 @@ def fit(turns: Turns) -> None:
     build = CadenceCLI.build_trainer
     CadenceCLI.build_trainer = lambda self, extra, **kw: build(self, [*extra, Pace()], **kw)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
-        cli.main(["fit", "-c", "small_cnn_mnist", "--trainer.max_epochs", "1000", "--run_dir", f"{folder}/run", "--debug"])
+        cli.main(
+            ["fit", "-c", "small_cnn_mnist", "--trainer.max_epochs", "1000", "--run_dir", f"{folder}/run", "--debug"]
+        )
 
 
 def bare(turns: Turns) -> None:
@@ -258,12 +258,13 @@ def report(times: dict[str, list[float]], rounds: int, steps: int, out: Path | N
                 "date": datetime.now(UTC).date().isoformat(),
             }
         )
-    print(f"{'arm':<6} {'us/step':>9} {'(quartiles)':>17} {'fit / arm':>10} {'target':>7}")
+    layout = "{:<6} {:>9} {:>17} {:>10} {:>7}"
+    print(layout.format("arm", "us/step", "(quartiles)", "fit / arm", "target"))
     for row in rows:
         spread = f"({row['us_per_step_q1']} - {row['us_per_step_q3']})"
-        print(f"{row['arm']:<6} {row['us_per_step_median']:>9} {spread:>17} {row['fit_to_arm_median']:>10} {row['target']:>7}")
-    print(f"{rounds} rounds of {steps} steps each; {rows[0]['cpu']}, {rows[0]['cores']} cores; torch {rows[0]['torch']}, "
-          f"Lightning {rows[0]['lightning']}; {rows[0]['date']}")  # fmt: skip
+        print(layout.format(row["arm"], row["us_per_step_median"], spread, row["fit_to_arm_median"], row["target"]))
+    machine = f"{rows[0]['cpu']}, {rows[0]['cores']} cores; torch {rows[0]['torch']}, Lightning {rows[0]['lightning']}"
+    print(f"{rounds} rounds of {steps} steps each; {machine}; {rows[0]['date']}")
     if out:
         with out.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))

@@ -8,9 +8,10 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 
 
 class TrainingProgress(TQDMProgressBar):
-    """Lightning's bar, refreshed at most every `interval` seconds: a step that is not drawn costs one look at the clock.
+    """Lightning's bar, refreshed every `interval` seconds at most: a step that is not drawn costs a look at the clock.
 
-    Shows `loss` and `accuracy` of the last row logged, `val` (validation accuracy), and `images/s` since the last refresh.
+    Shows `loss` and `accuracy` of the last row logged, `val` (validation accuracy), and `images/s` since the last
+    refresh.
 
     Args:
         interval: seconds between two refreshes.

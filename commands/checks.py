@@ -63,11 +63,12 @@ def check_resumable(arguments: list[str]) -> None:
             raise UserError(f"--{field} cannot go with --resume, as it comes from the run: start a new run for another")
 
 
-def check_parsed(config: Any) -> None:
+def check_parsed(command: str, config: Any) -> None:
     """Refuse values that are of the right type and cannot work.
 
     Args:
-        config: the parsed configuration of `fit` or `test`.
+        command: `fit` or `test`.
+        config: its parsed configuration.
 
     Raises:
         UserError: names the field and the remedy.
@@ -80,6 +81,8 @@ def check_parsed(config: Any) -> None:
     if config.checkpoint_every < 1:
         raise UserError(f"checkpoint_every must be at least 1 step, got {config.checkpoint_every}: 500 is the default")
     trainer = config.trainer
+    if command == "fit" and trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
+        raise UserError("trainer.max_epochs is missing: say how long to train, e.g. --trainer.max_epochs 3")
     if trainer.log_every_n_steps is not None and trainer.log_every_n_steps < 1:
         raise UserError(f"trainer.log_every_n_steps must be at least 1, got {trainer.log_every_n_steps}: 50 is usual")
     cores = os.cpu_count() or 1

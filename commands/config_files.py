@@ -25,7 +25,7 @@ def read_config(path: Path) -> dict[str, Any]:
     if content is None:
         raise UserError(f"-c {path}: the file is empty: it needs at least `model: NAME`")
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        kind = {list: "a list", str: "a text"}.get(type(content), "something else")
+        kind = "a list" if isinstance(content, list) else "a text" if isinstance(content, str) else "something else"
         raise UserError(f"-c {path}: expected a mapping such as `model: SmallCNN`, got {kind}")
     return content
 

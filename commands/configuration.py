@@ -13,21 +13,31 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, instantiate_class
 from torch.optim import Optimizer
 
-import callbacks  # noqa: F401  (imported so that short class names resolve)
-import datamodules  # noqa: F401
-import lightning_modules  # noqa: F401
+import callbacks
+import datamodules
+import lightning_modules
+import optimizers
 from commands.checks import check_manual, check_parsed
 from commands.errors import UserError
-from commands.parsing import readable
+from commands.parsing import readable, within
 from commands.vocabulary import vocabulary_of
-from datamodules import ImageDataModule
+from datamodules.image_datamodule import ImageDataModule
 from lightning_modules import ImageClassifier
-from optimizers import BBitMadam, Madam, NesterovRMSprop  # noqa: F401
 
 # LightningCLI calls jsonargparse by names that newer versions of it deprecate: nothing that a user could mend.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
+# A class goes by its bare name in a configuration once it is imported, and two of the packages import at first use.
+for package in (callbacks, datamodules, lightning_modules, optimizers):
+    for exported in package.__all__:
+        getattr(package, exported)
+
 DEFAULT_SEED = 1
+DESCRIPTIONS = {
+    "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
+    "`cadence fit --resume RUN_DIR` goes on with a run that was stopped.",
+    "test": "Test a run's checkpoint on the test images: `cadence test --run_dir RUN_DIR` needs nothing else.",
+}
 
 
 class CadenceCLI(LightningCLI):
@@ -51,6 +61,7 @@ class CadenceCLI(LightningCLI):
             parser_kwargs={
                 "exit_on_error": False,
                 "prog": f"cadence {command}",
+                "description": DESCRIPTIONS[command],
                 "dump_header": None,
                 "allow_abbrev": False,
             },
@@ -75,7 +86,9 @@ class CadenceCLI(LightningCLI):
             "--checkpoint_every", type=int, default=500, help="Steps between two checkpoints within an epoch."
         )
         if self.command == "test":
-            parser.add_argument("--checkpoint", type=str | None, default=None, help="By default the run's best, or last.")
+            parser.add_argument(
+                "--checkpoint", type=str | None, default=None, help="By default the run's best, or last."
+            )
         parser.add_optimizer_args((Optimizer,))
         parser.link_arguments("seed_everything", "data.init_args.seed")
         for name in ("in_channels", "image_size", "num_classes"):
@@ -92,7 +105,7 @@ class CadenceCLI(LightningCLI):
                 raise UserError(readable(str(error), vocabulary_of(parser))) from error
             except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
                 raise UserError(readable(f"{type(error).__name__}: {error}", vocabulary_of(parser))) from error
-        check_parsed(self.config)
+        check_parsed(self.command, self.config)
 
     def instantiate_classes(self) -> None:
         """Build the objects; a constructor's ValueError becomes a `UserError`."""
@@ -103,7 +116,7 @@ class CadenceCLI(LightningCLI):
         if isinstance(self.model, ImageClassifier):
             check_manual(self.config.trainer)
 
-    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:  # type: ignore[override]
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Not yet: the command adds its callbacks and loggers first, and then calls `build_trainer`."""
         return None  # type: ignore[return-value]
 
@@ -128,16 +141,26 @@ class CadenceCLI(LightningCLI):
             self.auto_configure_optimizers = True
             super()._add_configure_optimizers_method_to_model(subcommand)
         elif init is not None:
-            self.model.optimizer_factory = lambda groups: instantiate_class(groups, init)
+            self.model.optimizer_factory = lambda groups: _optimizer(groups, init)
         elif self.command == "fit":
             raise UserError("optimizer is missing: name one, e.g. --optimizer Adam --optimizer.lr 0.001")
 
     def name(self) -> str:
         """What to call the run: its first configuration file, else its model."""
-        files = [word for flag, word in zip(self.arguments, self.arguments[1:], strict=False) if flag in ("-c", "--config")]
+        files = [
+            word for flag, word in zip(self.arguments, self.arguments[1:], strict=False) if flag in ("-c", "--config")
+        ]
         return Path(files[0]).stem if files else type(self.model).__name__
 
     @property
     def images(self) -> ImageDataModule | None:
         """The datamodule, where it is one of Cadence's."""
         return self.datamodule if isinstance(self.datamodule, ImageDataModule) else None
+
+
+def _optimizer(groups: list[dict[str, Any]], init: dict[str, Any]) -> Optimizer:
+    try:
+        return instantiate_class(groups, init)
+    except (ValueError, TypeError) as error:
+        message = readable(str(error))
+        raise ValueError(message if message.startswith("optimizer") else within("optimizer", message)) from error

@@ -1,5 +1,6 @@
 """Mistakes of the user, told in at most three lines that name the field and the remedy."""
 
+import os
 import re
 import sys
 
@@ -27,6 +28,12 @@ def report(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         print("cadence: interrupted", file=sys.stderr)
         return 130
+    if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough, as in `cadence list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes
+        return 141
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        print(f"cadence: {error.filename}: {error.strerror}: see to it, and type the same again", file=sys.stderr)
+        return 2
     if not isinstance(error, UserError):
         raise error
     print("cadence: " + "\n  ".join(lines_of(str(error))), file=sys.stderr)

@@ -41,8 +41,11 @@ def contents(section: str) -> dict[str, str]:
         from optimizers.capabilities import CAPABILITIES
 
         return {name: capability.description for name, capability in CAPABILITIES.items()}
-    package = {"models": "lightning_modules", "datasets": "datamodules", "callbacks": "callbacks"}[section]
-    return _exported_classes(HOUSE / package)
+    if section == "datasets":
+        from datamodules import HOMES
+
+        return _classes(HOMES)
+    return _classes(_imported_by(HOUSE / {"models": "lightning_modules", "callbacks": "callbacks"}[section]))
 
 
 def _first_comment(path: Path) -> str:
@@ -50,20 +53,22 @@ def _first_comment(path: Path) -> str:
     return line.lstrip("# ") if line.startswith("#") else ""
 
 
-def _exported_classes(package: Path) -> dict[str, str]:
-    """Classes that a package's `__init__` imports from its own files, with their docstrings' first lines."""
+def _imported_by(package: Path) -> dict[str, str]:
+    """Names that a package's `__init__` imports, and the modules that they come from."""
+    statements = ast.parse((package / "__init__.py").read_text()).body
+    imports = [statement for statement in statements if isinstance(statement, ast.ImportFrom) and statement.module]
+    return {alias.name: str(statement.module) for statement in imports for alias in statement.names}
+
+
+def _classes(homes: dict[str, str]) -> dict[str, str]:
+    """The classes among some names that can stand in a configuration, with their docstrings' first lines."""
     found = {}
-    for statement in ast.parse((package / "__init__.py").read_text()).body:
-        if not isinstance(statement, ast.ImportFrom) or not statement.module:
-            continue
-        source = package.parent / Path(*statement.module.split(".")).with_suffix(".py")
-        wanted = {alias.name for alias in statement.names}
-        for node in ast.parse(source.read_text()).body if source.is_file() else []:
-            if isinstance(node, ast.ClassDef) and node.name in wanted and _can_be_named(node):
-                found[node.name] = (ast.get_docstring(node) or "").partition("\n")[0]
-    return dict(sorted(found.items()))
-
-
+    for name, module in sorted(homes.items()):
+        source = HOUSE / Path(*module.split(".")).with_suffix(".py")
+        for node in ast.parse(source.read_text()).body:
+            if isinstance(node, ast.ClassDef) and node.name == name and _can_be_named(node):
+                found[name] = (ast.get_docstring(node) or "").partition("\n")[0]
+    return found
 
 
 def _can_be_named(node: ast.ClassDef) -> bool:

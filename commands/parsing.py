@@ -70,9 +70,14 @@ def readable(message: str, vocabulary: Vocabulary | None = None, checkpoint: str
         if (found := _complaint(line, ".".join(keys), holder, lines[place:], vocabulary)) is not None:
             return found
     if (keys or built) and (inner := _constructor(lines)) is not None:
-        of_a_field = re.match(r"[a-z]\w*( must\b| \d|\[|:)", inner)
-        return translated(f"{'.'.join(keys) or built}{'.' if of_a_field else ': '}{inner}", checkpoint)
+        return translated(within(".".join(keys) or built, inner), checkpoint)
     return translated(message, checkpoint)
+
+
+def within(field: str, complaint: str) -> str:
+    """A constructor's complaint, its argument's name preceded by the field that the class stands in."""
+    names_an_argument = re.match(r"[a-z]\w*( must\b| \d|\[|:)", complaint)
+    return f"{field}{'.' if names_an_argument else ': '}{complaint}"
 
 
 def nearest(word: str, names: Sequence[str], most: int = 3) -> str:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import yaml
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, RunStopped, TrainingProgress
+from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, TrainingProgress
+from callbacks.last_checkpoint import RunStopped
 from commands.configuration import CadenceCLI
 from commands.errors import UserError
 from commands.parsing import readable
@@ -21,6 +23,7 @@ from records.checkpoint_io import AtomicCheckpointIO
 from records.environment import commit, device_name, versions
 from records.metrics_csv import MetricsCSV
 from records.run_directory import RunDirectory, write_json
+from records.wandb_record import WandbRecord
 
 # Warnings about the libraries' own insides, or about what Cadence does on purpose: no user can act on them.
 _NOT_THE_USERS = (
@@ -37,33 +40,42 @@ def fit(arguments: list[str], resume: bool, started: float) -> int:
     """Train, validate, test the best checkpoint, and write result.json; returns the exit status."""
     cli = _configured("fit", arguments)
     directory = RunDirectory(_run_root(cli))
-    if not resume and rank_zero_only.rank in (0, None):
+    if not resume and getattr(rank_zero_only, "rank", 0) in (0, None):
         with _mistakes_before(None):
             directory.check_free()
     record = RunRecord(directory, cli.resolved(), resume, started)
     last = LastCheckpoint(directory.last, cli.config.checkpoint_every)
     metrics = MetricsCSV(directory.metrics, lambda step: _position(cli, step), record.training_seconds)
-    trainer = cli.build_trainer(
-        [record, RekeyedRandomness(cli.config.seed_everything), BestCheckpoint(directory.checkpoints), last, *_bar(cli)],
-        logger=[metrics, *_loggers(cli, directory)],
-        plugins=_plugins(cli),
-        use_distributed_sampler=False,
-        **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
-    )
-    try:
-        with _mistakes_before(record, directory.last):
-            trainer.fit(cli.model, cli.datamodule, ckpt_path=str(directory.last) if resume else None, weights_only=True)
-    except RunStopped:
+    with _loggers(cli, directory) as loggers:
+        trainer = cli.build_trainer(
+            [
+                record,
+                RekeyedRandomness(cli.config.seed_everything),
+                BestCheckpoint(directory.checkpoints),
+                last,
+                *_bar(cli),
+            ],
+            logger=[metrics, *loggers],
+            plugins=_plugins(cli),
+            use_distributed_sampler=False,
+            **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
+        )
+        try:
+            with _mistakes_before(record, directory.last):
+                trainer.fit(
+                    cli.model, cli.datamodule, ckpt_path=str(directory.last) if resume else None, weights_only=True
+                )
+        except RunStopped:
+            if trainer.is_global_zero:
+                print(f"Stopped after step {trainer.global_step:,}. Go on with: cadence fit --resume {directory.root}")
+            return STOPPED
+        if cli.config.test_after_fit and not cli.config.trainer.fast_dev_run:
+            best = trainer.strategy.broadcast(str(directory.best) if directory.best.is_file() else None)
+            trainer.test(cli.model, cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)
         if trainer.is_global_zero:
-            print(f"Stopped after step {trainer.global_step:,}. Go on with: cadence fit --resume {directory.root}")
-        return STOPPED
-    if cli.config.test_after_fit and not trainer.fast_dev_run:
-        best = trainer.strategy.broadcast(str(directory.best) if directory.best.is_file() else None)
-        trainer.test(cli.model, cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)
-    if trainer.is_global_zero:
-        result = _result(cli, trainer, record)
-        write_json(directory.result, result)
-        print_summary(result, directory.root)
+            result = _result(cli, trainer, record)
+            write_json(directory.result, result)
+            print_summary(result, directory.root)
     return 0
 
 
@@ -73,20 +85,21 @@ def test(arguments: list[str], started: float) -> int:
     directory = RunDirectory(Path(cli.config.run_dir)) if cli.config.run_dir else None
     checkpoint = _checkpoint(cli, directory)
     record = RunRecord(directory, cli.resolved(), False, started)
-    trainer = cli.build_trainer(
-        [record, *_bar(cli)],
-        logger=_loggers(cli, directory),
-        plugins=_plugins(cli),
-        use_distributed_sampler=False,
-    )
-    with _mistakes_before(record, checkpoint):
-        trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
-    if trainer.is_global_zero:
-        result = _result(cli, trainer, record) | {"checkpoint": str(checkpoint)}
-        if directory is not None:
-            directory.config("test").write_text(cli.resolved())
-            write_json(directory.root / "test.json", result)
-        print_summary(result, directory.root if directory else None)
+    with _loggers(cli, directory) as loggers:
+        trainer = cli.build_trainer(
+            [record, *_bar(cli)],
+            logger=loggers,
+            plugins=_plugins(cli),
+            use_distributed_sampler=False,
+        )
+        with _mistakes_before(record, checkpoint):
+            trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
+        if trainer.is_global_zero:
+            result = _result(cli, trainer, record) | {"checkpoint": str(checkpoint)}
+            if directory is not None:
+                directory.config("test").write_text(cli.resolved())
+                write_json(directory.root / "test.json", result)
+            print_summary(result, directory.root if directory else None)
     return 0
 
 
@@ -125,9 +138,21 @@ def _plugins(cli: CadenceCLI) -> list[Any]:
     return [*(given if isinstance(given, list) else [given]), AtomicCheckpointIO()]
 
 
-def _loggers(cli: CadenceCLI, directory: RunDirectory | None) -> list[Logger]:
+@contextlib.contextmanager
+def _loggers(cli: CadenceCLI, directory: RunDirectory | None) -> Iterator[list[Logger]]:
+    """The configuration's loggers; W&B's learns where the run lies and what it is, and is closed at the end."""
     given = cli.config_init.trainer.logger or []
-    return [logger for logger in (given if isinstance(given, list) else [given]) if isinstance(logger, Logger)]
+    loggers = [logger for logger in (given if isinstance(given, list) else [given]) if isinstance(logger, Logger)]
+    records = [logger for logger in loggers if isinstance(logger, WandbRecord)]
+    for record in records:
+        record.attach(directory.root if directory else None, yaml.safe_load(cli.resolved()))
+    exit_code = 1
+    try:
+        yield loggers
+        exit_code = 0
+    finally:
+        for record in records:
+            record.close(exit_code)
 
 
 def _checkpoint(cli: CadenceCLI, directory: RunDirectory | None) -> Path:

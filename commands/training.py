@@ -22,8 +22,8 @@ def run(command: str, arguments: list[str], started: float) -> int:
     if command == "fit" and (resume := _value(arguments, "--resume")) is not None:
         arguments = _resuming(arguments, resume)
     elif command == "test" and (tested := _value(arguments, "--run_dir")) is not None:
-        if not any(word.partition("=")[0] in ("-c", "--config") for word in arguments):
-            arguments = ["--config", str(_open(tested).config()), *arguments]
+        configured = any(word.partition("=")[0] in ("-c", "--config") for word in arguments)
+        arguments = arguments if configured else ["--config", str(_open(tested).config()), *arguments]
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
     keep_freed_memory()

@@ -48,7 +48,8 @@ def own_and_trainer_fields(parser: ArgumentParser) -> list[str]:
     """All options of a command, the options within model, data and optimizer apart."""
     keys = parser.get_defaults().keys()  # a Namespace: iterating over itself fails
     names = {key.partition(".init_args")[0].removesuffix(".class_path") for key in keys}
-    return sorted((names | {"config", "model", "data", "optimizer", "resume"}) - {"trainer"})
+    names |= {"config", "model", "data", "optimizer"} | ({"resume"} if parser.prog.endswith("fit") else set())
+    return sorted(names - {"trainer"})
 
 
 def _subclasses_in(package: object, base: type) -> list[str]:

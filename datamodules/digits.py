@@ -9,9 +9,9 @@ from datamodules.sources import load_digits_arrays
 class Digits(ImageDataModule):
     """Handwritten digits, 8 x 8 grey, 1,198 to train and 599 to test; inside scikit-learn's wheel, no download."""
 
-    name = "Digits"
+    dataset = "Digits"
     native_size, native_channels = 8, 1
-    mean, std = (0.3053,), (0.3763,)
+    mean, std = (0.3051,), (0.3757,)
     classes = tuple("0123456789")
 
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -38,7 +38,7 @@ class ImageDataModule(pl.LightningDataModule):
         device_resident: hold the whole dataset on the training device.
     """
 
-    name: ClassVar[str]
+    dataset: ClassVar[str]
     native_size: ClassVar[int]
     native_channels: ClassVar[int]
     mean: ClassVar[tuple[float, ...]]
@@ -66,7 +66,9 @@ class ImageDataModule(pl.LightningDataModule):
         if not 0 <= val_fraction < 1:
             raise ValueError(f"val_fraction must lie in [0, 1), got {val_fraction:g}: 0.2 holds out a fifth")
         if in_channels not in (None, self.native_channels, 3):
-            raise ValueError(f"in_channels must be {self.native_channels} or 3 for {type(self).__name__}, got {in_channels}")
+            raise ValueError(
+                f"in_channels must be {self.native_channels} or 3 for {type(self).__name__}, got {in_channels}"
+            )
         if image_size is not None:
             _at_least_one("image_size", image_size)
             if fit == "pad" and image_size < self.native_size:
@@ -106,7 +108,9 @@ class ImageDataModule(pl.LightningDataModule):
         """Map the arrays in, split them, and lay the stream over the training part."""
         if self._stores is None:
             train_images, train_labels, test_images, test_labels = self.load()
-            kept, held = stratified_split(np.asarray(train_labels), 0.0 if self.val == "test" else self.val_fraction, self.split_seed)
+            kept, held = stratified_split(
+                np.asarray(train_labels), 0.0 if self.val == "test" else self.val_fraction, self.split_seed
+            )
             test = np.arange(len(test_labels))
             self._members = {"train": kept, "val": test if self.val == "test" else held, "test": test}
             self._stores = Store(train_images, train_labels), Store(test_images, test_labels)
@@ -141,6 +145,8 @@ class ImageDataModule(pl.LightningDataModule):
         """Transform the batch on its device; the model gets (images as float, labels)."""
         training = self.trainer is not None and self.trainer.training
         batch = (self.train_transforms if training else self.eval_transforms)(batch)
+        if self.trainer is not None:  # double or half weights want images of their kind
+            batch.images = batch.images.to(self.trainer.lightning_module.dtype)
         return batch.images, batch.labels
 
     def _eval_loader(self, split: str) -> EvalLoader:

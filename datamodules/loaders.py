@@ -1,5 +1,6 @@
 """Iterables of batches for Lightning: one vectorised gather a batch, no worker processes, no per-sample Python."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +21,9 @@ class Store:
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
-        self.images = torch.from_numpy(images)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nobody writes to a store
+            self.images = torch.from_numpy(images)
         self.labels = torch.from_numpy(labels.astype(np.int64))
 
     def to(self, device: torch.device) -> "Store":
@@ -47,7 +50,13 @@ class TrainLoader:
     """
 
     def __init__(
-        self, store: Store, members: np.ndarray, stream: Stream, first_step: Callable[[], int], rank: int, world_size: int
+        self,
+        store: Store,
+        members: np.ndarray,
+        stream: Stream,
+        first_step: Callable[[], int],
+        rank: int,
+        world_size: int,
     ) -> None:
         self.store, self.members, self.stream, self.first_step = store, members, stream, first_step
         self.rank, self.world_size = rank, world_size

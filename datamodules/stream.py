@@ -38,7 +38,9 @@ class Stream:
         if samples < 1:
             raise ValueError("the training set is empty: lower val_fraction")
         if drop_last and batch_size > samples:
-            raise ValueError(f"batch_size {batch_size} exceeds the {samples} training samples: lower it, or keep the last batch")
+            raise ValueError(
+                f"batch_size {batch_size} exceeds the {samples} training samples: lower it, or keep the last batch"
+            )
         self.samples, self.batch_size, self.seed, self.drop_last = samples, batch_size, seed, drop_last
         self.steps_per_epoch = samples // batch_size if drop_last else -(-samples // batch_size)
         self._order: tuple[int, np.ndarray] | None = None
@@ -48,6 +50,11 @@ class Stream:
         epoch, batch = divmod(step, self.steps_per_epoch)
         start = batch * self.batch_size
         return epoch, start, min(start + self.batch_size, self.samples)
+
+    def size(self, step: int) -> int:
+        """Samples of `step`, over all processes."""
+        _, start, stop = self.place(step)
+        return stop - start
 
     def indices(self, step: int) -> np.ndarray:
         """Samples of `step`, over all processes: int64, shape (batch,)."""

@@ -12,8 +12,9 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Split a module's trainable parameters into optimizer groups.
 
-    A group holds (name, parameter) pairs, for messages that name a parameter. It carries its `lr_ratio` (the learning rate is ratio times the configured one, whoever sets it), and
-    `weight_decay` 0 where it is spared. The longest matching prefix decides a parameter's ratio.
+    A group holds (name, parameter) pairs, for messages that name a parameter. It carries its `lr_ratio` (the learning
+    rate is ratio times the configured one, whoever sets it), and `weight_decay` 0 where it is spared. The longest
+    matching prefix decides a parameter's ratio.
 
     Args:
         module: whose parameters.

@@ -29,11 +29,11 @@ class ClassificationTotals(Metric):
         """Add one batch.
 
         Args:
-            loss: mean loss over the batch, shape ().
+            loss: sum of the losses over the batch, shape ().
             logits: shape (batch, classes).
             labels: int64, shape (batch,).
         """
-        self.loss_sum.add_(loss.detach(), alpha=labels.shape[0])
+        self.loss_sum.add_(loss.detach())
         self.correct.add_((logits.detach().argmax(1) == labels).sum())
         self.count += labels.shape[0]
 

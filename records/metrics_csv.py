@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,7 @@ class MetricsCSV(Logger):
         temporary = self.path.with_name(self.path.name + ".part")
         text = ",".join(self._columns) + "\n" + "".join(self._line(row) for row in rows)
         temporary.write_bytes(text.encode())
-        os.replace(temporary, self.path)
+        temporary.replace(self.path)
 
     def _line(self, row: dict[str, Any]) -> str:
         buffer = io.StringIO()

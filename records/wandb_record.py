@@ -13,9 +13,9 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 class WandbRecord(Logger):
     """Log to W&B, with the resolved configuration; rows are keyed by `step`.
 
-    Its files lie in the run directory (`wandb/`): `wandb sync RUN_DIR/wandb/offline-run-*` uploads an offline run. Where
-    the service cannot be reached, one line says so and the run goes on offline; where W&B fails altogether, without it.
-    A resumed run keeps its W&B id. wandb is imported when the first row comes, and on rank 0 alone.
+    Its files lie in the run directory (`wandb/`): `wandb sync RUN_DIR/wandb/offline-run-*` uploads an offline run.
+    Where the service cannot be reached, one line says so and the run goes on offline; where W&B fails altogether,
+    without it. A resumed run keeps its W&B id. wandb is imported when the first row comes, and on rank 0 alone.
 
     Lightning's own WandbLogger lets an unreachable server end the run, and makes its files before the run directory.
 
@@ -130,7 +130,9 @@ class WandbRecord(Logger):
             resume="allow" if known and mode == "online" else None,
             mode=mode,  # type: ignore[arg-type]
             reinit="create_new",
-            settings=wandb.Settings(console="off", quiet=True, init_timeout=self.init_timeout, login_timeout=self.init_timeout),
+            settings=wandb.Settings(
+                console="off", quiet=True, init_timeout=self.init_timeout, login_timeout=self.init_timeout
+            ),
         )
         if known is None and self.directory is not None and mode != "disabled":
             remembered.parent.mkdir(parents=True, exist_ok=True)

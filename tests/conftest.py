@@ -7,10 +7,10 @@ os.environ["WANDB_ERROR_REPORTING"] = "false"
 os.environ["WANDB_MODE"] = "offline"
 os.environ["TQDM_DISABLE"] = "0"
 
-from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
+from collections.abc import Callable
+from pathlib import Path
 
-import pytest  # noqa: E402
+import pytest
 
 Cadence = Callable[..., int]
 

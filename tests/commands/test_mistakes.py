@@ -1,5 +1,6 @@
 """Mistakes end in exit status 2 and at most three lines that name the field and the remedy; nothing on disk changes."""
 
+import errno
 import hashlib
 import json
 import os
@@ -255,6 +256,21 @@ def test_a_defect_of_ours_is_not_dressed_as_a_mistake(cadence, monkeypatch: pyte
     monkeypatch.setattr("commands.listing.run", lambda arguments: json.loads("{"))
     with pytest.raises(json.JSONDecodeError):
         cadence("list")
+
+
+def test_a_full_disk_is_told_in_a_line(cadence, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    def full(arguments: list[str]) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "metrics.csv")
+
+    monkeypatch.setattr("commands.listing.run", full)
+    assert cadence("list") == 2
+    assert capsys.readouterr().err.startswith("cadence: metrics.csv: No space left on device")
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake() -> None:
+    command = f"{sys.executable} {Path(__file__).parents[2] / 'cli.py'} list | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
 
 
 def test_there_are_at_least_thirty() -> None:

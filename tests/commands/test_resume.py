@@ -76,7 +76,9 @@ def test_resumed_equals_unbroken(cadence, unbroken, shape: str, step: int, tmp_p
     from commands.configuration import CadenceCLI
 
     built = CadenceCLI.build_trainer
-    monkeypatch.setattr(CadenceCLI, "build_trainer", lambda self, extra, **kw: built(self, [StopAfter(step), *extra], **kw))
+    monkeypatch.setattr(
+        CadenceCLI, "build_trainer", lambda self, extra, **kw: built(self, [StopAfter(step), *extra], **kw)
+    )
     assert cadence(*arguments(shape), "--run_dir", run) == 130
     monkeypatch.undo()
     assert cadence("fit", "--resume", run) == 0

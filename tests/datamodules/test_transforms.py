@@ -216,7 +216,7 @@ def test_threads_work_in_inference_mode():
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_threads_start_again_in_a_forked_child():
+def test_threads_start_again_where_they_are_gone():
     pipeline, batch = Pipeline(CHAIN, 0, rows_per_part=3), batch_of((32, 32, 3), rows=20)
     expected = pipeline(batch).images
     _parts._pool.cache_clear()  # what a child does; the fork itself would warn of the threads

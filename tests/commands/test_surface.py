@@ -1,0 +1,103 @@
+"""The command line, frozen: what a script or a configuration may name does not change unnoticed.
+
+Renew the frozen list with `python -m tests.commands.test_surface`, and read the difference.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FROZEN = Path(__file__).with_name("surface.txt")
+HEAVY = ("torch", "torchvision", "pytorch_lightning", "jsonargparse", "sklearn", "matplotlib", "wandb")
+ROOT = Path(__file__).parents[2]
+
+
+class _Found(Exception):
+    pass
+
+
+def parser_of(command: str) -> Any:
+    """The parser of `fit` or `test`, before it parses anything."""
+    from commands.configuration import CadenceCLI
+
+    class Parserless(CadenceCLI):
+        def parse_arguments(self, parser: Any, args: Any) -> None:
+            raise _Found(parser)
+
+    with pytest.raises(_Found) as found:
+        Parserless(command, [])
+    return found.value.args[0]
+
+
+def surface() -> list[str]:
+    """All names, a line each: Cadence's own options, and the names alone of what is torch's or Lightning's."""
+    import callbacks
+    import datamodules
+    import lightning_modules
+    import optimizers
+    from cli import COMMANDS
+    from commands.data import NAMES
+    from commands.listing import SECTIONS, contents
+    from commands.vocabulary import options, own_and_trainer_fields, transform_names
+    from optimizers.capabilities import CAPABILITIES
+
+    lines = [f"command {name}" for name in COMMANDS]
+    lines += [f"list {name}" for name in SECTIONS] + [f"data fetch {name}" for name in NAMES]
+    for command in ("fit", "test"):
+        own = [name for name in own_and_trainer_fields(parser_of(command)) if not name.startswith("trainer.")]
+        lines += [f"{command} --{name}" for name in own]
+    lines += [f"experiment {name}" for name in contents("experiments")]
+    groups = {
+        "model": (lightning_modules.__name__, contents("models")),
+        "data": (datamodules.__name__, contents("datasets")),
+        "transform": ("datamodules.transforms", transform_names()),
+        "callback": (callbacks.__name__, contents("callbacks")),
+        "optimizer": (optimizers.__name__, [name for name, row in CAPABILITIES.items() if row.ours]),
+    }
+    for kind, (package, names) in groups.items():
+        for name in names:
+            lines += [f"{kind} {name}", *(f"{kind} {name} {option}" for option in options(f"{package}.{name}"))]
+    lines += [f"optimizer {name}" for name, row in CAPABILITIES.items() if not row.ours]
+    return sorted(lines)
+
+
+def test_surface_is_the_frozen_one() -> None:
+    frozen, now = FROZEN.read_text().splitlines(), surface()
+    gone, new = sorted(set(frozen) - set(now)), sorted(set(now) - set(frozen))
+    assert not gone, f"no longer there: {gone}; if meant: python -m tests.commands.test_surface"
+    assert not new, f"new: {new}; if meant: python -m tests.commands.test_surface"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["data", "--help"], ["fti"]])
+def test_answers_without_importing_anything_heavy(arguments: list[str]) -> None:
+    code = f"import sys; from cli import main; main({arguments}); print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["fit", "test"])
+def test_help_is_complete_and_quiet(command: str) -> None:
+    done = subprocess.run([sys.executable, "cli.py", command, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    frozen = FROZEN.read_text().splitlines()
+    expected = [line.partition(" ")[2] for line in frozen if line.startswith(f"{command} --")]
+    expected += [line.split()[1] for line in frozen if line.startswith(("model ", "data ", "optimizer "))]
+    names = set(expected) - {"fetch"}
+    text = "".join(done.stdout.split())  # the help breaks long lines, and names with them
+    assert sorted(name for name in names if name not in text) == []
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    from cli import COMMANDS, main
+
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {command} " in shown for command in COMMANDS)
+
+
+if __name__ == "__main__":
+    FROZEN.write_text("\n".join(surface()) + "\n")

@@ -1,0 +1,133 @@
+"""Every shipped experiment runs, says what it is, and holds nothing but what differs from the defaults."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import datamodules
+import lightning_modules
+import optimizers
+from commands.shipped import CONFIGS, shipped
+from lightning_modules import ImageClassifier
+
+EXPERIMENTS = shipped()
+# 61 and 140 million parameters on 224 x 224 images, and as many in a checkpoint
+HEAVY = {"alexnet_cifar10", "vgg19_cifar10"}
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in HEAVY else ()) for name in EXPERIMENTS]
+
+# "One file for each single run of the seeds": what there is at least.
+EXPECTED = {
+    "digits_demo",
+    "small_cnn_mnist",
+    "sigmoid_mlp_mnist",
+    *(f"mlp_mnist_init_{init}" for init in ("zero", "normal", "glorot")),
+    "mlp_mnist_best_search_cell",
+    "strided_cnn_mnist",
+    "strided_cnn_mnist_l2",
+    *(
+        f"thirteen_layer_cnn_{data}_{name}"
+        for data in ("cifar10", "fashion_mnist")
+        for name in ("sgd", "adam", "madam")
+    ),
+    *(
+        f"mlp_cifar10_{name}_{regularisation}"
+        for name in ("adagrad", "rmsprop", "nesterov_rmsprop", "adadelta", "adam")
+        for regularisation in ("l2", "dropout")
+    ),
+    "minigooglenet_fashion_mnist",
+    "alexnet_cifar10",
+    "vgg19_cifar10",
+    "resnet44_cifar10",
+    "resnet44_cifar10_cutout",
+}
+
+
+def content(name: str) -> dict[str, Any]:
+    return yaml.safe_load(EXPERIMENTS[name].read_text())
+
+
+def two_steps(run: Path, name: str) -> list[str]:
+    small = ["--data.batch_size", "2", "--data.eval_batch_size", "2"] if name in HEAVY else []
+    return [
+        "fit", "-c", name, "--run_dir", str(run), "--trainer.max_steps", "2", "--trainer.limit_val_batches", "1",
+        "--trainer.limit_train_batches", "2", "--trainer.limit_test_batches", "1", "--trainer.log_every_n_steps", "1",
+        "--trainer.enable_progress_bar", "false", *small,
+    ]  # fmt: skip
+
+
+def test_every_single_run_of_the_sources_is_there() -> None:
+    assert set(EXPERIMENTS) >= EXPECTED
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("stand_ins")
+def test_runs_two_steps_from_any_folder(cadence, tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    assert cadence(*two_steps(run, name)) == 0
+    result = json.loads((run / "result.json").read_text())
+    assert result["steps"] == 2
+    assert {"train/loss", "val/loss", "test/accuracy"} <= set(result["metrics"])
+
+
+@pytest.mark.parametrize("name", ["mlp_cifar10_nesterov_rmsprop_dropout", "resnet44_cifar10_cutout", "small_cnn_mnist"])
+@pytest.mark.usefixtures("stand_ins")
+def test_resolved_configuration_resolves_to_itself(cadence, tmp_path: Path, name: str) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    shallow = ["--model.depth", "8"] if "resnet" in name else []
+    assert cadence(*two_steps(first, name), *shallow) == 0
+    assert cadence("fit", "-c", first / "config.yaml", "--run_dir", second) == 0
+    assert (second / "config.yaml").read_text() == (first / "config.yaml").read_text()
+    assert losses(second) == losses(first)
+
+
+def losses(run: Path) -> dict[str, float]:
+    return json.loads((run / "result.json").read_text())["metrics"]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_says_what_it_is_and_what_it_holds_out(name: str) -> None:
+    first, *rest = EXPERIMENTS[name].read_text().splitlines()
+    assert re.fullmatch(r"# .{20,120}\.", first), "the first line is the comment that `cadence list` shows"
+    assert all(len(line) <= 120 for line in rest)
+    assert "val_fraction" in content(name)["data"]["init_args"], (
+        "state the held-out share, also where it is the default"
+    )
+    assert {"model", "data", "optimizer", "trainer"} <= set(content(name))
+    assert "max_epochs" in content(name)["trainer"]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_holds_deltas_alone(name: str) -> None:
+    experiment = content(name)
+    for part, package in (("model", lightning_modules), ("data", datamodules), ("optimizer", optimizers)):
+        given = experiment[part]
+        if isinstance(given, str):
+            continue
+        assert given.get("init_args"), f"{part}: write the class name alone where no argument differs"
+        defaults = defaults_of(getattr(package, given["class_path"]))
+        repeated = {key for key, value in given["init_args"].items() if defaults.get(key, ...) == value}
+        # an experiment is nothing without its learning rate, and its held-out share is always stated
+        assert repeated <= {"val_fraction", "lr"}, f"{part}: {sorted(repeated)} repeat the default"
+
+
+def defaults_of(kind: type) -> dict[str, Any]:
+    parameters = dict(inspect.signature(kind).parameters)
+    if issubclass(kind, ImageClassifier):
+        parameters |= inspect.signature(ImageClassifier).parameters
+    return {key: parameter.default for key, parameter in parameters.items()}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_stands_in_the_table(name: str) -> None:
+    table = (CONFIGS.parent / "docs" / "experiments.md").read_text()
+    assert f"| `{name}` |" in table
+
+
+def test_the_table_names_no_other() -> None:
+    table = (CONFIGS.parent / "docs" / "experiments.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) == set(EXPERIMENTS)
