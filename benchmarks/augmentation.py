@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 from torchvision.transforms import v2
 
-from commands.allocator import keep_freed_memory
+from commands.process import settle
 from datamodules.batch import Batch
 from datamodules.transforms import Cutout, Normalize, Pipeline, RandomCrop, RandomHorizontalFlip
 
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="torch threads of the rows without workers")
     parser.add_argument("--out", type=Path, help="CSV file to write")
     arguments = parser.parse_args()
-    keep_freed_memory()
+    settle()
     torch.set_num_threads(arguments.threads)
     images = np.random.default_rng(0).integers(0, 256, (50_000, 32, 32, 3), np.uint8)
     contest = Contest(images, loaded=2 if arguments.quick else 6)

@@ -8,7 +8,7 @@ machine disturbs all alike; the table shows medians of the turns and of the rati
 
   fit    `cadence fit` as shipped: progress bar, metrics.csv, checkpoints
   bare   (a) a PyTorch loop as people write it: float tensors in memory, torch's defaults, the report's network
-  tuned  (b) the same loop tuned as `fit` is: allocator, channels-last, uint8 gather, counts kept in tensors
+  tuned  (b) the same loop tuned as `fit` is: process settings, channels-last, uint8 gather, counts kept in tensors
   stock  (c) Lightning with DataLoader, torchvision transforms, torchmetrics and self.log at every step
 """
 
@@ -113,9 +113,9 @@ def bare(turns: Turns) -> None:
 
 def tuned(turns: Turns) -> None:
     """The same loop with everything that `fit` does to be fast, and nothing else."""
-    from commands.allocator import keep_freed_memory
+    from commands.process import settle
 
-    keep_freed_memory()
+    settle()
     import torch
     import torch.nn.functional as F
 

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 
+from callbacks._step_hooks import without_idle_step_hooks
 
+
+@without_idle_step_hooks
 class BestCheckpoint(ModelCheckpoint):
     """Save `best.ckpt` after each validation that beats all before; of equals, the first stays.
 
@@ -27,6 +30,8 @@ class BestCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
+
+    on_train_batch_end = None  # type: ignore[assignment]  # nothing is saved between validations
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save if the metric is there and better."""

@@ -8,6 +8,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from callbacks._step_hooks import without_idle_step_hooks
+
 AGREE_EVERY = 20  # steps between two agreements on stopping among several processes, each of which waits for all
 
 
@@ -15,6 +17,7 @@ class RunStopped(Exception):
     """Training was stopped from outside; the checkpoint to resume from is written."""
 
 
+@without_idle_step_hooks
 class LastCheckpoint(Checkpoint):
     """Save `last.ckpt` every so many steps, at the end of each epoch, and on SIGINT or SIGTERM, which then end the run.
 

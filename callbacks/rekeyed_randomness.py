@@ -6,6 +6,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from callbacks._step_hooks import without_idle_step_hooks
+
 
 def step_key(seed: int, step: int, rank: int) -> int:
     """A 63-bit generator seed for (seed, step, rank); neighbours share nothing."""
@@ -13,6 +15,7 @@ def step_key(seed: int, step: int, rank: int) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
+@without_idle_step_hooks
 class RekeyedRandomness(pl.Callback):
     """Seed torch's generators before each step with a key of (seed, step, rank).
 
@@ -29,5 +32,12 @@ class RekeyedRandomness(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Re-key."""
-        torch.manual_seed(step_key(self.seed, trainer.global_step, trainer.global_rank))
+        """Re-key the host's generator and the device's.
+
+        Not `torch.manual_seed`: while CUDA is not in use, it queues a call with its stack trace each time.
+        """
+        key = step_key(self.seed, trainer.global_step, trainer.global_rank)
+        torch.default_generator.manual_seed(key)
+        device = trainer.strategy.root_device
+        if device.type != "cpu":
+            torch.get_device_module(device).manual_seed(key)

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from callbacks._step_hooks import without_idle_step_hooks
 from records.environment import environment
 from records.metrics_csv import MetricsCSV
 from records.run_directory import RunDirectory, write_json
 
 
+@without_idle_step_hooks
 class RunRecord(pl.Callback):
     """Make the run directory once the data are there, and keep the seconds of training and of evaluation apart.
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
 
+from callbacks._step_hooks import without_idle_step_hooks
 
+
+@without_idle_step_hooks
 class TrainingProgress(TQDMProgressBar):
     """Lightning's bar, refreshed every `interval` seconds at most: a step that is not drawn costs a look at the clock.
 

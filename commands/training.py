@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from commands.allocator import keep_freed_memory
 from commands.checks import check_given, check_resumable
 from commands.config_files import read_config
 from commands.errors import UserError
+from commands.process import settle
 from commands.shipped import config_paths, resolve_config_arguments
 from records.run_directory import RunDirectory
 
@@ -26,7 +26,7 @@ def run(command: str, arguments: list[str], started: float) -> int:
         arguments = arguments if configured else ["--config", str(_open(tested).config()), *arguments]
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
-    keep_freed_memory()
+    settle()
     from commands.session import fit, test
 
     return test(arguments, started) if command == "test" else fit(arguments, resume is not None, started)

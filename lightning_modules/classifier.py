@@ -66,6 +66,13 @@ class ImageClassifier(pl.LightningModule):
         self._window = (0.0, 0, 0)
         self._epoch = (0.0, 0, 0)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; the one that Lightning sets some thirty times a step goes past torch's bookkeeping."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch, classes) of float images (batch, channels, height, width)."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward(images)")

@@ -33,8 +33,10 @@ def _fresh_wandb() -> Iterator[None]:
 
 def offline_rows(run: Path) -> tuple[list[dict[str, float]], dict[str, object]]:
     """Rows and configuration as W&B's own file of an offline run holds them."""
+    import wandb
     from wandb.proto import wandb_internal_pb2
 
+    wandb.teardown()  # an offline run's `finish` does not wait until wandb's own process has written everything
     (path,) = run.glob("wandb/offline-run-*/run-*.wandb")
     rows, config = [], {}
     for data in log_records(path.read_bytes()):

@@ -23,7 +23,9 @@ AUGMENT = [RandomCrop(padding=1), RandomHorizontalFlip(), Cutout(3)]
 
 
 def train_batches(data: ImageDataModule, count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    return [data.on_after_batch_transfer(batch, 0) for batch, _ in zip(data.train_dataloader(), range(count), strict=False)]
+    return [
+        data.on_after_batch_transfer(batch, 0) for batch, _ in zip(data.train_dataloader(), range(count), strict=False)
+    ]
 
 
 def test_a_loader_begins_at_the_trainers_step() -> None:

@@ -12,7 +12,7 @@ def test_disjoint_whole_and_stratified(fraction: float) -> None:
     assert sorted([*kept, *held]) == list(range(len(LABELS)))
     assert len(held) == round(fraction * len(LABELS))
     for label in range(7):
-        assert abs(np.sum(LABELS[held] == label) - fraction * np.sum(LABELS == label)) <= 1
+        assert abs(np.sum(LABELS[held] == label) - fraction * np.sum(label == LABELS)) <= 1
 
 
 def test_seeded() -> None:
