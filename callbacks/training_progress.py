@@ -57,7 +57,7 @@ class TrainingProgress(TQDMProgressBar):
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:  # type: ignore[override]
         """What stands behind the bar."""
         shown = {"loss": "train/loss", "accuracy": "train/accuracy", "val": "val/accuracy"}
-        metrics = trainer.callback_metrics
+        metrics = {**trainer.callback_metrics, **getattr(pl_module, "recorded", {})}
         items = {label: f"{float(metrics[key]):.4f}" for label, key in shown.items() if key in metrics}
         if self._images_per_second:
             items["images/s"] = f"{self._images_per_second:,.0f}"

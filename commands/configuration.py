@@ -19,6 +19,7 @@ import lightning_modules
 import optimizers
 from commands.checks import check_manual, check_parsed
 from commands.errors import UserError
+from commands.idle_profiler import IdleProfiler
 from commands.parsing import readable, within
 from commands.vocabulary import vocabulary_of
 from datamodules.image_datamodule import ImageDataModule
@@ -124,6 +125,7 @@ class CadenceCLI(LightningCLI):
         """The trainer of the configuration, with the command's own callbacks and arguments."""
         try:
             config = {**self._get(self.config_init, "trainer"), **kwargs}
+            config["profiler"] = config["profiler"] or IdleProfiler()
             return self._instantiate_trainer(config, extra_callbacks)
         except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error

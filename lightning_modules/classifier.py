@@ -4,6 +4,7 @@ It knows no schedule and no augmentation: batches arrive transformed, and polici
 """
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
+from lightning_modules._direct import nobody_between, step
 from lightning_modules._parameter_groups import parameter_groups
 from lightning_modules._totals import ClassificationTotals, means
 
@@ -61,6 +63,7 @@ class ImageClassifier(pl.LightningModule):
         self.gradient_clip_norm = gradient_clip_norm
         self.optimizer_factory: OptimizerFactory | None = None
         self.recorded: dict[str, float] = {}
+        self._direct = False
         self.train_totals = ClassificationTotals()
         self.eval_totals = ClassificationTotals()
         self._window = (0.0, 0, 0)
@@ -113,6 +116,10 @@ class ImageClassifier(pl.LightningModule):
             group["lr"] = group["lr"] * group["lr_ratio"]
         return optimizer
 
+    def on_train_start(self) -> None:
+        """See once whether anybody stands between a step and its gradient."""
+        self._direct = nobody_between(self)
+
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """One optimizer step on (images, labels), in chunks of at most `micro_batch_size` images."""
         images, labels = batch
@@ -126,14 +133,14 @@ class ImageClassifier(pl.LightningModule):
             loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=self.label_smoothing)
             # Divided by what the whole batch has for each process, the gradients of chunks and of processes, whose
             # mean the strategy takes, come to the gradient of the mean loss over the whole batch, however uneven.
-            self.manual_backward(loss / rows)
+            (loss / rows).backward() if self._direct else self.manual_backward(loss / rows)
             self.train_totals.add(loss, logits, target)
         if self.gradient_clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm)
-        optimizer.step()
+        step(optimizer, self._direct)
         if self.global_step % self._log_every_n_steps == 0:
             self._read_train_totals()
-            self.record({f"train/{name}": value for name, value in means(self._window).items()})
+            self.record({f"train/{name}": value for name, value in means(self._window).items()}, monitored=False)
             self._window = (0.0, 0, 0)
 
     def on_train_epoch_end(self) -> None:
@@ -159,17 +166,22 @@ class ImageClassifier(pl.LightningModule):
         """Log `test/loss`, `test/accuracy` and `test/error`."""
         self._log_evaluation("test")
 
-    def record(self, values: dict[str, float]) -> None:
+    def record(self, values: dict[str, float], monitored: bool = True) -> None:
         """Hand values to Lightning's callbacks and to every logger, keyed by the number of finished steps.
 
         `recorded` keeps the newest of each as it is (Lightning's own metrics are rounded to float32).
 
         Not through `self.log`'s own path to the loggers: that one keys training rows and validation rows of the same
         moment by different steps, and costs as much as a small network's whole step.
+
+        Args:
+            values: by name.
+            monitored: whether Lightning's callbacks (a checkpoint, early stopping) may monitor them.
         """
         self.recorded |= values
-        for name, value in values.items():
-            self.log(name, value, logger=False, batch_size=1)
+        if monitored:
+            for name, value in values.items():
+                self.log(name, value, logger=False, batch_size=1)
         for logger in self.loggers:
             logger.log_metrics(values, step=self.global_step)
 
@@ -208,6 +220,10 @@ class ImageClassifier(pl.LightningModule):
         values = {f"{stage}/{name}": value for name, value in means(self.eval_totals.sums()).items()}
         if not self.trainer.sanity_checking:
             self.record(values)
+
+
+# Lightning parses the signature at every step, to see whether it takes `batch_idx`; so it finds it parsed.
+ImageClassifier.training_step.__signature__ = signature(ImageClassifier.training_step)  # type: ignore[attr-defined]
 
 
 def _plus(a: tuple[float, int, int], b: tuple[float, int, int]) -> tuple[float, int, int]:

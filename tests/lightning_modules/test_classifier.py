@@ -162,3 +162,34 @@ def test_no_optimizer() -> None:
     model.trainer = SimpleNamespace()  # type: ignore[assignment]
     with pytest.raises(ValueError, match="optimizer is missing"):
         model.configure_optimizers()
+
+
+class Listens(pl.Callback):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def on_after_backward(self, *_: object) -> None:
+        self.heard.append("backward")
+
+    def on_before_optimizer_step(self, *_: object) -> None:
+        self.heard.append("step")
+
+
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`")
+def test_the_short_way_is_taken_unless_somebody_listens() -> None:
+    """With a callback on the way every hook is called, without one the weights are the same to the bit."""
+    models, listener = [], Listens()
+    for callbacks in ([], [listener]):
+        torch.manual_seed(0)
+        model = Linear().double()
+        model.optimizer_factory = lambda groups: torch.optim.SGD(groups, lr=0.1)
+        trainer = pl.Trainer(
+            max_steps=3, logger=False, enable_checkpointing=False, enable_progress_bar=False, callbacks=callbacks,
+            enable_model_summary=False, accelerator="cpu",
+        )  # fmt: skip
+        trainer.fit(model, Repeated(3))
+        assert trainer.global_step == 3
+        models.append(model)
+    assert listener.heard == ["backward", "step"] * 3
+    assert (models[0]._direct, models[1]._direct) == (True, False)
+    assert torch.equal(models[0].layer.weight, models[1].layer.weight)
