@@ -1,10 +1,12 @@
 """Step time of `cadence fit` as shipped, against the loops that people write: SmallCNN, batch 64, MNIST in memory.
 
-    python benchmarks/step_overhead.py [--rounds 30] [--steps 50] [--out results/step_overhead.csv]
+    python benchmarks/step_overhead.py [--threads 1] [--rounds 40] [--steps 25] [--out results/step_overhead.csv]
 
 Four ways to train the same network run as four processes (the allocator's thresholds are a process's own), each warmed
 up and then idle until it is its turn. A round gives each of them one turn of some steps, so that a neighbour on the
 machine disturbs all alike; the table shows medians of the turns and of the ratios within a round.
+
+One torch thread to each by default: with more, a network this small measures how its threads wait for each other.
 
   fit    `cadence fit` as shipped: progress bar, metrics.csv, checkpoints
   bare   (a) a PyTorch loop as people write it: float tensors in memory, torch's defaults, the report's network
@@ -196,16 +198,18 @@ def stock(turns: Turns) -> None:
 def main() -> None:
     """Run one arm (in its process), or all of them in turn, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--threads", type=int, default=1, help="torch threads of each arm")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--arm", choices=ARMS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.arm:
         globals()[options.arm](Turns(options.steps, warm_up=30))
         return
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
     times = measure(options.rounds, options.steps)
-    report(times, options.rounds, options.steps, options.out)
+    report(times, options)
 
 
 def measure(rounds: int, steps: int) -> dict[str, list[float]]:
@@ -233,7 +237,7 @@ def measure(rounds: int, steps: int) -> dict[str, list[float]]:
     return times
 
 
-def report(times: dict[str, list[float]], rounds: int, steps: int, out: Path | None) -> None:
+def report(times: dict[str, list[float]], options: argparse.Namespace) -> None:
     """Print the table; write it as CSV where asked."""
     from records.environment import cpu_name, versions
 
@@ -249,8 +253,9 @@ def report(times: dict[str, list[float]], rounds: int, steps: int, out: Path | N
                 "us_per_step_q3": round(quarter[2]),
                 "fit_to_arm_median": round(statistics.median(ratios), 3),
                 "target": TARGETS.get(arm, ""),
-                "rounds": rounds,
-                "steps_per_turn": steps,
+                "rounds": options.rounds,
+                "steps_per_turn": options.steps,
+                "threads": options.threads,
                 "cpu": cpu_name(),
                 "cores": os.cpu_count(),
                 "torch": versions()["torch"],
@@ -264,9 +269,9 @@ def report(times: dict[str, list[float]], rounds: int, steps: int, out: Path | N
         spread = f"({row['us_per_step_q1']} - {row['us_per_step_q3']})"
         print(layout.format(row["arm"], row["us_per_step_median"], spread, row["fit_to_arm_median"], row["target"]))
     machine = f"{rows[0]['cpu']}, {rows[0]['cores']} cores; torch {rows[0]['torch']}, Lightning {rows[0]['lightning']}"
-    print(f"{rounds} rounds of {steps} steps each; {machine}; {rows[0]['date']}")
-    if out:
-        with out.open("w", newline="") as file:
+    print(f"{options.rounds} rounds of {options.steps} steps, {options.threads} threads; {machine}; {rows[0]['date']}")
+    if options.out:
+        with options.out.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
