@@ -44,17 +44,10 @@ def fit(arguments: list[str], resume: bool, started: float) -> int:
         with _mistakes_before(None):
             directory.check_free()
     record = RunRecord(directory, cli.resolved(), resume, started)
-    last = LastCheckpoint(directory.last, cli.config.checkpoint_every)
     metrics = MetricsCSV(directory.metrics, lambda step: _position(cli, step), record.training_seconds)
     with _loggers(cli, directory) as loggers:
         trainer = cli.build_trainer(
-            [
-                record,
-                RekeyedRandomness(cli.config.seed_everything),
-                BestCheckpoint(directory.checkpoints),
-                last,
-                *_bar(cli),
-            ],
+            [record, RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *_bar(cli)],
             logger=[metrics, *loggers],
             plugins=_plugins(cli),
             use_distributed_sampler=False,
@@ -127,6 +120,12 @@ def _position(cli: CadenceCLI, step: int) -> tuple[float, int]:
         return float("nan"), 0
     samples = stream.samples_before(step)
     return round(samples / stream.samples, 6), samples
+
+
+def _checkpoints(cli: CadenceCLI, directory: RunDirectory) -> list[pl.Callback]:
+    if cli.config.trainer.enable_checkpointing is False or cli.config.trainer.fast_dev_run:
+        return []
+    return [BestCheckpoint(directory.checkpoints), LastCheckpoint(directory.last, cli.config.checkpoint_every)]
 
 
 def _bar(cli: CadenceCLI) -> list[pl.Callback]:

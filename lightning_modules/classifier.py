@@ -188,12 +188,13 @@ class ImageClassifier(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the half-filled sums, over all processes, so that a resumed run logs what the unbroken one would."""
         self._read_train_totals()
-        checkpoint["train_totals"] = {"window": self._window, "epoch": self._epoch}
+        checkpoint["metrics"] = {"window": self._window, "epoch": self._epoch, "recorded": self.recorded}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the half-filled sums up again."""
-        if (state := checkpoint.get("train_totals")) is not None:
+        """Take the half-filled sums up again, to go on training with them."""
+        if (state := checkpoint.get("metrics")) is not None and self.trainer.state.fn == "fit":
             self._window, self._epoch = tuple(state["window"]), tuple(state["epoch"])
+            self.recorded = dict(state["recorded"])
 
     @property
     def _log_every_n_steps(self) -> int:
