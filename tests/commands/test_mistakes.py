@@ -54,7 +54,11 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "option without a value": ([*FIT, "--data.batch_size"], ["data.batch_size", "VALUE"]),
     "-c without a value": (["fit", "-c"], ["-c needs a file", "cadence list"]),
     "missing model": (["fit", *OPTIMIZER], ["model is missing", "--model SmallCNN"]),
-    "missing optimizer": (["fit", *MODEL], ["optimizer is missing", "--optimizer Adam"]),
+    "missing optimizer": (["fit", *MODEL, "--trainer.max_epochs", "1"], ["optimizer is missing", "--optimizer Adam"]),
+    "length of training": (
+        ["fit", *MODEL, "--optimizer", "Adam"],
+        ["trainer.max_epochs is missing", "--trainer.max_epochs 3"],
+    ),
     "option of no optimizer": (["fit", *MODEL, "--optimizer.lr", "1"], ["optimizer is missing", "--optimizer Adam"]),
     "missing option of a transform": ([*FIT, "--data.augment+=RandomCrop"], ["data.augment.padding is missing"]),
     "option that follows from another": ([*FIT, "--model.num_classes", "7"], ["model.num_classes", "dataset"]),
