@@ -1,12 +1,12 @@
 """Step time of `cadence fit` as shipped, against the loops that people write: SmallCNN, batch 64, MNIST in memory.
 
-    python benchmarks/step_overhead.py [--threads 1] [--rounds 40] [--steps 25] [--out results/step_overhead.csv]
+    python benchmarks/step_overhead.py [--threads N] [--rounds 40] [--steps 25] [--out results/step_overhead.csv]
 
 Four ways to train the same network run as four processes (the allocator's thresholds are a process's own), each warmed
 up and then idle until it is its turn. A round gives each of them one turn of some steps, so that a neighbour on the
 machine disturbs all alike; the table shows medians of the turns and of the ratios within a round.
 
-One torch thread to each by default: with more, a network this small measures how its threads wait for each other.
+Torch's own number of threads by default. With one thread the network takes more of the step, and the ratios are better.
 
   fit    `cadence fit` as shipped: progress bar, metrics.csv, checkpoints
   bare   (a) a PyTorch loop as people write it: float tensors in memory, torch's defaults, the report's network
@@ -198,7 +198,7 @@ def stock(turns: Turns) -> None:
 def main() -> None:
     """Run one arm (in its process), or all of them in turn, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1, help="torch threads of each arm")
+    parser.add_argument("--threads", type=int, help="torch threads of each arm; torch's default otherwise")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--out", type=Path)
@@ -207,7 +207,12 @@ def main() -> None:
     if options.arm:
         globals()[options.arm](Turns(options.steps, warm_up=30))
         return
-    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    if options.threads:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    else:
+        import torch
+
+        options.threads = torch.get_num_threads()
     times = measure(options.rounds, options.steps)
     report(times, options)
 
