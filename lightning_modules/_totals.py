@@ -38,20 +38,17 @@ class ClassificationTotals(Metric):
         self.count += labels.shape[0]
 
     def update(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """The same as `add`, for callers who expect torchmetrics' name."""
+        """The same as `add`, by the name that torchmetrics requires of a Metric."""
         self.add(loss, logits, labels)
 
     def sums(self) -> tuple[float, int, int]:
         """Loss sum, correct predictions and samples over all processes; resets the totals. The one place that waits."""
         self.samples = torch.tensor(self.count, device=self.loss_sum.device)
-        self._update_called_once()
+        self._update_count, self._computed = 1, None  # else torchmetrics warns that nothing was ever added
         loss_sum, correct, samples = self.compute()
         self.reset()
         self.count = 0
         return float(loss_sum), int(correct), int(samples)
-
-    def _update_called_once(self) -> None:
-        self._update_count, self._computed = 1, None  # else torchmetrics warns that nothing was ever added
 
     def compute(self) -> tuple[Tensor, Tensor, Tensor]:
         """The three sums, reduced over the processes."""

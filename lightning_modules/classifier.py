@@ -92,7 +92,7 @@ class ImageClassifier(pl.LightningModule):
         Raises:
             ValueError: the shortest chunk of a batch is one image.
         """
-        stream = getattr(getattr(self.trainer, "datamodule", None), "stream", None)
+        stream = self._stream
         if stream is None or not any(isinstance(module, nn.BatchNorm1d) for module in self.modules()):
             return
         last = 0 if stream.drop_last else stream.samples % stream.batch_size
@@ -204,8 +204,13 @@ class ImageClassifier(pl.LightningModule):
         """Rows of this step's batch over all processes, divided by their number."""
         if self.trainer.world_size == 1:
             return own
-        stream = getattr(getattr(self.trainer, "datamodule", None), "stream", None)
+        stream = self._stream
         return own if stream is None else stream.size(self.global_step) / self.trainer.world_size
+
+    @property
+    def _stream(self) -> Any:
+        """The datamodule's stream of steps; None where the data come from elsewhere."""
+        return getattr(getattr(self.trainer, "datamodule", None), "stream", None)
 
     def _read_train_totals(self) -> None:
         new = self.train_totals.sums()

@@ -5,31 +5,9 @@ resolves bare class names among the subclasses of `Optimizer` first imports the 
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch.optim import SGD, Adadelta, Adagrad, Adam, RMSprop
-
-    from optimizers.bbit_madam import BBitMadam, storage_bits
-    from optimizers.capabilities import CAPABILITIES, Capability
-    from optimizers.madam import Madam
-    from optimizers.nesterov_rmsprop import NesterovRMSprop
-
-__all__ = [
-    "CAPABILITIES",
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "BBitMadam",
-    "Capability",
-    "Madam",
-    "NesterovRMSprop",
-    "RMSprop",
-    "storage_bits",
-]
-
-_HOMES = {
+HOMES = {
     "CAPABILITIES": "optimizers.capabilities",
     "SGD": "torch.optim",
     "Adadelta": "torch.optim",
@@ -43,13 +21,13 @@ _HOMES = {
     "storage_bits": "optimizers.bbit_madam",
 }
 
+__all__ = sorted(HOMES)
+
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'optimizers' has no attribute {name!r}; there are {', '.join(__all__)}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; there are {', '.join(HOMES)}")
+    return getattr(import_module(HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

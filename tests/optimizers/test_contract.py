@@ -28,7 +28,6 @@ def name(request: pytest.FixtureRequest) -> str:
 def test_table_names_every_optimizer_and_no_other():
     classes = {n for n in optimizers.__all__ if inspect.isclass(getattr(optimizers, n)) and n != "Capability"}
     assert classes == set(CAPABILITIES)
-    assert sorted(optimizers._HOMES) == sorted(optimizers.__all__)
     assert set(optimizers.__all__) <= set(dir(optimizers))
     with pytest.raises(AttributeError, match="Madamm"):
         _ = optimizers.Madamm
