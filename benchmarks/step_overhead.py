@@ -17,6 +17,7 @@ Torch's own number of threads by default. With one thread the network takes more
 import argparse
 import csv
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -227,9 +228,9 @@ def measure(rounds: int, steps: int) -> dict[str, list[float]]:
         for arm in ARMS:
             if not running[arm].stdout.readline():
                 raise SystemExit(f"{arm} ended before its first turn; run it alone: {' '.join(command)} {arm}")
+        shuffle = random.Random(1)  # always behind the same other, an arm would find that one's leavings in the caches
         for number in range(rounds):
-            order = ARMS[number % 4 :] + ARMS[: number % 4]
-            for arm in order:
+            for arm in shuffle.sample(ARMS, len(ARMS)):
                 running[arm].stdin.write("go\n")
                 running[arm].stdin.flush()
                 times[arm].append(float(running[arm].stdout.readline()) / steps * 1e6)

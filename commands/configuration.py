@@ -18,6 +18,7 @@ import datamodules
 import lightning_modules
 import optimizers
 from commands.checks import check_manual, check_parsed
+from commands.epoch_loop import shorten
 from commands.errors import UserError
 from commands.idle_profiler import IdleProfiler
 from commands.parsing import readable, within
@@ -126,9 +127,11 @@ class CadenceCLI(LightningCLI):
         try:
             config = {**self._get(self.config_init, "trainer"), **kwargs}
             config["profiler"] = config["profiler"] or IdleProfiler()
-            return self._instantiate_trainer(config, extra_callbacks)
+            trainer = self._instantiate_trainer(config, extra_callbacks)
         except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error
+        shorten(trainer)
+        return trainer
 
     def resolved(self) -> str:
         """The resolved configuration as YAML: fed to `-c`, it gives the same run in another directory."""

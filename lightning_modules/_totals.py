@@ -35,7 +35,7 @@ class ClassificationTotals(Metric):
         """
         self.loss_sum.add_(loss.detach())
         self.correct.add_((logits.detach().argmax(1) == labels).sum())
-        self.count += labels.shape[0]
+        self.__dict__["count"] += labels.shape[0]  # past the bookkeeping of Metric's and Module's __setattr__
 
     def update(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """The same as `add`, by the name that torchmetrics requires of a Metric."""

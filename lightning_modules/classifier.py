@@ -63,7 +63,8 @@ class ImageClassifier(pl.LightningModule):
         self.gradient_clip_norm = gradient_clip_norm
         self.optimizer_factory: OptimizerFactory | None = None
         self.recorded: dict[str, float] = {}
-        self._direct = False
+        self.steps_directly = False
+        self._kept_share: tuple[float, Tensor | None] = (0, None)
         self.train_totals = ClassificationTotals()
         self.eval_totals = ClassificationTotals()
         self._window = (0.0, 0, 0)
@@ -118,7 +119,8 @@ class ImageClassifier(pl.LightningModule):
 
     def on_train_start(self) -> None:
         """See once whether anybody stands between a step and its gradient."""
-        self._direct = nobody_between(self)
+        self.steps_directly = nobody_between(self)
+        self._kept_share = (0, None)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """One optimizer step on (images, labels), in chunks of at most `micro_batch_size` images."""
@@ -133,11 +135,14 @@ class ImageClassifier(pl.LightningModule):
             loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=self.label_smoothing)
             # Divided by what the whole batch has for each process, the gradients of chunks and of processes, whose
             # mean the strategy takes, come to the gradient of the mean loss over the whole batch, however uneven.
-            (loss / rows).backward() if self._direct else self.manual_backward(loss / rows)
+            if self.steps_directly:
+                loss.backward(self._share(rows, loss))
+            else:
+                self.manual_backward(loss / rows)
             self.train_totals.add(loss, logits, target)
         if self.gradient_clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm)
-        step(optimizer, self._direct)
+        step(optimizer, self.steps_directly)
         if self.global_step % self._log_every_n_steps == 0:
             self._read_train_totals()
             self.record({f"train/{name}": value for name, value in means(self._window).items()}, monitored=False)
@@ -206,6 +211,14 @@ class ImageClassifier(pl.LightningModule):
             return own
         stream = self._stream
         return own if stream is None else stream.size(self.global_step) / self.trainer.world_size
+
+    def _share(self, rows: float, loss: Tensor) -> Tensor:
+        """The gradient that dividing the loss by `rows` would begin with, 1 / rows, kept from step to step."""
+        kept_rows, share = self._kept_share
+        if share is None or kept_rows != rows:
+            share = torch.ones_like(loss).div_(rows)
+            self._kept_share = rows, share
+        return share
 
     @property
     def _stream(self) -> Any:

@@ -42,6 +42,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     ready = Barrier(threads + 1)
 
     def start() -> None:
+        torch.get_num_threads()  # sets this thread up, else its first operation would, with the number set last
         torch.set_num_threads(1)  # of the calling thread alone (OpenMP keeps it by thread) ...
         ready.wait()
 
@@ -50,7 +51,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     for _ in range(threads):
         pool.submit(int)
     ready.wait()
-    torch.set_num_threads(before)  # ... but threads that start later begin with the number that was set last
+    torch.set_num_threads(before)  # ... but new threads begin with the number set last
     return pool
 
 

@@ -56,6 +56,8 @@ class RowTransform(BatchTransform):
 
     def draw(self, batch: Batch, seed: int, name: str) -> Tensor:
         """The words that `apply` needs for this batch, on its device: int64 (rows, words_per_row)."""
+        if self.words_per_row == 0:
+            return torch.empty((len(batch), 0), dtype=torch.int64, device=batch.images.device)
         drawn = words(seed, name, batch.step, batch.places, batch.copies, self.words_per_row)
         return to_device(drawn, batch.images.device)
 
@@ -97,7 +99,11 @@ class Pipeline:
             return batch
         drawn = [(transform, transform.draw(batch, self.seed, name)) for transform, name in transforms]
         rows = len(batch)
-        size = self.rows_per_part if batch.images.device.type == "cpu" else rows
+        if rows <= self.rows_per_part or batch.images.device.type != "cpu":
+            images = batch.images
+            for transform, its_words in drawn:
+                images = transform.apply(images, its_words)
+            return replace(batch, images=images)
 
         def transformed(part: slice) -> Tensor:
             images = batch.images[part]
@@ -105,8 +111,7 @@ class Pipeline:
                 images = transform.apply(images, its_words[part])
             return images
 
-        if size >= rows:
-            return replace(batch, images=transformed(slice(0, rows)))
+        size = self.rows_per_part
         parts = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
         sample = transformed(slice(0, 1))
         images = torch.empty((rows, *sample.shape[1:]), dtype=sample.dtype, memory_format=torch.channels_last)

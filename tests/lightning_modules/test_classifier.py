@@ -191,5 +191,5 @@ def test_the_short_way_is_taken_unless_somebody_listens() -> None:
         assert trainer.global_step == 3
         models.append(model)
     assert listener.heard == ["backward", "step"] * 3
-    assert (models[0]._direct, models[1]._direct) == (True, False)
+    assert (models[0].steps_directly, models[1].steps_directly) == (True, False)
     assert torch.equal(models[0].layer.weight, models[1].layer.weight)
