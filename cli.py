@@ -16,8 +16,12 @@ Train image classifiers, and study how they train.
 commands:
   fit          train a model, validate it, test its best checkpoint, keep the record in a run directory
   test         test a run's checkpoint on the test images
+  lr-range-test, batch-size-range-test
+               try learning rates or batch sizes on copies of a model, and suggest some
   list         experiments, models, datasets, optimizers and callbacks, a line each
   data         fetch and verify datasets
+  plot-schedule
+               draw learning rate, batch size and noise scale of a run, before it is run
 
 examples:
   cadence fit -c digits_demo                    train and test a small network on real images, no download
@@ -31,7 +35,8 @@ options:
   --version    Cadence's version
   --debug      show the whole traceback of a mistake"""
 
-COMMANDS = ("fit", "test", "list", "data")
+TRAINER_COMMANDS = ("fit", "test", "lr-range-test", "batch-size-range-test")
+COMMANDS = (*TRAINER_COMMANDS, "list", "data", "plot-schedule")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"cadence: unknown command {command!r}: {hint}", file=sys.stderr)
         return 2
     try:
-        if command in ("fit", "test"):
+        if command in TRAINER_COMMANDS:
             from commands.training import run
 
             return run(command, rest, STARTED)
@@ -62,6 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
             from commands.listing import run as run_list
 
             return run_list(rest)
+        if command == "plot-schedule":
+            from commands.plot_schedule import run as run_plot_schedule
+
+            return run_plot_schedule(rest)
         from commands.data import run as run_data
 
         return run_data(rest)

@@ -1,9 +1,27 @@
 """Callbacks, one reason to exist each."""
 
+from callbacks.batch_augmented_cutout import BatchAugmentedCutout
+from callbacks.batch_size_range_test import BatchSizeRangeTest
 from callbacks.best_checkpoint import BestCheckpoint
+from callbacks.cyclical_batch_size import CyclicalBatchSize
+from callbacks.cyclical_lr import CyclicalLR
 from callbacks.last_checkpoint import LastCheckpoint
+from callbacks.lr_range_test import LRRangeTest
 from callbacks.rekeyed_randomness import RekeyedRandomness
 from callbacks.run_record import RunRecord
+from callbacks.time_to_target import TimeToTarget
 from callbacks.training_progress import TrainingProgress
 
-__all__ = ["BestCheckpoint", "LastCheckpoint", "RekeyedRandomness", "RunRecord", "TrainingProgress"]
+__all__ = [
+    "BatchAugmentedCutout",
+    "BatchSizeRangeTest",
+    "BestCheckpoint",
+    "CyclicalBatchSize",
+    "CyclicalLR",
+    "LRRangeTest",
+    "LastCheckpoint",
+    "RekeyedRandomness",
+    "RunRecord",
+    "TimeToTarget",
+    "TrainingProgress",
+]

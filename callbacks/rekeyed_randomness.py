@@ -15,6 +15,16 @@ def step_key(seed: int, step: int, rank: int) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
+def seed_generators(key: int, device: torch.device) -> None:
+    """Seed torch's generator on the host and the one on `device`.
+
+    Not `torch.manual_seed`: while CUDA is not in use, it queues a call with its stack trace each time.
+    """
+    torch.default_generator.manual_seed(key)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(key)
+
+
 @without_idle_step_hooks
 class RekeyedRandomness(pl.Callback):
     """Seed torch's generators before each step with a key of (seed, step, rank).
@@ -32,12 +42,5 @@ class RekeyedRandomness(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Re-key the host's generator and the device's.
-
-        Not `torch.manual_seed`: while CUDA is not in use, it queues a call with its stack trace each time.
-        """
-        key = step_key(self.seed, trainer.global_step, trainer.global_rank)
-        torch.default_generator.manual_seed(key)
-        device = trainer.strategy.root_device
-        if device.type != "cpu":
-            torch.get_device_module(device).manual_seed(key)
+        """Re-key the host's generator and the device's."""
+        seed_generators(step_key(self.seed, trainer.global_step, trainer.global_rank), trainer.strategy.root_device)

@@ -1,6 +1,8 @@
 """Start the record of a run on disk, and time its parts."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,7 +15,9 @@ from records.run_directory import RunDirectory, write_json
 
 @without_idle_step_hooks
 class RunRecord(pl.Callback):
-    """Make the run directory once the data are there, and keep the seconds of training and of evaluation apart.
+    """Make the run directory once the data are there, and keep the seconds of a run's parts apart.
+
+    The parts are set-up, rehearsals (range tests on copies), training and evaluation.
 
     The seconds live in the checkpoint: a resumed run counts on. They are wall-clock times of this process; on an
     accelerator a step's time shows up when somebody waits for the device, at the latest at the next evaluation.
@@ -28,13 +32,21 @@ class RunRecord(pl.Callback):
     def __init__(self, directory: RunDirectory | None, config: str, resume: bool, started: float) -> None:
         self.directory, self.config, self.resume, self.started = directory, config, resume, started
         self.begun = False
-        self.seconds = {"setup": 0.0, "training": 0.0, "evaluation": 0.0}
+        self.seconds = {"setup": 0.0, "rehearsal": 0.0, "training": 0.0, "evaluation": 0.0}
         self._running: tuple[str, float] | None = None
 
     def training_seconds(self) -> float:
         """Seconds of training so far, evaluation apart."""
         running = self._running
         return self.seconds["training"] + (time.monotonic() - running[1] if running and running[0] == "training" else 0)
+
+    @contextmanager
+    def rehearsing(self) -> Iterator[None]:
+        """What happens here counts as rehearsal."""
+        before = self._running[0] if self._running else None
+        self._switch("rehearsal")
+        yield
+        self._switch(before)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Make the directory, start the clock, and cut rows off metrics.csv that the checkpoint does not know of.

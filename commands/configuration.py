@@ -17,6 +17,7 @@ import callbacks
 import datamodules
 import lightning_modules
 import optimizers
+from callbacks.run_record import RunRecord
 from commands.checks import check_manual, check_parsed
 from commands.epoch_loop import shorten
 from commands.errors import UserError
@@ -35,9 +36,14 @@ for package in (callbacks, datamodules, lightning_modules, optimizers):
         getattr(package, exported)
 
 DEFAULT_SEED = 1
+RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
 DESCRIPTIONS = {
     "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
     "`cadence fit --resume RUN_DIR` goes on with a run that was stopped.",
+    "lr-range-test": "Raise the learning rate on copies of a model, step by step, and suggest rates and bounds; takes "
+    "the configuration of a fit, and trains nothing else.",
+    "batch-size-range-test": "Train copies of a model with one batch size after another, and suggest a smallest and a "
+    "largest one; takes the configuration of a fit, and trains nothing else.",
     "test": "Test a run's checkpoint on the test images: `cadence test --run_dir RUN_DIR` needs nothing else.",
 }
 
@@ -46,7 +52,7 @@ class CadenceCLI(LightningCLI):
     """LightningCLI with Cadence's defaults: one command, one flat configuration, mistakes as `UserError`.
 
     Args:
-        command: `fit` or `test`, for the help page.
+        command: `fit`, `test` or a range test.
         arguments: the command line behind the command, configuration files resolved.
     """
 
@@ -91,6 +97,9 @@ class CadenceCLI(LightningCLI):
             parser.add_argument(
                 "--checkpoint", type=str | None, default=None, help="By default the run's best, or last."
             )
+        if self.command in RANGE_TESTS:
+            test = getattr(callbacks, RANGE_TESTS[self.command])
+            parser.add_class_arguments(test, "range_test", skip={"at_step"})
         parser.add_optimizer_args((Optimizer,))
         parser.link_arguments("seed_everything", "data.init_args.seed")
         for name in ("in_channels", "image_size", "num_classes"):
@@ -130,6 +139,7 @@ class CadenceCLI(LightningCLI):
             trainer = self._instantiate_trainer(config, extra_callbacks)
         except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error
+        trainer.callbacks.sort(key=lambda callback: not isinstance(callback, RunRecord))  # makes the directory for all
         shorten(trainer)
         return trainer
 
@@ -147,7 +157,7 @@ class CadenceCLI(LightningCLI):
             super()._add_configure_optimizers_method_to_model(subcommand)
         elif init is not None:
             self.model.optimizer_factory = lambda groups: _optimizer(groups, init)
-        elif self.command == "fit":
+        elif self.command != "test":
             raise UserError("optimizer is missing: name one, e.g. --optimizer Adam --optimizer.lr 0.001")
 
     def name(self) -> str:

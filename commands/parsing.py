@@ -107,7 +107,7 @@ def _complaint(line: str, key: str, holder: str, rest: list[str], vocabulary: Vo
     if match := re.match(r"argument (\S+): expected one argument", line):
         option = match[1].rpartition("/")[2]
         return f"{option.lstrip('-')}: a value is missing behind {option}: give it as {option} VALUE"
-    if match := re.match(r"Not a valid subclass of (\w+)", line):
+    if (match := re.match(r"Not a valid subclass of (\w+)", line)) and key:
         return f"{key}: {_given(rest)} is not a {match[1]}" + _classes(key, "", vocabulary)
     return None
 

@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, TrainingProgress
+from callbacks._bounds import NoBounds
 from callbacks.last_checkpoint import RunStopped
 from commands.configuration import CadenceCLI
 from commands.errors import UserError
@@ -38,23 +39,23 @@ STOPPED = 130  # the shell's status of a process that SIGINT ended
 
 def fit(arguments: list[str], resume: bool, started: float) -> int:
     """Train, validate, test the best checkpoint, and write result.json; returns the exit status."""
-    cli = _configured("fit", arguments)
-    directory = RunDirectory(_run_root(cli))
+    cli = configured("fit", arguments)
+    directory = RunDirectory(run_root(cli))
     if not resume and getattr(rank_zero_only, "rank", 0) in (0, None):
-        with _mistakes_before(None):
+        with mistakes_before(None):
             directory.check_free()
     record = RunRecord(directory, cli.resolved(), resume, started)
-    metrics = MetricsCSV(directory.metrics, lambda step: _position(cli, step), record.training_seconds)
-    with _loggers(cli, directory) as loggers:
+    metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
+    with loggers_of(cli, directory) as loggers:
         trainer = cli.build_trainer(
-            [record, RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *_bar(cli)],
+            [record, RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *bar_of(cli)],
             logger=[metrics, *loggers],
-            plugins=_plugins(cli),
+            plugins=plugins_of(cli),
             use_distributed_sampler=False,
             **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
         )
         try:
-            with _mistakes_before(record, directory.last):
+            with mistakes_before(record, directory.last):
                 trainer.fit(
                     cli.model, cli.datamodule, ckpt_path=str(directory.last) if resume else None, weights_only=True
                 )
@@ -74,18 +75,18 @@ def fit(arguments: list[str], resume: bool, started: float) -> int:
 
 def test(arguments: list[str], started: float) -> int:
     """Test a run's best (else last) checkpoint, or the one of `--checkpoint`; returns the exit status."""
-    cli = _configured("test", arguments)
+    cli = configured("test", arguments)
     directory = RunDirectory(Path(cli.config.run_dir)) if cli.config.run_dir else None
     checkpoint = _checkpoint(cli, directory)
     record = RunRecord(directory, cli.resolved(), False, started)
-    with _loggers(cli, directory) as loggers:
+    with loggers_of(cli, directory) as loggers:
         trainer = cli.build_trainer(
-            [record, *_bar(cli)],
+            [record, *bar_of(cli)],
             logger=loggers,
-            plugins=_plugins(cli),
+            plugins=plugins_of(cli),
             use_distributed_sampler=False,
         )
-        with _mistakes_before(record, checkpoint):
+        with mistakes_before(record, checkpoint):
             trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
         if trainer.is_global_zero:
             result = _result(cli, trainer, record) | {"checkpoint": str(checkpoint)}
@@ -96,7 +97,8 @@ def test(arguments: list[str], started: float) -> int:
     return 0
 
 
-def _configured(command: str, arguments: list[str]) -> CadenceCLI:
+def configured(command: str, arguments: list[str]) -> CadenceCLI:
+    """The parsed and built configuration of a command that needs a model; libraries' chatter is turned down."""
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for message in _NOT_THE_USERS:
@@ -107,19 +109,20 @@ def _configured(command: str, arguments: list[str]) -> CadenceCLI:
     return cli
 
 
-def _run_root(cli: CadenceCLI) -> Path:
+def run_root(cli: CadenceCLI, suffix: str = "") -> Path:
+    """The run directory that is asked for, else one that is named after the configuration and the time."""
     if cli.config.run_dir:
         return Path(cli.config.run_dir)
-    return Path("runs") / f"{cli.name()}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Path("runs") / f"{cli.name()}{suffix}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def _position(cli: CadenceCLI, step: int) -> tuple[float, int]:
+def position_of(cli: CadenceCLI, step: int) -> tuple[float, int]:
     """Passes over the training set, and samples seen, after `step` steps."""
     stream = cli.images.stream if cli.images else None
     if stream is None:
         return float("nan"), 0
-    samples = stream.samples_before(step)
-    return round(samples / stream.samples, 6), samples
+    position = stream.position(step)
+    return round(position.epochs, 6), position.samples
 
 
 def _checkpoints(cli: CadenceCLI, directory: RunDirectory) -> list[pl.Callback]:
@@ -128,17 +131,19 @@ def _checkpoints(cli: CadenceCLI, directory: RunDirectory) -> list[pl.Callback]:
     return [BestCheckpoint(directory.checkpoints), LastCheckpoint(directory.last, cli.config.checkpoint_every)]
 
 
-def _bar(cli: CadenceCLI) -> list[pl.Callback]:
+def bar_of(cli: CadenceCLI) -> list[pl.Callback]:
+    """The progress bar, unless it is turned off."""
     return [TrainingProgress()] if cli.config.trainer.enable_progress_bar is not False else []
 
 
-def _plugins(cli: CadenceCLI) -> list[Any]:
+def plugins_of(cli: CadenceCLI) -> list[Any]:
+    """The configuration's plugins, and whole-or-absent checkpoints."""
     given = cli.config_init.trainer.plugins or []
     return [*(given if isinstance(given, list) else [given]), AtomicCheckpointIO()]
 
 
 @contextlib.contextmanager
-def _loggers(cli: CadenceCLI, directory: RunDirectory | None) -> Iterator[list[Logger]]:
+def loggers_of(cli: CadenceCLI, directory: RunDirectory | None) -> Iterator[list[Logger]]:
     """The configuration's loggers; W&B's learns where the run lies and what it is, and is closed at the end."""
     given = cli.config_init.trainer.logger or []
     loggers = [logger for logger in (given if isinstance(given, list) else [given]) if isinstance(logger, Logger)]
@@ -183,11 +188,11 @@ def _result(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str
 
 
 @contextlib.contextmanager
-def _mistakes_before(record: RunRecord | None, checkpoint: Path | None = None) -> Iterator[None]:
+def mistakes_before(record: RunRecord | None, checkpoint: Path | None = None) -> Iterator[None]:
     """Until the first batch, what goes wrong is the configuration's, a file's or a dataset's, and is told as such."""
     try:
         yield
     except (ValueError, OSError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
-        if record is not None and record.begun:
+        if record is not None and record.begun and not isinstance(error, NoBounds):
             raise
         raise UserError(readable(str(error), checkpoint=f"checkpoint {checkpoint}")) from error

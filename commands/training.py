@@ -1,4 +1,4 @@
-"""`cadence fit` and `cadence test`, up to the point where anything heavy is imported."""
+"""The commands that build a Trainer, up to the point where anything heavy is imported."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from records.run_directory import RunDirectory
 
 
 def run(command: str, arguments: list[str], started: float) -> int:
-    """Run `fit` or `test`; returns the exit status.
+    """Run `fit`, `test` or a range test; returns the exit status.
 
     Args:
         command: which.
@@ -27,6 +27,10 @@ def run(command: str, arguments: list[str], started: float) -> int:
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
     settle()
+    if command not in ("fit", "test"):
+        from commands.range_tests import range_test
+
+        return range_test(command, arguments, started)
     from commands.session import fit, test
 
     return test(arguments, started) if command == "test" else fit(arguments, resume is not None, started)

@@ -1,6 +1,7 @@
 """`ImageDataModule`: a dataset as one array in memory, a stream of steps over it, and transforms on the device."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -121,11 +122,16 @@ class ImageDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> TrainLoader:
         """Batches from the trainer's step on."""
-        assert self._stores is not None and self.stream is not None
-        rank, world_size = self._process()
+        assert self.stream is not None
+        world_size = self._process()[1]
         if self.batch_size < world_size:
             raise ValueError(f"batch_size {self.batch_size} is below the number of processes, {world_size}")
-        return TrainLoader(self._stores[0], self._members["train"], self.stream, self._step, rank, world_size)
+        return self.loader(self.stream, self._step)
+
+    def loader(self, stream: Stream, first_step: Callable[[], int]) -> TrainLoader:
+        """This process's part of the training batches of any stream, as stored: not yet transformed."""
+        assert self._stores is not None
+        return TrainLoader(self._stores[0], self._members["train"], stream, first_step, *self._process())
 
     def val_dataloader(self) -> EvalLoader:
         """The held-out part, or the test set with `val: test`."""

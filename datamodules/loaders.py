@@ -64,8 +64,8 @@ class TrainLoader:
         self._places: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
-        """Steps in an epoch."""
-        return self.stream.steps_per_epoch
+        """Steps in the epoch in which the trainer is, the done ones too."""
+        return self.stream.steps_in(self.stream.place(self.first_step())[0])
 
     def __iter__(self) -> Iterator[Batch]:
         """This rank's batches, from the trainer's step to the end of its epoch."""

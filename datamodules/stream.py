@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from datamodules.layouts import BatchSizes, ConstantLayout, Layout, Position, ScheduledLayout
+
 _PERMUTATION = 1  # the purpose word of the generator's key; draws for transforms use hashes of their names
 
 
@@ -18,13 +20,14 @@ def permutation(seed: int, epoch: int, samples: int) -> np.ndarray:
 
 
 class Stream:
-    """The samples of each optimizer step, for a constant batch size.
+    """The samples of each optimizer step.
 
     Epoch e is `permutation(seed, e, samples)` cut into batches; the last one is short, or dropped with `drop_last`.
+    Each sample comes exactly once an epoch, whatever the batch sizes.
 
     Args:
         samples: number of training samples.
-        batch_size: samples in a step, over all processes.
+        batch_size: samples in a step, over all processes; or a function from the position before a step to that.
         seed: of the permutations.
         drop_last: drop the last, short batch of each epoch.
 
@@ -32,29 +35,34 @@ class Stream:
         ValueError: a size is below 1, or `drop_last` would drop everything.
     """
 
-    def __init__(self, samples: int, batch_size: int, seed: int, drop_last: bool = False) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    def __init__(self, samples: int, batch_size: int | BatchSizes, seed: int, drop_last: bool = False) -> None:
         if samples < 1:
             raise ValueError("the training set is empty: lower val_fraction")
-        if drop_last and batch_size > samples:
-            raise ValueError(
-                f"batch_size {batch_size} exceeds the {samples} training samples: lower it, or keep the last batch"
-            )
-        self.samples, self.batch_size, self.seed, self.drop_last = samples, batch_size, seed, drop_last
-        self.steps_per_epoch = samples // batch_size if drop_last else -(-samples // batch_size)
+        self.samples, self.seed, self.drop_last = samples, seed, drop_last
+        self._layout: Layout
+        self.lay(batch_size)
         self._order: tuple[int, np.ndarray] | None = None
+
+    def lay(self, batch_size: int | BatchSizes) -> None:
+        """Cut the passes anew, into batches of another size or schedule, from step 0 on."""
+        if isinstance(batch_size, int):
+            self._layout = ConstantLayout(self.samples, batch_size, self.drop_last)
+        else:
+            self._layout = ScheduledLayout(self.samples, batch_size, self.drop_last)
 
     def place(self, step: int) -> tuple[int, int, int]:
         """Epoch of `step`, and the first and last-plus-one position of its samples in that epoch's permutation."""
-        epoch, batch = divmod(step, self.steps_per_epoch)
-        start = batch * self.batch_size
-        return epoch, start, min(start + self.batch_size, self.samples)
+        return self._layout.place(step)
 
     def size(self, step: int) -> int:
         """Samples of `step`, over all processes."""
         _, start, stop = self.place(step)
         return stop - start
+
+    def position(self, step: int) -> Position:
+        """Where the run stands before `step`, which is after `step` steps."""
+        epoch, start, _ = self.place(step)
+        return Position(step, self._layout.seen_before(epoch) + start, epoch + start / self.samples)
 
     def indices(self, step: int) -> np.ndarray:
         """Samples of `step`, over all processes: int64, shape (batch,)."""
@@ -67,12 +75,14 @@ class Stream:
             self._order = epoch, permutation(self.seed, epoch, self.samples)
         return self._order[1]
 
-    def samples_before(self, step: int) -> int:
-        """Samples seen when `step` steps are done."""
-        epoch, start, _ = self.place(step)
-        per_epoch = self.steps_per_epoch * self.batch_size if self.drop_last else self.samples
-        return epoch * per_epoch + start
+    def first_step(self, epoch: int) -> int:
+        """Number of the first step of an epoch."""
+        return self._layout.first_step(epoch)
+
+    def steps_in(self, epoch: int) -> int:
+        """Steps of an epoch."""
+        return self._layout.steps_in(epoch)
 
     def steps(self, first: int) -> Iterator[int]:
         """Step numbers from `first` to the end of its epoch."""
-        return iter(range(first, (first // self.steps_per_epoch + 1) * self.steps_per_epoch))
+        return iter(range(first, self.first_step(self.place(first)[0] + 1)))

@@ -96,15 +96,17 @@ class ImageClassifier(pl.LightningModule):
         stream = self._stream
         if stream is None or not any(isinstance(module, nn.BatchNorm1d) for module in self.modules()):
             return
-        last = 0 if stream.drop_last else stream.samples % stream.batch_size
-        for images in {min(stream.batch_size, stream.samples), last} - {0}:
-            share = images // self.trainer.world_size
+        copies = self.trainer.datamodule.train_transforms.rows_per_sample  # type: ignore[attr-defined]
+        first = stream.steps_in(0)
+        for images in sorted({stream.size(step) for step in (*range(min(first, 1000)), first - 1)}):
+            share = images // self.trainer.world_size * copies
             limit = self.micro_batch_size or share
             if share == 1 or (share and (limit == 1 or share % limit == 1)):
                 field = "data.batch_size" if share == 1 else "model.micro_batch_size"
+                last = images == stream.size(first - 1)
                 raise ValueError(
                     f"{field} leaves a chunk of one image of a batch of {images}, too few for batch normalisation: "
-                    "change it" + (", or set data.drop_last to true" if images == last else "")
+                    "change it" + (", or set data.drop_last to true" if last else "")
                 )
 
     def configure_optimizers(self) -> Optimizer:
@@ -124,29 +126,47 @@ class ImageClassifier(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """One optimizer step on (images, labels), in chunks of at most `micro_batch_size` images."""
-        images, labels = batch
         optimizer = cast(LightningOptimizer, self.optimizers())
         optimizer.zero_grad()
-        rows = self._rows_per_process(len(labels))
-        size = self.micro_batch_size or max(len(labels), 1)
-        for start in range(0, max(len(labels), 1), size):
-            target = labels[start : start + size]
-            logits = self(images[start : start + size])
-            loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=self.label_smoothing)
-            # Divided by what the whole batch has for each process, the gradients of chunks and of processes, whose
-            # mean the strategy takes, come to the gradient of the mean loss over the whole batch, however uneven.
-            if self.steps_directly:
-                loss.backward(self._share(rows, loss))
-            else:
-                self.manual_backward(loss / rows)
-            self.train_totals.add(loss, logits, target)
-        if self.gradient_clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm)
+        self.accumulate(batch, self._rows_per_process(len(batch[1])), self._backward, self.train_totals)
+        self.clip_gradient()
         step(optimizer, self.steps_directly)
         if self.global_step % self._log_every_n_steps == 0:
             self._read_train_totals()
             self.record({f"train/{name}": value for name, value in means(self._window).items()}, monitored=False)
             self._window = (0.0, 0, 0)
+
+    def accumulate(
+        self,
+        batch: tuple[Tensor, Tensor],
+        rows: float,
+        backward: Callable[[Tensor, float], None],
+        totals: ClassificationTotals,
+    ) -> None:
+        """The gradient of one step, in chunks of at most `micro_batch_size` images.
+
+        Divided by what the whole batch has for each process, the gradients of chunks and of processes, whose mean is
+        taken, come to the gradient of the mean loss over the whole batch, however uneven they are.
+
+        Args:
+            batch: images and labels of this process.
+            rows: of the whole batch, divided by the number of processes.
+            backward: called with a chunk's summed loss, and `rows` by which to divide it.
+            totals: told of every chunk.
+        """
+        images, labels = batch
+        size = self.micro_batch_size or max(len(labels), 1)
+        for start in range(0, max(len(labels), 1), size):
+            target = labels[start : start + size]
+            logits = self(images[start : start + size])
+            loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=self.label_smoothing)
+            backward(loss, rows)
+            totals.add(loss, logits, target)
+
+    def clip_gradient(self) -> None:
+        """Scale the whole gradient down to `gradient_clip_norm` where it is longer."""
+        if self.gradient_clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's mean loss and accuracy."""
@@ -157,7 +177,7 @@ class ImageClassifier(pl.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Add one validation batch to the totals."""
-        self._evaluate(batch)
+        self.evaluate(batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/loss`, `val/accuracy` and `val/error`."""
@@ -165,7 +185,7 @@ class ImageClassifier(pl.LightningModule):
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Add one test batch to the totals."""
-        self._evaluate(batch)
+        self.evaluate(batch)
 
     def on_test_epoch_end(self) -> None:
         """Log `test/loss`, `test/accuracy` and `test/error`."""
@@ -210,15 +230,20 @@ class ImageClassifier(pl.LightningModule):
         if self.trainer.world_size == 1:
             return own
         stream = self._stream
-        return own if stream is None else stream.size(self.global_step) / self.trainer.world_size
+        if stream is None:
+            return own
+        copies = self.trainer.datamodule.train_transforms.rows_per_sample  # type: ignore[attr-defined]
+        return stream.size(self.global_step) * copies / self.trainer.world_size
 
-    def _share(self, rows: float, loss: Tensor) -> Tensor:
-        """The gradient that dividing the loss by `rows` would begin with, 1 / rows, kept from step to step."""
+    def _backward(self, loss: Tensor, rows: float) -> None:
+        if not self.steps_directly:
+            self.manual_backward(loss / rows)
+            return
         kept_rows, share = self._kept_share
-        if share is None or kept_rows != rows:
+        if share is None or kept_rows != rows:  # what dividing the loss by `rows` would begin with
             share = torch.ones_like(loss).div_(rows)
             self._kept_share = rows, share
-        return share
+        loss.backward(share)
 
     @property
     def _stream(self) -> Any:
@@ -230,13 +255,18 @@ class ImageClassifier(pl.LightningModule):
         self._window = _plus(self._window, new)
         self._epoch = _plus(self._epoch, new)
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
+    def evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
+        """Add one batch to the totals of the evaluation."""
         images, labels = batch
         logits = self(images)
         self.eval_totals.add(F.cross_entropy(logits, labels, reduction="sum"), logits, labels)
 
+    def evaluated(self) -> dict[str, float]:
+        """Mean loss, accuracy and error since the last reading, over all processes."""
+        return means(self.eval_totals.sums())
+
     def _log_evaluation(self, stage: str) -> None:
-        values = {f"{stage}/{name}": value for name, value in means(self.eval_totals.sums()).items()}
+        values = {f"{stage}/{name}": value for name, value in self.evaluated().items()}
         if not self.trainer.sanity_checking:
             self.record(values)
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,7 +72,7 @@ class WandbRecord(Logger):
             self._run.config.update(self.config, allow_val_change=True)
 
     @rank_zero_only
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+    def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         """Log one row; whatever goes wrong is told once and ends W&B's record, not the run."""
         if self._given_up:
             return
@@ -82,6 +83,17 @@ class WandbRecord(Logger):
         except Exception as error:  # wandb's own errors, a service process that died, a full disk
             self._given_up = True
             _say(f"W&B failed ({_reason(error)}): the run goes on without it")
+
+    @rank_zero_only
+    def log_figure(self, name: str, path: Path) -> None:
+        """Log a picture that lies in the run directory."""
+        self._add(name, lambda wandb: wandb.Image(str(path)))
+
+    @rank_zero_only
+    def log_rows(self, name: str, rows: list[dict[str, Any]]) -> None:
+        """Log a table; its columns are the first row's keys."""
+        if rows:
+            self._add(name, lambda wandb: wandb.Table(list(rows[0]), [list(row.values()) for row in rows]))
 
     @rank_zero_only
     def close(self, exit_code: int = 0) -> None:
@@ -97,6 +109,13 @@ class WandbRecord(Logger):
     def __getstate__(self) -> dict[str, Any]:
         """Without the run: a spawned process begins it itself."""
         return self.__dict__ | {"_run": None}
+
+    def _add(self, name: str, made: Callable[[Any], Any]) -> None:
+        if self._given_up or self.mode == "disabled":
+            return
+        import wandb
+
+        self.log_metrics({name: made(wandb)})
 
     def _begin(self) -> None:
         import wandb

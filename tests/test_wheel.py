@@ -28,7 +28,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_holds_every_package_file(wheel: Path) -> None:
-    packages = ("callbacks", "commands", "configs", "datamodules", "lightning_modules", "optimizers", "records")
+    packages = (
+        "callbacks",
+        "commands",
+        "configs",
+        "datamodules",
+        "figures",
+        "lightning_modules",
+        "optimizers",
+        "records",
+    )
     expected = {
         str(path.relative_to(HOUSE))
         for package in packages

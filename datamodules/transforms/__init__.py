@@ -3,6 +3,7 @@
 `Pipeline` runs a list of them. A transform is a pure function on a batch, and a thin class that a config names.
 """
 
+from datamodules.transforms._copies import Copies
 from datamodules.transforms._fixed import GreyToRGB, Normalize, Pad, Resize, grey_to_rgb, normalize, pad, resize
 from datamodules.transforms._pipeline import BatchTransform, Pipeline, RowTransform
 from datamodules.transforms._random import (
@@ -16,6 +17,7 @@ from datamodules.transforms._random import (
 
 __all__ = [
     "BatchTransform",
+    "Copies",
     "Cutout",
     "GreyToRGB",
     "Normalize",

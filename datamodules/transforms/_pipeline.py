@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
+from math import prod
 from typing import ClassVar
 
 import torch
@@ -18,9 +19,11 @@ class BatchTransform(ABC):
 
     Attributes:
         after_normalize: whether it wants normalised images (cutout does: its zeros are the mean).
+        rows_per_sample: rows that it makes of each row it gets.
     """
 
     after_normalize: ClassVar[bool] = False
+    rows_per_sample: int = 1
 
     @abstractmethod
     def __call__(self, batch: Batch, seed: int, name: str) -> Batch:
@@ -82,6 +85,11 @@ class Pipeline:
         if rows_per_part < 1:
             raise ValueError(f"rows_per_part must be at least 1, got {rows_per_part}: 256 suits 32 x 32 images")
         self.transforms, self.seed, self.rows_per_part = list(transforms), seed, rows_per_part
+
+    @property
+    def rows_per_sample(self) -> int:
+        """Rows that leave it for each sample that comes in."""
+        return prod(transform.rows_per_sample for transform in self.transforms)
 
     def __call__(self, batch: Batch) -> Batch:
         """The transformed batch; the given one is not modified."""

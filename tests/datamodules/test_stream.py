@@ -29,13 +29,13 @@ def test_equals_the_obvious_walk(samples: int, batch_size: int, drop_last: bool)
     for step in asked:
         assert stream.indices(int(step)).tolist() == expected[step]
         assert stream.size(int(step)) == len(expected[step])
-        assert stream.samples_before(int(step)) == sum(map(len, expected[:step]))
+        assert stream.position(int(step)).samples == sum(map(len, expected[:step]))
 
 
 def test_each_sample_once_an_epoch() -> None:
     stream = Stream(101, 8, seed=0)
     for epoch in range(3):
-        steps = range(epoch * stream.steps_per_epoch, (epoch + 1) * stream.steps_per_epoch)
+        steps = range(stream.first_step(epoch), stream.first_step(epoch + 1))
         assert sorted(np.concatenate([stream.indices(step) for step in steps])) == list(range(101))
 
 

@@ -1,0 +1,110 @@
+"""The loss of a range test as a smooth curve over log10 lr, with its slope and what the noise leaves of both."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BANDWIDTH = 0.25  # decades; half of the half decade to which an answer is wanted
+OF_A_GAP = 0.4  # where rates lie further apart, the bandwidth in gaps: between two rates the slope is their difference
+PER_DECADE = 50
+FALLING, CERTAIN = 2.0, 4.0  # standard errors of the slope
+LEDGE = 0.1  # of the steepest slope; with little noise every tail falls by many standard errors
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Loss against log10 lr, evaluated on a fine grid of m points.
+
+    Attributes:
+        x: log10 lr, (m,), from the first rate to the last one used.
+        level: the loss, (m,).
+        slope: change of the loss per decade, (m,).
+        error: standard error of `slope`, (m,).
+    """
+
+    x: np.ndarray
+    level: np.ndarray
+    slope: np.ndarray
+    error: np.ndarray
+
+    @property
+    def minimum(self) -> int:
+        """Index of the lowest level."""
+        return int(np.argmin(self.level))
+
+    def at(self, lrs: np.ndarray) -> np.ndarray:
+        """The level at these rates, (n,), for a figure or a table; NaN past the last one used."""
+        return np.interp(np.log10(lrs), self.x, self.level, right=np.nan)
+
+    def falls(self) -> list[tuple[int, int]]:
+        """Stretches [first, last] up to the minimum in which the loss falls: indices, in order.
+
+        All along a stretch the slope is below zero by two standard errors and by a tenth of the steepest one; somewhere
+        in it, by four standard errors: about twenty independent slopes of a flat curve are looked at, and two standard
+        errors would be met by chance.
+        """
+        end = self.minimum + 1
+        slope, error = self.slope[:end], self.error[:end]
+        falling = slope < np.minimum(-FALLING * error, LEDGE * slope.min())
+        edges = np.flatnonzero(np.diff(falling.astype(int), prepend=0, append=0))
+        stretches = [(int(first), int(stop) - 1) for first, stop in edges.reshape(-1, 2)]
+        certain = slope < -CERTAIN * error
+        return [(first, last) for first, last in stretches if certain[first : last + 1].any()]
+
+
+def curve(lrs: np.ndarray, losses: np.ndarray) -> Curve | None:
+    """Local linear regression of the loss on log10 lr, with a Gaussian kernel of a quarter of a decade.
+
+    Not a running mean: that one lags, at beta .98 by fifty steps, which may be a decade. Everything
+    from the first non-finite loss on is cut off. A loss is cut down to as far above the start as the lowest lies below
+    it, so that a diverging end says 'risen' and does not reach into the fall.
+
+    Args:
+        lrs: rates, (n,), positive and strictly increasing.
+        losses: raw losses, (n,) or fewer where the test stopped early, one per rate.
+
+    Returns:
+        The curve; None where fewer than four losses are left.
+
+    Raises:
+        ValueError: of lrs that are not positive and increasing, or fewer than the losses.
+    """
+    lrs, losses = np.asarray(lrs, np.float64), np.asarray(losses, np.float64)
+    if lrs.ndim != 1 or not np.all(np.isfinite(lrs)) or np.any(lrs <= 0) or np.any(np.diff(lrs) <= 0):
+        raise ValueError("lrs must be positive and strictly increasing: sort them and drop what comes twice")
+    if losses.ndim != 1 or len(losses) > len(lrs):
+        raise ValueError(f"losses must be one per rate, got {losses.shape} for {len(lrs)} rates: cut them to the rates")
+    broken = np.flatnonzero(~np.isfinite(losses))
+    n = int(broken[0]) if len(broken) else len(losses)
+    if n < 4:
+        return None
+    x, losses = np.log10(lrs[:n]), losses[:n]
+    start = np.median(losses[: max(3, n // 10)])
+    middles = np.median(np.lib.stride_tricks.sliding_window_view(losses, 3), axis=1)  # no single loss is the lowest
+    clipped = np.minimum(losses, start + max(start - middles.min(), 0.0))
+    noise = _noise(losses, clipped)
+    grid = np.linspace(x[0], x[-1], max(2, round((x[-1] - x[0]) * PER_DECADE) + 1))
+    gaps = np.interp(grid, (x[1:] + x[:-1]) / 2, np.diff(x))
+    apart = x - grid[:, None]
+    weights = np.exp(-0.5 * (apart / np.maximum(BANDWIDTH, OF_A_GAP * gaps)[:, None]) ** 2)
+    moments = weights * apart
+    s0, s1, s2 = (part.sum(axis=1, keepdims=True) for part in (weights, moments, moments * apart))
+    determinant = s0 * s2 - s1**2
+    for_level = (weights * s2 - moments * s1) / determinant
+    for_slope = (moments * s0 - weights * s1) / determinant
+    error = noise * np.sqrt(np.sum(for_slope**2, axis=1))
+    return Curve(grid, for_level @ clipped, for_slope @ clipped, error)
+
+
+def _noise(losses: np.ndarray, clipped: np.ndarray) -> float:
+    """Standard deviation of a loss, by the median absolute second difference where nothing was clipped.
+
+    A slope leaves no second difference, and the few that the bends leave do not move the median. Never below rounding,
+    which would be a fall on a constant curve.
+    """
+    rounding = 1e-9 * max(float(np.abs(clipped).max()), 1e-300)
+    seconds = np.diff(losses, 2)
+    whole = np.lib.stride_tricks.sliding_window_view(losses <= clipped, 3).all(axis=1)
+    if not whole.any():
+        return max(float(np.std(clipped)), rounding)
+    return max(float(np.median(np.abs(seconds[whole]))) / (0.6745 * 6**0.5), rounding)

@@ -1,0 +1,30 @@
+"""A bar for the work that a callback does outside the training loop."""
+
+from types import TracebackType
+
+import pytorch_lightning as pl
+from tqdm.auto import tqdm
+
+
+class Counter:
+    """Steps done of steps to do, drawn on rank 0 where the run draws a progress bar.
+
+    Args:
+        name: of the work.
+        total: steps to do.
+        trainer: whose run it belongs to.
+    """
+
+    def __init__(self, name: str, total: int, trainer: pl.Trainer) -> None:
+        shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
+        self._bar = tqdm(total=total, desc=name, unit="step", leave=False, disable=not shown)
+
+    def __enter__(self) -> "Counter":
+        return self
+
+    def __call__(self, steps: int) -> None:
+        """So many more steps are done."""
+        self._bar.update(steps)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.close()

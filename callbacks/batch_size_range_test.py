@@ -1,0 +1,164 @@
+"""The batch-size range test ('batch finder'), rehearsed on copies beside the run."""
+
+import sys
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+
+from callbacks._artifacts import publish, run_folder
+from callbacks._progress import Counter
+from callbacks._step_hooks import without_idle_step_hooks
+from callbacks.batch_size_outcome import Outcome
+from callbacks.batch_size_suggestion import LEAST
+from callbacks.batch_size_sweeps import Trained, each_size
+from callbacks.noise_scale import NoiseReadings, NoiseWatch
+from callbacks.rehearsal import Rehearsal, rehearsal_seed, undisturbed
+from records.environment import device_name, versions
+from records.run_directory import write_json
+
+SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+
+
+@without_idle_step_hooks
+class BatchSizeRangeTest(pl.Callback):
+    """Train throwaway copies at one learning rate with batches of several sizes, and suggest between which to stay.
+
+    Every size starts from the run as it stands and makes the same number of steps (the homework's problem 2.4); on its
+    way it passes the number of samples that the smallest size sees in all. Both losses are compared, and the held-out
+    loss is drawn beside them. b_min and b_max follow by the rule of `callbacks.batch_size_suggestion`. Batches beyond
+    `model.micro_batch_size` run in chunks within the step; a size that does not fit in memory is reported and passed
+    over. The run itself is not touched: all of it is the same to the bit with and without the test.
+
+    Batches are whole, or a size above half the training set would have every other one short: what is left of a pass is
+    left out. The gradient noise scale (McCandlish et al., arXiv 1812.06162) is that of the smallest size's weights.
+
+    Leaves `batch_size_range_test.json`, `.csv` and `.png` in the run directory and at the loggers; logs no keys.
+
+    Args:
+        sizes: batch sizes, over all processes, increasing; by default 64, 128, ... 8192.
+        steps: of every size; the homework makes those of five epochs at 64.
+        lr: learning rate (times each group's ratio) of all of them; by default what the optimizer has by then.
+        seeds: number of trainings of each size, each with samples in an order of its own.
+        noise_scale: measure the gradient noise scale too, at the start and along the smallest size's training.
+        at_step: of the run, before which the test takes place.
+    """
+
+    def __init__(
+        self,
+        sizes: list[int] | None = None,
+        steps: int = 100,
+        lr: float | None = None,
+        seeds: int = 1,
+        noise_scale: bool = True,
+        at_step: int = 0,
+    ) -> None:
+        sizes = list(SIZES) if sizes is None else list(sizes)
+        if len(sizes) < LEAST:
+            raise ValueError(f"sizes must hold at least {LEAST}, got {sizes}: there is no curve through fewer")
+        if sizes != sorted(set(sizes)) or sizes[0] < 1:
+            raise ValueError(f"sizes must be positive and increase, got {sizes}: sort them and drop what comes twice")
+        for name, value, least in (("steps", steps, 1), ("seeds", seeds, 1), ("at_step", at_step, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}: leave it out for the default")
+        if lr is not None and not (np.isfinite(lr) and lr > 0):
+            raise ValueError(f"lr must be positive and finite, got {lr:g}: leave it out for the optimizer's own")
+        self.sizes, self.steps, self.lr, self.seeds = sizes, steps, lr, seeds
+        self.noise_scale, self.at_step = noise_scale, at_step
+        self.result: Outcome | None = None
+        self.bounds: tuple[int, int] | None = None
+        self.refusal: str | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Forget what an earlier run in this process has found.
+
+        Raises:
+            ValueError: the smallest size is below the number of processes.
+        """
+        if stage != "fit":
+            return
+        self.result = self.bounds = self.refusal = None
+        if self.sizes[0] < trainer.world_size:
+            raise ValueError(
+                f"sizes must hold a sample for each process, got {self.sizes[0]} for {trainer.world_size}: drop it"
+            )
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Run the test, if it is due before the first step."""
+        self._when_due(trainer)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Run the test, if it is due now."""
+        if self.at_step:
+            self._when_due(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was found: a resumed run does not test again."""
+        return {"bounds": self.bounds, "refusal": self.refusal}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what was found up again."""
+        bounds = state_dict["bounds"]
+        self.bounds = None if bounds is None else (bounds[0], bounds[1])
+        self.refusal = state_dict["refusal"]
+
+    @property
+    def done(self) -> bool:
+        """Whether there is an answer, be it a refusal."""
+        return self.bounds is not None or self.refusal is not None
+
+    def measure(self, trainer: pl.Trainer) -> Outcome:
+        """Train every size; the run is left as it is."""
+        data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it undeclared
+        samples, lr = data.stream.samples, self.lr or _rate(trainer)
+        sizes, steps = self.sizes, self.steps
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            sizes, steps = sizes[:LEAST], 1
+        trainings: list[list[Trained]] = []
+        readings: list[NoiseReadings] = []
+        total = self.seeds * steps * sum(size <= samples for size in sizes)
+        with undisturbed(trainer), Counter("batch-size range test", total, trainer) as progress:
+            for number in range(self.seeds):
+                seed = rehearsal_seed(data.seed, number)
+                start = partial(Rehearsal, trainer, seed=seed, whole=True)
+                probe = partial(Rehearsal, trainer, sizes[0], seed=rehearsal_seed(seed, 0), whole=True)
+                watch = NoiseWatch(probe, sizes[0]) if self.noise_scale else None
+                trainings.append(each_size(start, sizes, samples, steps, lr, progress, watch))
+                readings += [] if watch is None else [watch.readings()]
+        return Outcome(lr, trainings, readings)
+
+    def table(self) -> list[dict[str, Any]]:
+        """Each size's losses, and the answer; empty before the test."""
+        return [] if self.result is None else self.result.table()
+
+    def summary(self) -> str:
+        """The answer, in a line."""
+        return f"Batch-size range test: {'not yet' if self.result is None else self.result.summary()}"
+
+    def _when_due(self, trainer: pl.Trainer) -> None:
+        if trainer.global_step != self.at_step or self.done:
+            return
+        self.result = self.measure(trainer)
+        self.bounds, self.refusal = self.result.suggestion.bounds, self.result.suggestion.refusal
+        if trainer.is_global_zero:
+            self._publish(trainer, self.result)
+
+    def _publish(self, trainer: pl.Trainer, result: Outcome) -> None:
+        name = "batch_size_range_test"
+        title = f"Batch-size range test: {type(trainer.lightning_module).__name__}, lr {result.lr:.2g}"
+        publish(trainer, name, result.figure(title), result.rows())
+        if (folder := run_folder(trainer)) is not None:
+            settings = {key: getattr(self, key) for key in ("steps", "seeds", "at_step")}
+            setting = {"optimizer": type(trainer.optimizers[0]).__name__, "settings": settings}
+            device = device_name(trainer.strategy.root_device)
+            write_json(folder / f"{name}.json", result.record() | setting | {"device": device, "versions": versions()})
+        print(self.summary(), file=sys.stderr)
+
+
+def _rate(trainer: pl.Trainer) -> float:
+    """What the optimizer's learning rate is now, for a group of ratio 1."""
+    groups = trainer.optimizers[0].param_groups
+    return next(float(group["lr"]) / group["lr_ratio"] for group in groups if group["lr_ratio"])

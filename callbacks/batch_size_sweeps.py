@@ -1,0 +1,137 @@
+"""The measuring of a batch-size range test: each size trained from the same start, at one learning rate."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
+import torch
+
+from callbacks.lr_sweeps import FINISHED, NON_FINITE, READ_EVERY, Progress
+from callbacks.rehearsal import Rehearsal, out_of_memory
+
+OUT_OF_MEMORY, TOO_LARGE = "out of memory", "larger than the training set"
+
+Watch = Callable[[int, Rehearsal], None]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A training after so many steps.
+
+    Attributes:
+        steps: done.
+        loss: mean training loss over the last tenth of them, at least one; NaN where it did not get so far.
+        error: standard error of that mean over its steps; NaN of a single one.
+        held_out: loss on the validation images; NaN where nothing is held out.
+    """
+
+    steps: int
+    loss: float = float("nan")
+    error: float = float("nan")
+    held_out: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One size's training.
+
+    Attributes:
+        size: samples in a step, over all processes.
+        status: `finished`, `non-finite`, `out of memory` or `larger than the training set`.
+        at_steps: after as many steps as every size makes.
+        at_samples: after as many samples as the smallest size sees in all its steps, rounded down to whole steps.
+        start: loss of the first batch, before any step; NaN where there was none.
+        seconds: of the steps alone.
+    """
+
+    size: int
+    status: str
+    at_steps: Point
+    at_samples: Point
+    start: float = float("nan")
+    seconds: float = 0.0
+
+
+def each_size(
+    start: Callable[[int], Rehearsal],
+    sizes: list[int],
+    samples: int,
+    steps: int,
+    lr: float,
+    progress: Progress,
+    watch: Watch | None = None,
+) -> list[Trained]:
+    """Train every size from the same start; what does not fit is recorded, and the next one has its turn.
+
+    Args:
+        start: makes a fresh copy whose batches have a size.
+        sizes: batch sizes, increasing.
+        samples: of the training set; larger sizes are left out, as no batch could be whole.
+        steps: of every size.
+        lr: for a param group of ratio 1.
+        progress: told of steps done.
+        watch: shown the smallest size's training.
+    """
+    done = []
+    for size in sizes:
+        early = steps * sizes[0] // size
+        if size > samples:
+            done.append(Trained(size, TOO_LARGE, Point(steps), Point(early)))
+            continue
+        try:
+            done.append(trained(start(size), size, steps, early, lr, progress, watch if size == sizes[0] else None))
+            continue
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+        # Only here, behind the handler, is the copy gone, which the error's frames have held.
+        done.append(Trained(size, OUT_OF_MEMORY, Point(steps), Point(early)))
+        _free_memory()
+    return done
+
+
+def trained(
+    rehearsal: Rehearsal, size: int, steps: int, early: int, lr: float, progress: Progress, watch: Watch | None
+) -> Trained:
+    """One size. Its training at an equal number of samples is the beginning of that at an equal number of steps.
+
+    Args:
+        rehearsal: the copy to train.
+        size: of its batches.
+        steps: to train.
+        early: steps at which it has seen as many samples as the smallest size will; 0 where not one step is so small.
+        lr: for a param group of ratio 1.
+        progress: told of steps done.
+        watch: shown the copy before the first step, and wherever the losses are read.
+    """
+    losses: list[float] = []
+    seconds, at_samples = 0.0, Point(early)
+    if watch is not None:
+        watch(0, rehearsal)
+    for stop in sorted({*range(READ_EVERY, steps, READ_EVERY), steps, early} - {0}):
+        began, count = monotonic(), stop - len(losses)
+        losses += torch.stack([rehearsal.step(number, lr) for number in range(len(losses), stop)]).tolist()
+        seconds += monotonic() - began
+        progress(count)
+        if not np.isfinite(losses).all():
+            return Trained(size, NON_FINITE, Point(steps), at_samples, losses[0], seconds)
+        if stop == early:
+            at_samples = _point(losses, rehearsal)
+        if watch is not None:
+            watch(stop, rehearsal)
+    at_steps = at_samples if early == steps else _point(losses, rehearsal)
+    return Trained(size, FINISHED, at_steps, at_samples, losses[0], seconds)
+
+
+def _point(losses: list[float], rehearsal: Rehearsal) -> Point:
+    last = np.array(losses[-max(len(losses) // 10, 1) :])
+    error = float(last.std(ddof=1) / len(last) ** 0.5) if len(last) > 1 else float("nan")
+    return Point(len(losses), float(last.mean()), error, rehearsal.held_out().get("loss", float("nan")))
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,140 @@
+"""The batch size follows a cycle, step by step."""
+
+from math import lcm
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+
+from callbacks._bounds import earlier_test, found_bounds
+from callbacks._epoch_length import tell_epoch_length
+from callbacks._rows import log_row, row_due
+from callbacks._step_hooks import without_idle_step_hooks
+from callbacks.schedules import Cycle, counted
+from datamodules.image_datamodule import ImageDataModule
+from datamodules.layouts import BatchSizes
+
+
+def rounded(value: float, granularity: int) -> int:
+    """The multiple of `granularity` nearest to `value` (halves go up), and at least one of it."""
+    return max(int(value / granularity + 0.5), 1) * granularity
+
+
+@without_idle_step_hooks
+class CyclicalBatchSize(pl.Callback):
+    """The batch size of each step is a Cycle's value, rounded; each sample still comes exactly once an epoch.
+
+    As the learning rate of a cycle decays, the batch size's analogue grows: SGD's noise goes as lr N / B (Smith et al.
+    2017, arXiv 1711.00489), so `exp_growth` lets the amplitude decay towards the *upper* bound. The last batch of an
+    epoch holds what is left of it (or is dropped with `data.drop_last`). Batches beyond `model.micro_batch_size`
+    run in chunks within the step.
+
+    Keys that it logs with each row: `batch_size`, `samples_seen`, `lr_over_batch_size` (of the first param group).
+
+    Args:
+        lower: smallest batch size; left out with `bounds: auto`.
+        upper: largest batch size; left out with `bounds: auto`.
+        half_cycle: length of a half-cycle, in `unit`.
+        unit: what a half-cycle and `gamma` count.
+        mode: `exp_growth`, or any of a learning rate's: `triangular`, `triangular2`, `exp_range`, `exp_range_bounds`.
+        gamma: decay of the amplitude (or of the bounds) per unit.
+        granularity: batch sizes are multiples of it, and of the number of processes.
+        bounds: `auto` takes `lower` and `upper` from the BatchSizeRangeTest that stands before this callback.
+    """
+
+    def __init__(
+        self,
+        half_cycle: float,
+        lower: int | None = None,
+        upper: int | None = None,
+        unit: Literal["steps", "epochs", "samples"] = "epochs",
+        mode: Literal["triangular", "triangular2", "exp_range", "exp_range_bounds", "exp_growth"] = "exp_growth",
+        gamma: float = 1.0,
+        granularity: int = 8,
+        bounds: Literal["given", "auto"] = "given",
+    ) -> None:
+        if granularity < 1:
+            raise ValueError(f"granularity must be at least 1, got {granularity}: 8 suits most devices")
+        if bounds == "auto" and (lower is not None or upper is not None):
+            raise ValueError("bounds auto finds lower and upper by itself: leave them out, or bounds")
+        if bounds == "given" and (lower is None or upper is None):
+            missing = "lower" if lower is None else "upper"
+            raise ValueError(f"{missing} is missing: give lower and upper, or bounds: auto behind a BatchSizeRangeTest")
+        self.lower, self.upper, self.half_cycle, self.unit = lower, upper, half_cycle, unit
+        self.mode, self.gamma, self.granularity, self.bounds = mode, gamma, granularity, bounds
+        if lower is not None and upper is not None:
+            if lower < 1:
+                raise ValueError(f"lower must be at least 1, got {lower}: 64 is usual")
+            self._cycle(lower, upper)  # refuses the rest
+        else:
+            self._cycle(1, 2)
+
+    def sizes(self, world_size: int = 1) -> BatchSizes:
+        """The schedule: position before a step -> batch size, over all processes.
+
+        Raises:
+            ValueError: the bounds are not known yet.
+        """
+        if self.lower is None or self.upper is None:
+            raise ValueError("bounds auto are known only once the batch-size range test has run: give lower and upper")
+        cycle, multiple = self._cycle(self.lower, self.upper), lcm(self.granularity, world_size)
+        return lambda position: rounded(float(cycle(counted(position, self.unit))), multiple)
+
+    def lay_stream(self, datamodule: pl.LightningDataModule, world_size: int = 1) -> None:
+        """Cut a datamodule's stream into batches of these sizes.
+
+        Raises:
+            ValueError: it has no stream.
+        """
+        if not isinstance(datamodule, ImageDataModule) or datamodule.stream is None:
+            raise ValueError("CyclicalBatchSize needs one of Cadence's datamodules: `cadence list datasets` shows them")
+        datamodule.stream.lay(self.sizes(world_size))
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Lay the stream, unless its bounds are still to be found; forget those that an earlier run has found."""
+        if stage != "fit":
+            return
+        if self.bounds == "given":
+            self.lay_stream(trainer.datamodule, trainer.world_size)  # type: ignore[attr-defined]
+        else:
+            earlier_test(trainer, self, "BatchSizeRangeTest")
+            self.lower = self.upper = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the bounds of a range test that has just run, and tell Lightning how long the epoch is."""
+        if self.bounds == "auto":  # whether found now or, in a resumed run, by the checkpoint
+            if self.lower is None:
+                self.lower, self.upper = found_bounds(trainer, self, "BatchSizeRangeTest")
+            self.lay_stream(trainer.datamodule, trainer.world_size)  # type: ignore[attr-defined]
+        tell_epoch_length(trainer)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell Lightning how long this epoch is."""
+        tell_epoch_length(trainer)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log the step just done, where a row is due."""
+        if not row_due(trainer):
+            return
+        stream, step = trainer.datamodule.stream, trainer.global_step  # type: ignore[attr-defined]
+        size, lr = stream.size(step - 1), trainer.optimizers[0].param_groups[0]["lr"]
+        samples = stream.position(step).samples
+        log_row(trainer, {"batch_size": size, "samples_seen": samples, "lr_over_batch_size": float(lr) / size})
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Give the datamodule its own batch size back."""
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        if stage == "fit" and isinstance(datamodule, ImageDataModule) and datamodule.stream is not None:
+            datamodule.stream.lay(datamodule.batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The bounds, which with `auto` follow from a test that a resumed run does not repeat."""
+        return {"lower": self.lower, "upper": self.upper} if self.bounds == "auto" else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the bounds up again."""
+        self.lower, self.upper = state_dict.get("lower", self.lower), state_dict.get("upper", self.upper)
+
+    def _cycle(self, lower: float, upper: float) -> Cycle:
+        return Cycle(lower, upper, self.half_cycle, self.mode, self.gamma)

@@ -1,0 +1,187 @@
+"""The learning-rate range test, rehearsed on copies beside the run."""
+
+import sys
+from dataclasses import asdict
+from typing import Any, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+
+from callbacks._artifacts import publish, run_folder
+from callbacks._curves import curve
+from callbacks._progress import Counter
+from callbacks._step_hooks import without_idle_step_hooks
+from callbacks.lr_sweeps import Sweep, candidates, rates, swept
+from callbacks.rehearsal import Rehearsal, rehearsal_seed, undisturbed
+from callbacks.suggestions import Consensus, consensus, smooth
+from records.environment import device_name, versions
+from records.run_directory import write_json
+
+
+@without_idle_step_hooks
+class LRRangeTest(pl.Callback):
+    """Raise the learning rate step by step on copies, and suggest rates from the loss (Smith 1506.01186, section 3.3).
+
+    The run itself is not touched: its weights, optimizer, generators, place in the data and metrics are the same to the
+    bit with and without the test. Param groups keep their ratios. Several seeds (orders of samples and draws) give a
+    band; where the curve is flat or the rules disagree, the answer is a refusal with its reason.
+
+    Leaves `lr_range_test.json`, `.csv` and `.png` in the run directory and at the loggers; logs no keys.
+
+    Args:
+        lower: first rate.
+        upper: last rate.
+        steps: of a sweep.
+        sweep: `exponential` or `linear` spacing of the rates.
+        seeds: number of sweeps, each with samples in an order of its own.
+        candidates: number of rates that are each trained from the same start, instead of one sweep through all.
+        candidate_steps: steps for each of the candidates; by default one epoch.
+        smoothing: weight of the past in the running mean that divergence is judged by.
+        diverged_at: stop a sweep once the smoothed loss is this many times its best.
+        at_step: of the run, before which the test takes place.
+    """
+
+    def __init__(
+        self,
+        lower: float = 1e-7,
+        upper: float = 10.0,
+        steps: int = 200,
+        sweep: Literal["exponential", "linear"] = "exponential",
+        seeds: int = 3,
+        candidates: int | None = None,
+        candidate_steps: int | None = None,
+        smoothing: float = 0.9,
+        diverged_at: float = 4.0,
+        at_step: int = 0,
+    ) -> None:
+        if not 0 < lower < upper:
+            raise ValueError(f"lower must lie between 0 and upper, got {lower:g} and {upper:g}: try 1e-7 and 10")
+        for name, value, least in (("steps", steps, 20), ("seeds", seeds, 1), ("at_step", at_step, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        for name, count, least in (("candidates", candidates, 3), ("candidate_steps", candidate_steps, 1)):
+            if count is not None and count < least:
+                raise ValueError(f"{name} must be at least {least}, got {count}: the homework takes 10 candidates")
+        if candidate_steps is not None and candidates is None:
+            raise ValueError("candidate_steps needs candidates: give their number, e.g. 10, or leave both out")
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing must lie in [0, 1), got {smoothing:g}: 0.9 is usual")
+        if diverged_at <= 1:
+            raise ValueError(f"diverged_at must be above 1, got {diverged_at:g}: 4 is usual")
+        self.lower, self.upper, self.steps, self.sweep, self.seeds = lower, upper, steps, sweep, seeds
+        self.candidates, self.candidate_steps = candidates, candidate_steps
+        self.smoothing, self.diverged_at, self.at_step = smoothing, diverged_at, at_step
+        self.result: Consensus | None = None
+        self.bounds: tuple[float, float] | None = None
+        self.lr: float | None = None
+        self.refusal: str | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Forget what an earlier run in this process has found."""
+        if stage == "fit":
+            self.result = self.bounds = self.lr = self.refusal = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Run the test, if it is due before the first step."""
+        self._when_due(trainer)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Run the test, if it is due now."""
+        if self.at_step:
+            self._when_due(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was found: a resumed run does not test again."""
+        return {"bounds": self.bounds, "lr": self.lr, "refusal": self.refusal, "done": self.done}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what was found up again."""
+        bounds = state_dict["bounds"]
+        self.bounds = None if bounds is None else (bounds[0], bounds[1])
+        self.lr, self.refusal = state_dict["lr"], state_dict["refusal"]
+
+    @property
+    def done(self) -> bool:
+        """Whether there is an answer, be it a refusal."""
+        return self.bounds is not None or self.refusal is not None
+
+    def lrs(self) -> np.ndarray:
+        """The rates of the test."""
+        return rates(self.lower, self.upper, self.candidates or self.steps, self.sweep)
+
+    def measure(self, trainer: pl.Trainer) -> list[Sweep]:
+        """Loss against rate, once for each seed; the run is left as it is."""
+        data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it undeclared
+        step = trainer.global_step
+        size, lrs = data.stream.size(step), self.lrs()
+        steps = self.candidate_steps or data.stream.steps_in(data.stream.place(step)[0])
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            lrs, steps = lrs[:20], 1
+        seeds = [rehearsal_seed(data.seed, number) for number in range(self.seeds)]
+        total = self.seeds * len(lrs) * (steps if self.candidates else 1)
+        with undisturbed(trainer), Counter("LR range test", total, trainer) as progress:
+            if self.candidates:
+                return [
+                    candidates(lambda s=seed: Rehearsal(trainer, size, s), lrs, steps, self.diverged_at, progress)
+                    for seed in seeds
+                ]
+            return [
+                swept(Rehearsal(trainer, size, seed), lrs, self.smoothing, self.diverged_at, progress) for seed in seeds
+            ]
+
+    def _when_due(self, trainer: pl.Trainer) -> None:
+        if trainer.global_step != self.at_step or self.done:
+            return
+        sweeps = self.measure(trainer)
+        self.result = consensus(self.lrs(), [sweep.losses for sweep in sweeps])
+        self.bounds, self.lr, self.refusal = self.result.bounds, self.result.lr, self.result.refusal
+        if trainer.is_global_zero:
+            self._publish(trainer, sweeps, self.result)
+
+    def _publish(self, trainer: pl.Trainer, sweeps: list[Sweep], result: Consensus) -> None:
+        from figures.lr_range_test import draw
+
+        lrs, raw = self.lrs(), [sweep.losses for sweep in sweeps]
+        beta = 0.0 if self.candidates else self.smoothing
+        smoothed = [smooth(losses, beta) for losses in raw]
+        curves = [curve(lrs, losses) for losses in raw]
+        drawn = [np.full(len(lrs), np.nan) if at is None else at.at(lrs) for at in curves]
+        rows = [
+            {"seed": seed, "lr": float(lr), "loss": float(loss), "smoothed": float(mean)}
+            for seed, (losses, means) in enumerate(zip(raw, smoothed, strict=True))
+            for lr, loss, mean in zip(lrs, losses, means, strict=False)
+        ]
+        title = f"LR range test: {type(trainer.lightning_module).__name__}"
+        figure = draw(lrs, raw, drawn, result, title) if any(at is not None for at in curves) else None
+        publish(trainer, "lr_range_test", figure, rows)
+        if (folder := run_folder(trainer)) is not None:
+            settings = {key: value for key, value in vars(self).items() if isinstance(value, (int, float, str))}
+            device = device_name(trainer.strategy.root_device)
+            write_json(
+                folder / "lr_range_test.json",
+                asdict(result)
+                | {"stopped": [sweep.stopped for sweep in sweeps], "settings": settings, "device": device}
+                | {"optimizer": type(trainer.optimizers[0]).__name__, "versions": versions()},
+            )
+        print(self.summary(), file=sys.stderr)
+
+    def table(self) -> list[dict[str, Any]]:
+        """What each rule says, and the answer."""
+        if self.result is None:
+            return []
+        rules = [
+            {"rule": rule, "from": answer.low, "to": answer.high, "decades between seeds": answer.spread}
+            for rule, answer in self.result.rules.items()
+            if answer is not None
+        ]
+        if self.lr is None:
+            return [*rules, {"rule": "refused", "from": "", "to": "", "decades between seeds": str(self.refusal)}]
+        return [*rules, {"rule": "suggested", "from": self.lr, "to": self.lr, "decades between seeds": ""}]
+
+    def summary(self) -> str:
+        """The answer, in a line."""
+        if self.bounds is None or self.lr is None:
+            return f"LR range test: no suggestion, {self.refusal}"
+        return f"LR range test: lr {self.lr:.3g}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}"

@@ -1,0 +1,151 @@
+"""`cadence plot-schedule`: what a configuration's policies will do, step by step, drawn before anything is trained."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commands.checks import check_given
+from commands.config_files import read_config
+from commands.errors import UserError
+from commands.shipped import config_paths, resolve_config_arguments
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from commands.configuration import CadenceCLI
+
+USAGE = """usage: cadence plot-schedule -c CONFIG [--out schedule.png] [options of `cadence fit`]
+
+Draw learning rate, batch size and their ratio, the SGD noise scale lr N / B, over all steps of a run, and print their
+least, greatest and last values. Trains nothing. The figure is a .png, .pdf or .svg."""
+
+SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def run(arguments: list[str]) -> int:
+    """Draw a configuration's schedule; returns the exit status."""
+    if not arguments or any(word in ("-h", "--help") for word in arguments):
+        print(USAGE)
+        return 0
+    out, arguments = _out(arguments)
+    arguments = resolve_config_arguments(arguments)
+    check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
+
+    from commands.parsing import readable
+    from commands.session import configured
+    from figures.schedule import schedule_figure
+
+    cli = configured("fit", arguments)
+    try:
+        drawn, steps = schedule(cli)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(readable(str(error))) from error
+    schedule_figure(**drawn).savefig(out, dpi=150)
+    _print_table(drawn, steps, out)
+    return 0
+
+
+def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
+    """`figures.schedule.schedule_figure`'s arguments for the run of a configuration, and its number of steps.
+
+    A pass's last batch is left out where it is shorter than the one before it: it holds what is left over, and would
+    draw a spike a pass into a constant batch size.
+
+    Raises:
+        UserError: the configuration does not say how many steps there are, or what the learning rate is.
+    """
+    import numpy as np
+
+    from callbacks import CyclicalLR
+
+    if cli.images is None:
+        raise UserError("data: only Cadence's own datasets can be laid out before a run; `cadence list datasets`")
+    given = cli.config_init.trainer.callbacks or []
+    callbacks = given if isinstance(given, list) else [given]
+    policy = next((callback for callback in callbacks if isinstance(callback, CyclicalLR)), None)
+    if policy is not None and policy.cycle is None:
+        raise UserError(
+            "trainer.callbacks.bounds: auto is known only after the range test\ngive CyclicalLR lower and upper to draw"
+        )
+    constant = None if policy is not None else _constant_lr(cli)
+    cli.images.prepare_data()
+    cli.images.setup("fit")
+    for callback in callbacks:
+        if hasattr(callback, "lay_stream"):
+            callback.lay_stream(cli.images)
+    stream = cli.images.stream
+    assert stream is not None
+    positions = [stream.position(step) for step in range(_number_of_steps(cli, stream))]
+    sizes = [stream.size(position.step) for position in positions]
+    lasting = [place for place in range(len(sizes)) if not _is_remainder(stream, place, sizes)]
+    lr = [policy.lr(positions[place]) if policy is not None else constant for place in lasting]
+    drawn = {
+        "steps": np.array(lasting),
+        "epochs": np.array([positions[place].epochs for place in lasting]),
+        "lr": np.array(lr, dtype=np.float64),
+        "batch_size": np.array([sizes[place] for place in lasting]),
+    }
+    return drawn | {"noise_scale": drawn["lr"] * stream.samples / drawn["batch_size"]}, len(positions)
+
+
+def _is_remainder(stream: Any, step: int, sizes: list[int]) -> bool:
+    if step == 0 or sizes[step] >= sizes[step - 1]:
+        return False
+    _, start, stop = stream.place(step)
+    return stop == stream.samples and start > 0
+
+
+def _number_of_steps(cli: "CadenceCLI", stream: Any) -> int:
+    """Steps of the run: to the end of `max_epochs` passes, or to `max_steps`, whichever comes first."""
+    trainer = cli.config.trainer
+    steps, epochs = trainer.max_steps, trainer.max_epochs
+    if epochs in (None, -1):
+        if steps < 0:
+            raise UserError("trainer.max_epochs is missing: the schedule needs a length, e.g. --trainer.max_epochs 3")
+        return _some(steps)
+    if trainer.limit_train_batches not in (None, 1.0) or trainer.overfit_batches or trainer.fast_dev_run:
+        raise UserError("trainer.max_epochs: of shortened epochs, the steps are not known: give trainer.max_steps")
+    in_epochs = stream.first_step(epochs)
+    return _some(in_epochs if steps < 0 else min(steps, in_epochs))
+
+
+def _some(steps: int) -> int:
+    if steps < 1:
+        raise UserError("trainer.max_epochs or max_steps is 0, which leaves no step to draw: give at least 1")
+    return steps
+
+
+def _constant_lr(cli: "CadenceCLI") -> float:
+    optimizer = cli.config.optimizer
+    if optimizer is None or "lr" not in optimizer.init_args:
+        raise UserError("optimizer.lr is missing: the learning rate is drawn from it, where no CyclicalLR sets it")
+    return float(optimizer.init_args["lr"])
+
+
+def _out(arguments: list[str]) -> tuple[Path, list[str]]:
+    """The figure's path, and the arguments without it."""
+    rest, words, name = [], iter(arguments), "schedule.png"
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag != "--out":
+            rest.append(word)
+        elif not (name := value if equals else next(words, "")):
+            raise UserError("--out needs the figure's path, e.g. --out schedule.png")
+    path = Path(name)
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"--out {name}: the figure must end in {', '.join(SUFFIXES)}: name it schedule.png")
+    if not path.parent.is_dir():
+        raise UserError(f"--out {name}: there is no folder {path.parent}: make it, or name another")
+    return path, rest
+
+
+def _print_table(drawn: dict[str, "np.ndarray"], steps: int, out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "min", "max", "final")
+    for label, key in (("learning rate", "lr"), ("batch size", "batch_size"), ("noise scale lr N / B", "noise_scale")):
+        values = drawn[key]
+        table.add_row(label, *(f"{value:.6g}" for value in (values.min(), values.max(), values[-1])))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{steps:,} steps, drawn in {out}", soft_wrap=True)

@@ -1,0 +1,66 @@
+"""`cadence lr-range-test` and `batch-size-range-test`: a range test alone, without the run that would follow."""
+
+import contextlib
+from typing import Any
+
+import pytorch_lightning as pl
+
+from callbacks import RekeyedRandomness, RunRecord
+from commands.session import bar_of, configured, loggers_of, mistakes_before, plugins_of, run_root
+from records.run_directory import RunDirectory
+
+# What the run would do, and its rehearsal does not.
+_OF_THE_RUN = ("CyclicalLR", "CyclicalBatchSize", "LRRangeTest", "BatchSizeRangeTest", "TimeToTarget")
+
+
+class _Over(Exception):
+    """The test is done."""
+
+
+class _EndBeforeTraining(pl.Callback):
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        raise _Over
+
+
+def range_test(command: str, arguments: list[str], started: float) -> int:
+    """Run the test of a command on a configuration of `fit`; returns the exit status.
+
+    The configuration's policies of learning rate and batch size do not apply; those of the data do.
+    """
+    cli = configured(command, arguments)
+    test = cli.config_init.range_test
+    directory = RunDirectory(run_root(cli, f"-{command}"))
+    with mistakes_before(None):
+        directory.check_free()
+    record = RunRecord(directory, cli.resolved(), False, started)
+    given = cli.config_init.trainer.callbacks or []
+    given = given if isinstance(given, list) else [given]
+    kept = [callback for callback in given if type(callback).__name__ not in _OF_THE_RUN]
+    with loggers_of(cli, directory) as loggers:
+        trainer = cli.build_trainer(
+            [record, *kept, RekeyedRandomness(cli.config.seed_everything), test, *bar_of(cli), _EndBeforeTraining()],
+            callbacks=None,
+            logger=loggers,
+            plugins=plugins_of(cli),
+            use_distributed_sampler=False,
+            max_epochs=1,
+            num_sanity_val_steps=0,
+            **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
+        )
+        with contextlib.suppress(_Over), mistakes_before(None):
+            trainer.fit(cli.model, cli.datamodule)
+        if trainer.is_global_zero:
+            _print_table(test.table(), directory)
+    return 0 if test.refusal is None else 1
+
+
+def _print_table(rows: list[dict[str, Any]], directory: RunDirectory) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*rows[0]) if rows else Table()
+    for row in rows:
+        table.add_row(*(value if isinstance(value, str) else f"{value:.3g}" for value in row.values()))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"run directory: {directory.root}", soft_wrap=True)

@@ -1,0 +1,71 @@
+"""Each sample of a batch several times over: what batch augmentation begins with."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.batch import Batch
+from datamodules.transforms._layout import from_rows, to_rows
+from datamodules.transforms._pipeline import BatchTransform
+
+Order = Literal["copy_major", "sample_major"]
+
+
+def repeat_rows(rows: Tensor, copies: int, order: Order) -> Tensor:
+    """Each row `copies` times, written in one go.
+
+    Args:
+        rows: (batch, ...).
+        copies: how often.
+        order: `copy_major`: all rows, then all again (0 1 2 0 1 2); `sample_major`: each row's copies together
+            (0 0 1 1 2 2).
+
+    Returns:
+        (batch * copies, ...), contiguous.
+    """
+    place = 0 if order == "copy_major" else 1
+    shape = [*rows.shape[:place], copies, *rows.shape[place:]]
+    return rows.unsqueeze(place).expand(shape).flatten(0, 1)
+
+
+class Copies(BatchTransform):
+    """Repeat each sample, with its label and its place, and number the copies; later transforms draw for each apart.
+
+    Copy 0 is what the sample was without copies, and copy c the same whatever their number and order. Comes first,
+    where images are still uint8 and a copy is cheapest.
+
+    Args:
+        copies: of each sample.
+        order: `copy_major` lays the whole batch out again and again, so that a chunk of it (`micro_batch_size`) holds
+            as many samples as it can; `sample_major` lays the copies of a sample side by side.
+    """
+
+    def __init__(self, copies: int, order: Order = "copy_major") -> None:
+        if copies < 1:
+            raise ValueError(f"copies must be at least 1, got {copies}: 1 leaves the batch as it is")
+        if order not in ("copy_major", "sample_major"):
+            raise ValueError(f"order must be copy_major or sample_major, got {order}: copy_major suits micro-batches")
+        self.copies, self.order = copies, order
+        self.rows_per_sample = copies
+
+    def __call__(self, batch: Batch, seed: int, name: str) -> Batch:
+        """A batch of `copies` times as many rows."""
+        # told apart from the copies that an earlier one of its kind has made
+        before = np.zeros(len(batch), np.int64) if batch.copies is None else batch.copies * self.copies
+        return replace(
+            batch,
+            images=from_rows(repeat_rows(to_rows(batch.images), self.copies, self.order)),
+            labels=repeat_rows(batch.labels, self.copies, self.order),
+            places=self._host(batch.places),
+            copies=self._host(before) + self._numbers(len(batch)),
+        )
+
+    def _host(self, rows: np.ndarray) -> np.ndarray:
+        return repeat_rows(torch.from_numpy(rows), self.copies, self.order).numpy()
+
+    def _numbers(self, rows: int) -> np.ndarray:
+        numbers = np.arange(self.copies)
+        return np.repeat(numbers, rows) if self.order == "copy_major" else np.tile(numbers, rows)

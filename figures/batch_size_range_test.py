@@ -1,0 +1,119 @@
+"""The figure of a batch-size range test: loss against batch size, at equal steps and at equal samples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+TRAIN, HELD_OUT, CHOICE, NOISE = "#1f5f99", "#d98e04", "#c0392b", "#3d7a4e"
+ROOM = 2.0  # octaves beyond the sizes, within which a noise scale is drawn; one further away is named at the edge
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One of the curves.
+
+    Attributes:
+        title: what was equal.
+        training: losses, (seeds, n), not finite where a size has none.
+        held_out: likewise.
+    """
+
+    title: str
+    training: np.ndarray
+    held_out: np.ndarray
+
+
+def draw(
+    sizes: np.ndarray,
+    panels: Sequence[Panel],
+    unfinished: Mapping[int, str],
+    noise: Mapping[str, float],
+    bounds: tuple[int, int] | None,
+    refusal: str | None,
+    title: str,
+) -> Figure:
+    """Side by side, the training loss and the held-out loss against the batch size, on a log-2 axis.
+
+    Args:
+        sizes: batch sizes, (n,), increasing.
+        panels: the curves.
+        unfinished: sizes that did not run to their end, and why not: crosses at the foot.
+        noise: the gradient noise scale, in samples, by when it was measured: vertical lines.
+        bounds: (b_min, b_max), shaded; or None.
+        refusal: why there are none, which is then said.
+        title: of the figure.
+    """
+    figure = Figure(figsize=(10, 4.8), layout="constrained")
+    for number, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
+        _axis(axes, sizes, noise)
+        if bounds is not None:
+            axes.axvspan(*bounds, color=CHOICE, alpha=0.1, linewidth=0, label=r"$b_{min}$ to $b_{max}$")
+        _curve(axes, sizes, panel.training, TRAIN, "o", "training")
+        _curve(axes, sizes, panel.held_out, HELD_OUT, "s", "held out")
+        _noise(axes, noise)
+        _crosses(axes, unfinished)
+        axes.set_title(panel.title, loc="left", fontsize=10)
+        axes.set_xlabel("batch size")
+        if number == 0:
+            axes.set_ylabel("loss")
+            axes.legend(frameon=False, fontsize=8)
+    said = f"no suggestion: {refusal}" if bounds is None else f"suggested: from {bounds[0]:,} to {bounds[1]:,}"
+    figure.suptitle(f"{title}\n{said}", x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def _axis(axes: Axes, sizes: np.ndarray, noise: Mapping[str, float]) -> None:
+    axes.set_xscale("log", base=2)
+    near = [value for value in noise.values() if sizes[0] / 2**ROOM <= value <= sizes[-1] * 2**ROOM]
+    axes.set_xlim(min([sizes[0], *near]) / 2**0.5, max([sizes[-1], *near]) * 2**0.5)
+    axes.set_xticks(sizes, [f"{size}" for size in sizes], fontsize=8, rotation=45 if len(sizes) > 6 else 0)
+    axes.minorticks_off()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)
+
+
+def _curve(axes: Axes, sizes: np.ndarray, losses: np.ndarray, colour: str, marker: str, label: str) -> None:
+    """Mean over the seeds, and their range where there are several; a size that one seed has no loss for has none."""
+    known = np.isfinite(losses).all(axis=0)
+    if not known.any():
+        return
+    seen, some = sizes[known], losses[:, known]
+    if len(losses) > 1:
+        axes.fill_between(seen, some.min(axis=0), some.max(axis=0), color=colour, alpha=0.2, linewidth=0)
+    label = label if len(losses) == 1 else f"{label}, mean and range of {len(losses)} seeds"
+    axes.plot(seen, some.mean(axis=0), marker=marker, markersize=5, color=colour, linewidth=1.8, label=label)
+
+
+def _noise(axes: Axes, noise: Mapping[str, float]) -> None:
+    """A line for each noise scale; beyond the axis, its value and an arrow at the edge."""
+    low, high = axes.get_xlim()
+    styles = ("--", ":", "-.")
+    for number, (when, value) in enumerate(noise.items()):
+        label = f"noise scale {when}: {value:,.0f}"
+        if low <= value <= high:
+            axes.axvline(value, color=NOISE, linestyle=styles[number % 3], linewidth=1.4, label=label)
+            continue
+        left = value < low
+        place: dict[str, Any] = {
+            "transform": axes.transAxes,
+            "ha": "left" if left else "right",
+            "fontsize": 8,
+            "color": NOISE,
+        }
+        axes.text(0.01 if left else 0.99, 1 - 0.06 * (number + 1), f"← {label}" if left else f"{label} →", **place)
+
+
+def _crosses(axes: Axes, unfinished: Mapping[int, str]) -> None:
+    for size, reason in unfinished.items():
+        axes.plot(size, 0.02, "x", color=CHOICE, transform=axes.get_xaxis_transform(), clip_on=False)
+        place: dict[str, Any] = {
+            "transform": axes.get_xaxis_transform(),
+            "rotation": 90,
+            "fontsize": 7.5,
+            "color": CHOICE,
+        }
+        axes.text(size, 0.06, reason, ha="center", va="bottom", **place)

@@ -1,0 +1,172 @@
+"""The LR range test leaves no trace in the run, says honestly why it stopped, and gives what it measured."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from callbacks import LRRangeTest
+from callbacks.last_checkpoint import LastCheckpoint
+from callbacks.lr_sweeps import READ_EVERY, candidates, rates, swept
+from tests.callbacks.records import assert_same, checkpoint, rows
+
+QUICK = ("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "40", "--trainer.callbacks.seeds", "2")
+
+
+class Generator(pl.Callback):
+    """Notes the state of torch's generator before each step, before anybody re-keys it."""
+
+    def __init__(self) -> None:
+        self.states: list[torch.Tensor] = []
+
+    def on_train_batch_end(self, *_: object) -> None:
+        self.states.append(torch.get_rng_state())
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[Generator]:
+    """A `Generator` in each run."""
+    from commands.configuration import CadenceCLI
+
+    build, made = CadenceCLI.build_trainer, []
+
+    def built(self: CadenceCLI, extra: list[pl.Callback], **keywords: object) -> pl.Trainer:
+        made.append(Generator())
+        return build(self, [*extra, made[-1]], **keywords)
+
+    monkeypatch.setattr(CadenceCLI, "build_trainer", built)
+    return made
+
+
+def assert_untouched(tested: Path, plain: Path) -> None:
+    """Weights, buffers, the optimizer's state, metrics and half-filled sums are the same to the bit."""
+    assert rows(tested) == rows(plain)
+    one, other = checkpoint(tested), checkpoint(plain)
+    for part in ("state_dict", "optimizer_states", "loops", "metrics", "global_step", "epoch"):
+        assert_same(one[part], other[part])
+    results = [json.loads((run / "result.json").read_text())["metrics"] for run in (tested, plain)]
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("at_step", [0, 7, 16, 20])
+def test_the_run_is_untouched(fit, noted: list[Generator], at_step: int) -> None:
+    """Before training, within an epoch, at its boundary, with dropout and augmentation."""
+    augment = ("--data.augment+=RandomCrop", "--data.augment.padding", "1")
+    plain = fit("plain", *augment)
+    tested = fit("tested", *augment, *QUICK, "--trainer.callbacks.at_step", at_step)
+    assert_untouched(tested, plain)
+    assert_same(noted[0].states, noted[1].states)
+    assert (tested / "lr_range_test.json").is_file()
+
+
+def test_the_run_is_untouched_with_batch_norm_momentum_and_micro_batches(fit) -> None:
+    net = ("--model", "ResNet", "--model.depth", "8", "--model.micro_batch_size", "24", "--optimizer", "SGD",
+           "--optimizer.lr", "0.1", "--optimizer.momentum", "0.9", "--trainer.max_steps", "8")  # fmt: skip
+    assert_untouched(fit("tested", *net, *QUICK, "--trainer.callbacks.at_step", 5), fit("plain", *net))
+
+
+class StopAfter(pl.Callback):
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        if trainer.global_step == 11:
+            next(c for c in trainer.callbacks if isinstance(c, LastCheckpoint)).request_stop()
+
+
+def test_a_resumed_run_is_untouched_and_does_not_test_again(fit, cadence, monkeypatch) -> None:
+    from commands.configuration import CadenceCLI
+
+    plain, build = fit("plain"), CadenceCLI.build_trainer
+    with monkeypatch.context() as patch:
+        patch.setattr(CadenceCLI, "build_trainer", lambda self, extra, **kw: build(self, [*extra, StopAfter()], **kw))
+        run = fit("tested", *QUICK, status=130)
+    made = (run / "lr_range_test.json").stat().st_mtime_ns
+    assert cadence("fit", "--resume", run) == 0
+    assert_untouched(run, plain)
+    assert (run / "lr_range_test.json").stat().st_mtime_ns == made
+
+
+def test_what_it_leaves(fit) -> None:
+    run = fit("run", *QUICK, "--trainer.callbacks.lower", "1e-5", "--trainer.callbacks.upper", "1")
+    found = json.loads((run / "lr_range_test.json").read_text())
+    with (run / "lr_range_test.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert set(found["stopped"]) <= {"finished", "diverged", "non-finite"}
+    assert {row["seed"] for row in table} == {"0", "1"}
+    lrs = [float(row["lr"]) for row in table if row["seed"] == "0"]
+    assert np.allclose(lrs, np.geomspace(1e-5, 1, 40)[: len(lrs)])
+    assert found["settings"]["steps"] == 40 and found["optimizer"] == "Adam"
+    assert (run / "lr_range_test.png").stat().st_size > 10_000
+    seconds = json.loads((run / "result.json").read_text())["seconds"]
+    assert seconds["rehearsal"] > 0
+
+
+def test_candidates_each_start_afresh(fit) -> None:
+    run = fit("run", "--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.candidates", "5",
+              "--trainer.callbacks.candidate_steps", "20", "--trainer.callbacks.seeds", "1",
+              "--trainer.callbacks.lower", "1e-9", "--trainer.callbacks.upper", "1e-1",
+              "--trainer.max_steps", "1")  # fmt: skip
+    with (run / "lr_range_test.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert len(losses) == 5
+    assert losses[0] == pytest.approx(losses[1], abs=0.01)  # rates too small to learn anything: the same start
+    assert min(losses[3:]) < losses[0] - 0.5
+
+
+class Scripted:
+    """A rehearsal whose losses are given."""
+
+    def __init__(self, losses: list[float]) -> None:
+        self.losses, self.rates = losses, []
+
+    def step(self, number: int, lr: float) -> torch.Tensor:
+        self.rates.append(lr)
+        return torch.tensor(self.losses[number], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("losses", "stopped", "kept"),
+    [
+        ([1.0] * 60, "finished", 60),
+        ([1.0] * 30 + [50.0] * 30, "diverged", 31),
+        ([1.0] * 30 + [float("nan")] * 30, "non-finite", 30),
+        ([1.0] * 30 + [float("inf")] * 30, "non-finite", 30),
+        ([float("nan")] * 60, "non-finite", 0),
+    ],
+)
+def test_stop_reasons(losses: list[float], stopped: str, kept: int) -> None:
+    done: list[int] = []
+    sweep = swept(Scripted(losses), rates(1e-4, 1, 60, "exponential"), 0.9, 4.0, done.append)
+    assert (sweep.stopped, len(sweep.losses)) == (stopped, kept)
+    assert sum(done) == (60 if stopped == "finished" else -(-(kept + 1) // READ_EVERY) * READ_EVERY)
+
+
+def test_a_candidate_that_blows_up_is_recorded() -> None:
+    curves = iter([Scripted([1.0] * 20), Scripted([1.0] * 10 + [0.5] * 10), Scripted([1.0] * 10 + [float("nan")] * 10)])
+    sweep = candidates(lambda: next(curves), np.array([1e-3, 1e-2, 1e-1]), 20, 4.0, lambda steps: None)
+    assert sweep.losses.tolist() == [1.0, 0.5, float("inf")]
+    assert sweep.stopped == "non-finite"
+
+
+def test_rates() -> None:
+    assert np.allclose(rates(1e-9, 10, 11, "exponential"), [10.0**power for power in range(-9, 2)])
+    assert np.allclose(rates(1, 5, 5, "linear"), [1, 2, 3, 4, 5])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lower": 1, "upper": 0.1}, "lower must lie between 0 and upper"),
+        ({"steps": 3}, "steps must be at least 20"),
+        ({"seeds": 0}, "seeds must be at least 1"),
+        ({"candidates": 2}, "candidates must be at least 3"),
+        ({"candidate_steps": 5}, "candidate_steps needs candidates"),
+        ({"smoothing": 1.0}, "smoothing must lie in"),
+        ({"diverged_at": 1.0}, "diverged_at must be above 1"),
+    ],
+)
+def test_mistakes_are_named(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        LRRangeTest(**options)

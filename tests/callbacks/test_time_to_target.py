@@ -1,0 +1,330 @@
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from callbacks import TimeToTarget, time_to_target
+from callbacks._first_passage import FirstPassage, TrainingClock, sentence
+from callbacks.last_checkpoint import LastCheckpoint
+from datamodules import Digits
+from datamodules.layouts import Position
+from lightning_modules import SmallCNN
+
+# The pure part
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_first_passage_is_the_first_reading_at_or_above(seed: int) -> None:
+    accuracies = np.random.default_rng(seed).integers(0, 21, 12) / 20
+    for target in (0.05, 0.5, 0.9, 1.0):
+        passage = FirstPassage(target)
+        for i, accuracy in enumerate(accuracies.tolist()):
+            passage.add(accuracy, Position(10 * i, 100 * i, i / 2), float(i))
+        first = next((i for i, accuracy in enumerate(accuracies) if accuracy >= target), None)
+        result = passage.result()
+        assert result["reached"] == (first is not None)
+        spent = len(accuracies) - 1 if first is None else first
+        expected = (10 * spent, 100 * spent, spent / 2, spent)
+        assert (result["steps"], result["samples"], result["epochs"], result["seconds"]) == expected
+        assert result["best_accuracy"] == accuracies.max()
+
+
+def test_a_target_set_later_is_found_among_the_readings() -> None:
+    passage = FirstPassage(0.99)
+    for step, accuracy in enumerate((0.5, 0.9, 0.7, 0.95)):
+        passage.add(accuracy, Position(step, step, step), step)
+    assert passage.reached is None
+    passage.target = 0.8
+    assert passage.reached is not None and passage.reached.steps == 1
+
+
+def test_what_was_spent_without_a_reading_counts_for_the_budget_alone() -> None:
+    passage = FirstPassage(0.9)
+    assert passage.result() == {"target": 0.9, "reached": False, "best_accuracy": None}
+    passage.spend(Position(5, 50, 0.5), 3.0, 1.0)
+    assert passage.result() == {
+        "target": 0.9, "reached": False, "best_accuracy": None,
+        "epochs": 0.5, "steps": 5, "samples": 50, "seconds": 3.0, "warm_up_seconds": 1.0,
+    }  # fmt: skip
+    passage.add(0.9, Position(6, 60, 0.6), 4.0, 1.0)
+    passage.spend(Position(9, 90, 0.9), 7.0, 1.0)
+    assert passage.result()["steps"] == 6 and passage.result()["seconds"] == 4.0
+
+
+def test_a_diverged_run_has_no_best() -> None:
+    passage = FirstPassage(0.9)
+    passage.add(float("nan"), Position(1, 1, 1), 1.0)
+    assert passage.result()["best_accuracy"] is None and not passage.result()["reached"]
+
+
+def test_the_clock_stands_and_keeps_its_parts_apart() -> None:
+    clock = TrainingClock()
+    clock.stop(5.0)
+    clock.start(10.0)
+    clock.start(12.0)
+    clock.stop(13.0)
+    clock.switch("warm_up", 20.0)
+    assert not clock.running
+    clock.start(30.0)
+    clock.switch("training", 34.0)
+    clock.stop(35.0)
+    assert clock.seconds == {"training": 4.0, "warm_up": 4.0}
+
+
+def test_sentences() -> None:
+    passage = FirstPassage(0.94)
+    assert sentence(passage.result(), "val/accuracy") == (
+        "val/accuracy 0.94: not reached, best none measured, after nothing"
+    )
+    passage.add(0.93, Position(2000, 128_000, 2.5), 61.24, 1.0)
+    spent = "2.5 epochs, 2,000 steps, 128,000 samples, 61.2 s of training and 1.0 s of warm-up"
+    assert sentence(passage.result(), "accuracy") == f"accuracy 0.94: not reached, best 0.9300, after {spent}"
+    passage.target = 0.9
+    assert sentence(passage.result(), "accuracy") == f"accuracy 0.9: reached after {spent}"
+
+
+# In a fit, on a clock that goes on by a second a step, 100 a validation and 1000 between epochs
+
+STEPS = 16  # an epoch of 998 digits in batches of 64
+
+
+class World(pl.Callback):
+    """Turns the clock, and says what the validations find."""
+
+    def __init__(self, accuracies: list[float]) -> None:
+        self.now, self.accuracies = 0.0, list(accuracies)
+
+    def on_train_batch_start(self, *_: object) -> None:
+        self.now += 1
+
+    def on_validation_batch_start(self, *_: object) -> None:
+        self.now += 100
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            pl_module.recorded["val/accuracy"] = self.accuracies.pop(0)
+
+
+class EpochEnd(pl.Callback):
+    """Takes its time where checkpoints are written."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def on_train_epoch_end(self, *_: object) -> None:
+        self.world.now += 1000
+
+
+def fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, callback: TimeToTarget, accuracies: list[float], **options):
+    world = World(accuracies)
+    monkeypatch.setattr(time_to_target, "monotonic", lambda: world.now)
+    model = SmallCNN(in_channels=1, image_size=8, num_classes=10)
+    model.optimizer_factory = lambda groups: torch.optim.SGD(groups, lr=0.01)
+    trainer = pl.Trainer(
+        callbacks=[world, callback, EpochEnd(world)], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, default_root_dir=tmp_path, accelerator="cpu", **options,
+    )  # fmt: skip
+    trainer.fit(model, Digits())
+    return trainer, model
+
+
+def test_seconds_are_of_training_alone(monkeypatch, tmp_path: Path, capsys) -> None:
+    callback = TimeToTarget(0.94)
+    _, model = fit(monkeypatch, tmp_path, callback, [0.5, 0.6, 0.55], max_epochs=3)
+    result = callback.passage.result()
+    assert result == {
+        "target": 0.94, "reached": False, "best_accuracy": 0.6, "epochs": 3.0, "steps": 48, "samples": 3 * 998,
+        "seconds": 38.0, "warm_up_seconds": 10.0,
+    }  # fmt: skip
+    recorded = {k: v for k, v in model.recorded.items() if k.startswith("time_to_target/")}
+    assert recorded == {
+        f"time_to_target/{key}": value for key, value in result.items() if key != "target"
+    }  # fmt: skip
+    assert "val/accuracy 0.94: not reached, best 0.6000, after 3 epochs, 48 steps" in capsys.readouterr().out
+
+
+def test_the_first_validation_at_the_target_counts_and_stays(monkeypatch, tmp_path: Path, capsys) -> None:
+    callback = TimeToTarget(0.94)
+    trainer, _ = fit(
+        monkeypatch, tmp_path, callback, [0.5, 0.94, 0.93, 0.99], max_epochs=2, val_check_interval=STEPS // 2
+    )
+    assert trainer.global_step == 2 * STEPS
+    result = callback.passage.result()
+    assert result["reached"] and result["steps"] == 16 and result["samples"] == 998 and result["epochs"] == 1.0
+    assert result["seconds"] == 6.0 and result["warm_up_seconds"] == 10.0 and result["best_accuracy"] == 0.99
+    assert "reached after 1 epochs, 16 steps, 998 samples, 6.0 s of training" in capsys.readouterr().out
+
+
+def test_it_stops_the_run_within_an_epoch(monkeypatch, tmp_path: Path) -> None:
+    callback = TimeToTarget(0.94, stop=True)
+    trainer, model = fit(monkeypatch, tmp_path, callback, [0.5, 0.6, 0.95], max_epochs=9, val_check_interval=8)
+    assert trainer.global_step == 24
+    assert callback.passage.result()["epochs"] == 1 + 8 * 64 / 998
+    assert model.recorded["time_to_target/reached"] == 1.0 and model.recorded["time_to_target/steps"] == 24
+
+
+@pytest.mark.parametrize(("warm_up", "seconds"), [(0, (32, 0)), (20, (12, 20)), (100, (0, 32))])
+def test_warm_up_steps(monkeypatch, tmp_path: Path, warm_up: int, seconds: tuple[int, int]) -> None:
+    callback = TimeToTarget(warm_up_steps=warm_up)
+    fit(monkeypatch, tmp_path, callback, [0.1, 0.1], max_epochs=2)
+    result = callback.passage.result()
+    assert (result["seconds"], result["warm_up_seconds"]) == seconds
+
+
+def test_a_second_fit_begins_anew(monkeypatch, tmp_path: Path) -> None:
+    callback = TimeToTarget()
+    fit(monkeypatch, tmp_path, callback, [0.99, 0.99], max_epochs=2)
+    fit(monkeypatch, tmp_path, callback, [0.1], max_epochs=1)
+    result = callback.passage.result()
+    assert not result["reached"] and result["steps"] == 16 and result["best_accuracy"] == 0.1
+    assert (result["seconds"], result["warm_up_seconds"]) == (6, 10)
+
+
+def test_a_checkpoint_counts_on_and_a_tested_one_does_not(monkeypatch, tmp_path: Path) -> None:
+    past = TimeToTarget(0.94)
+    fit(monkeypatch, tmp_path, past, [0.5, 0.95], max_epochs=2)
+    torch.save(past.state_dict(), tmp_path / "state")
+    state = torch.load(tmp_path / "state", weights_only=True)
+    trainer = SimpleNamespace(datamodule=Digits())
+    for target, reached in ((0.94, 32), (0.5, 16), (0.97, None)):
+        callback = TimeToTarget(target)
+        callback.setup(trainer, None, "fit")  # type: ignore[arg-type]
+        callback.load_state_dict(state)
+        assert callback.clock.seconds == {"training": 22, "warm_up": 10}
+        assert (callback.passage.reached.steps if callback.passage.reached else None) == reached
+        assert callback.state_dict() == past.state_dict()
+    callback.setup(trainer, None, "test")  # type: ignore[arg-type]
+    callback.passage.best = []
+    callback.load_state_dict(state)
+    assert callback.passage.best == []
+
+
+def test_a_step_never_waits_for_the_device(monkeypatch) -> None:
+    waits: list[torch.device] = []
+    monkeypatch.setattr(torch.accelerator, "synchronize", waits.append)
+    trainer = SimpleNamespace(
+        global_step=0, strategy=SimpleNamespace(root_device=torch.device("cuda")), sanity_checking=False,
+        datamodule=Digits(), callback_metrics={"val/accuracy": 0.5},
+    )  # fmt: skip
+    trainer.datamodule.setup("fit")
+    callback = TimeToTarget()
+    callback.setup(trainer, None, "fit")  # type: ignore[arg-type]
+    callback.on_train_start(trainer, None)  # type: ignore[arg-type]
+    before = len(waits)
+    for step in range(1, 501):
+        trainer.global_step = step
+        callback.on_train_batch_end(trainer, None, None, None, step - 1)  # type: ignore[arg-type]
+    assert len(waits) == before + 1, "the warm-up's end alone"
+    callback.on_validation_start(trainer, None)  # type: ignore[arg-type]
+    assert len(waits) == before + 2
+    callback.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert len(waits) == before + 3 and callback.passage.result()["steps"] == 500
+
+
+def test_a_metric_that_is_not_there(monkeypatch, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^monitor val/acc is not logged by the validation, which logs val/accuracy"):
+        fit(monkeypatch, tmp_path, TimeToTarget(monitor="val/acc"), [0.5], max_epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TimeToTarget(0), r"accuracy must lie in \(0, 1\], got 0: "),
+        (lambda: TimeToTarget(94), r"accuracy must lie in \(0, 1\], got 94: "),
+        (lambda: TimeToTarget(warm_up_steps=-1), "warm_up_steps must not be negative, got -1: "),
+        (lambda: set_up(Digits(val_fraction=0)), "val_fraction is 0, and TimeToTarget needs a validation: "),
+        (lambda: set_up(None), "data must be an ImageDataModule for TimeToTarget, got NoneType: "),
+    ],
+)
+def test_refusals(make, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        make()
+
+
+def set_up(data: Digits | None) -> None:
+    TimeToTarget().setup(SimpleNamespace(datamodule=data), None, "fit")  # type: ignore[arg-type]
+
+
+# From the command line
+
+RUN = [
+    "fit", "--model", "MLP", "--model.hidden_sizes", "[32]", "--data", "Digits", "--optimizer", "Adam",
+    "--optimizer.lr", "0.01", "--trainer.max_epochs", "4", "--trainer.val_check_interval", "5",
+    "--trainer.log_every_n_steps", "7", "--trainer.enable_progress_bar", "false", "--test_after_fit", "false",
+    "--trainer.callbacks+=TimeToTarget", "--trainer.callbacks.accuracy",
+]  # fmt: skip
+
+
+def without_seconds(values: dict) -> dict:
+    return {name: value for name, value in values.items() if not name.endswith("seconds")}
+
+
+def result(run: Path, name: str = "time_to_target.json") -> dict:
+    return json.loads((run / name).read_text())
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return [without_seconds(row) for row in csv.DictReader(file)]
+
+
+def test_the_record_of_a_run_that_is_stopped_by_it(cadence, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    assert cadence(*RUN, "0.7", "--trainer.callbacks.stop", "true", "--run_dir", run) == 0
+    assert "val/accuracy 0.7: reached after" in capsys.readouterr().out
+    content, metrics, table = result(run), result(run, "result.json")["metrics"], rows(run)
+    reached = next(row for row in table if row["val/accuracy"] and float(row["val/accuracy"]) >= 0.7)
+    assert content["reached"] and content["steps"] == int(reached["step"]) == result(run, "result.json")["steps"]
+    assert content["samples"] == int(reached["samples"]) and content["seconds"] > 0
+    assert content["epochs"] == pytest.approx(float(reached["epoch"]), abs=1e-6)
+    assert metrics["time_to_target/steps"] == content["steps"] and metrics["time_to_target/reached"] == 1
+    assert metrics["time_to_target/seconds"] == content["seconds"]
+    assert cadence("fit", "--resume", run) == 0, "a run at its end stays there"
+    assert result(run) == content and result(run, "result.json")["metrics"] == metrics and rows(run) == table
+
+
+def test_resuming_a_finished_run_changes_nothing(cadence, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert cadence(*RUN, "1", "--run_dir", run) == 0
+    content, metrics = result(run), result(run, "result.json")["metrics"]
+    assert not content["reached"] and content["steps"] == 64 and metrics["time_to_target/reached"] == 0
+    assert cadence("fit", "--resume", run) == 0
+    assert result(run) == content and result(run, "result.json")["metrics"] == metrics
+
+
+class StopAfter(pl.Callback):
+    """Asks for a stop after a step, as a signal would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        if trainer.global_step == self.step:
+            next(c for c in trainer.callbacks if isinstance(c, LastCheckpoint)).request_stop()
+
+
+@pytest.mark.parametrize("step", [3, 16, 23, 48])
+def test_a_resumed_run_counts_on(cadence, tmp_path: Path, monkeypatch, step: int) -> None:
+    from commands.configuration import CadenceCLI
+
+    whole, run, built = tmp_path / "whole", tmp_path / "run", CadenceCLI.build_trainer
+    assert cadence(*RUN, "0.7", "--run_dir", whole) == 0
+    monkeypatch.setattr(
+        CadenceCLI, "build_trainer", lambda self, extra, **kw: built(self, [StopAfter(step), *extra], **kw)
+    )
+    assert cadence(*RUN, "0.7", "--run_dir", run) == 130
+    monkeypatch.undo()
+    spent = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]["TimeToTarget"]["seconds"]
+    assert cadence("fit", "--resume", run) == 0
+    assert without_seconds(result(run)) == without_seconds(result(whole)) and rows(run) == rows(whole)
+    final = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]["TimeToTarget"]["seconds"]
+    assert final["warm_up"] > spent["warm_up"] and final["training"] > spent["training"]
+
+
+def test_fast_dev_run(cadence, tmp_path: Path) -> None:
+    assert cadence(*RUN, "0.9", "--trainer.fast_dev_run", "true", "--run_dir", tmp_path / "run") == 0

@@ -1,0 +1,152 @@
+"""`cadence plot-schedule`: the figure and the table of what a run would do, and nothing trained."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from callbacks.schedules import Cycle
+
+BASE = ["--model", "SmallCNN", "--optimizer", "SGD", "--optimizer.lr", "0.05", "--data.batch_size", "64"]
+PLOT = ["plot-schedule", *BASE, "--trainer.max_epochs", "4"]
+CYCLE = [
+    "--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.lower", "0.01", "--trainer.callbacks.upper", "0.1",
+    "--trainer.callbacks.half_cycle", "1",
+]  # fmt: skip
+BATCHES = [
+    "--trainer.callbacks+=CyclicalBatchSize", "--trainer.callbacks.lower", "16", "--trainer.callbacks.upper", "128",
+    "--trainer.callbacks.half_cycle", "2", "--trainer.callbacks.mode", "triangular",
+]  # fmt: skip
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the figure is given."""
+    import figures.schedule
+
+    caught: dict[str, Any] = {}
+    draw = figures.schedule.schedule_figure
+    monkeypatch.setattr(figures.schedule, "schedule_figure", lambda **given: caught.update(given) or draw(**given))
+    return caught
+
+
+def test_draws_and_trains_nothing(cadence, tmp_path: Path, drawn: dict[str, Any], capfd, monkeypatch) -> None:
+    build = "commands.configuration.CadenceCLI.build_trainer"
+    monkeypatch.setattr(build, lambda *_, **__: pytest.fail("a trainer was built"))
+    assert cadence(*PLOT, *CYCLE) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["schedule.png"]
+    assert (tmp_path / "schedule.png").read_bytes().startswith(b"\x89PNG")
+    cycle, n = Cycle(0.01, 0.1, 1.0), 998
+    assert drawn["steps"].tolist() == [step for step in range(64) if step % 16 != 15]  # 998 = 15 * 64 + 38
+    assert drawn["lr"] == pytest.approx([cycle(epoch) for epoch in drawn["epochs"]], rel=1e-15)
+    assert drawn["epochs"][15] == 1.0 and set(drawn["batch_size"]) == {64}
+    np.testing.assert_allclose(drawn["noise_scale"], drawn["lr"] * n / 64, rtol=1e-15)
+    shown = capfd.readouterr()
+    assert shown.err == "" and "64 steps, drawn in schedule.png" in shown.out
+    rows = {line.split("│")[1].strip(): line.split("│")[2:5] for line in shown.out.splitlines() if "│" in line}
+    assert [float(value) for value in rows["learning rate"]] == pytest.approx([0.01, 0.1, drawn["lr"][-1]], rel=1e-5)
+    assert [float(value) for value in rows["batch size"]] == [64, 64, 64]
+
+
+def test_a_run_without_policies_is_flat(cadence, drawn: dict[str, Any]) -> None:
+    assert cadence(*PLOT, "--out", "flat.svg") == 0
+    assert Path("flat.svg").is_file()
+    assert set(drawn["lr"]) == {0.05} and set(drawn["batch_size"]) == {64}
+    assert set(drawn["noise_scale"]) == {0.05 * 998 / 64}
+
+
+def test_the_batch_size_is_the_laid_stream_s(cadence, drawn: dict[str, Any]) -> None:
+    assert cadence(*PLOT, *BATCHES) == 0
+    sizes = drawn["batch_size"]
+    assert sizes[0] == 16 and sizes.max() == 128 and len(set(sizes.tolist())) > 10
+    np.testing.assert_allclose(drawn["noise_scale"], 0.05 * 998 / sizes)
+    assert np.diff(drawn["epochs"]) == pytest.approx(sizes[:-1] / 998, abs=128 / 998)
+
+
+def test_both_cycles_together(cadence, drawn: dict[str, Any]) -> None:
+    assert cadence(*PLOT, *BATCHES, *CYCLE) == 0
+    assert drawn["lr"] == pytest.approx(Cycle(0.01, 0.1, 1.0)(drawn["epochs"]), rel=1e-12)
+    assert drawn["batch_size"].max() == 128
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        (["--trainer.max_steps", "10"], 10),
+        (["--trainer.max_steps", "1000"], 64),
+        (["--trainer.max_epochs", "-1", "--trainer.max_steps", "30"], 30),
+        (["--data.drop_last", "true"], 60),
+    ],
+)
+def test_length(cadence, options: list[str], steps: int, capsys) -> None:
+    assert cadence(*PLOT, *options) == 0
+    assert f"{steps} steps" in capsys.readouterr().out
+
+
+def test_a_whole_pass_in_a_step(cadence, drawn: dict[str, Any]) -> None:
+    assert cadence(*PLOT, "--data.batch_size", "5000") == 0
+    assert drawn["epochs"].tolist() == [0, 1, 2, 3] and set(drawn["batch_size"]) == {998}
+
+
+def test_a_configuration_file(cadence, tmp_path: Path, drawn: dict[str, Any]) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "model: SmallCNN\noptimizer: {class_path: SGD, init_args: {lr: 0.1}}\n"
+        "trainer: {max_epochs: 2, callbacks: [{class_path: CyclicalLR, init_args: {lower: 0.1, upper: 0.3, "
+        "half_cycle: 10, unit: steps, cycle_momentum: [0.8, 0.9]}}]}\n"
+    )
+    assert cadence("plot-schedule", "-c", "mine.yaml") == 0
+    assert drawn["lr"][:3] == pytest.approx([0.1, 0.12, 0.14])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([*PLOT, "--out", "schedule.gif"], ["--out schedule.gif", ".png"]),
+        ([*PLOT, "--out", "none/schedule.png"], ["--out none/schedule.png", "no folder none"]),
+        ([*PLOT, "--out"], ["--out needs", "--out schedule.png"]),
+        ([*PLOT, "--trainer.max_epocs", "3"], ["max_epocs", "trainer.max_epochs"]),
+        (["plot-schedule", "-c", "digits_dmo"], ["nearest: digits_demo"]),
+        (["plot-schedule", *BASE], ["trainer.max_epochs is missing"]),
+        (["plot-schedule", *BASE, "--trainer.max_time", "00:01:00:00"], ["trainer.max_epochs is missing"]),
+        ([*PLOT, "--trainer.max_epochs", "0"], ["trainer.max_epochs", "at least 1"]),
+        ([*PLOT, "--trainer.limit_train_batches", "5"], ["trainer.max_epochs", "give trainer.max_steps"]),
+        (
+            [*PLOT, "--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.half_cycle", "2",
+             "--trainer.callbacks.bounds", "auto"],
+            ["bounds", "range test", "give CyclicalLR lower and upper"],
+        ),
+        (
+            [*PLOT, "--trainer.callbacks+=CyclicalBatchSize", "--trainer.callbacks.half_cycle", "2",
+             "--trainer.callbacks.bounds", "auto"],
+            ["bounds", "range test", "lower and upper"],
+        ),
+        (
+            [*PLOT, "--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.half_cycle", "2"],
+            ["trainer.callbacks", "lower is missing"],
+        ),
+        ([*PLOT, *CYCLE, "--trainer.callbacks.gama", "0.5"], ["gama", "nearest: gamma"]),
+        ([*PLOT, *CYCLE, "--trainer.callbacks.gamma", "0.5"], ["trainer.callbacks", "gamma has no part in"]),
+        ([*PLOT, *CYCLE, "--trainer.callbacks.mode", "square"], ["mode", "triangular", "'square'"]),
+    ],
+)  # fmt: skip
+def test_mistakes(cadence, tmp_path: Path, arguments: list[str], expected: list[str], capsys) -> None:
+    assert cadence(*arguments) == 2
+    told = capsys.readouterr().err
+    assert 1 <= len(told.strip().splitlines()) <= 3, told
+    assert [part for part in expected if part not in told] == [], told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_light() -> None:
+    heavy = ("torch", "pytorch_lightning", "matplotlib", "numpy")
+    code = (
+        "import sys; from cli import main; main(['plot-schedule', '--help']); "
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("usage: cadence plot-schedule") and done.stdout.splitlines()[-1] == "[]"
