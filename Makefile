@@ -9,7 +9,8 @@ TESTS ?=
 .PHONY: demo test check setup lock clean
 
 demo: $(VENV)/.ready
-	$(BIN)/cadence fit -c digits_demo
+	$(BIN)/cadence fit -c digits_clr
+	$(BIN)/cadence fit -c digits_cyclical_batch_size
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest $(TESTS)

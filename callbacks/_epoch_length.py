@@ -14,11 +14,11 @@ def tell_epoch_length(trainer: pl.Trainer) -> None:
     assert loader is not None and fetcher is not None
     stream = trainer.datamodule.stream  # type: ignore[attr-defined]  # Lightning sets it undeclared
     steps = stream.steps_in(stream.place(trainer.global_step)[0])
-    limit = trainer.limit_train_batches  # type: ignore[attr-defined]
+    limit = trainer.limit_train_batches
     steps = min(steps, limit) if isinstance(limit, int) else int(steps * limit)
     loader.limits = [steps]
     loop.max_batches = steps
     fetcher.length = steps
-    interval = trainer.val_check_interval  # type: ignore[attr-defined]
+    interval = trainer.val_check_interval
     if isinstance(interval, float):
         trainer.val_check_batch = max(1, int(steps * interval))

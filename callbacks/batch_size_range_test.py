@@ -143,6 +143,8 @@ class BatchSizeRangeTest(pl.Callback):
             return
         self.result = self.measure(trainer)
         self.bounds, self.refusal = self.result.suggestion.bounds, self.result.suggestion.refusal
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # from one step there is nothing to learn
+            self.bounds, self.refusal = (self.sizes[0], self.sizes[1]), None
         if trainer.is_global_zero:
             self._publish(trainer, self.result)
 

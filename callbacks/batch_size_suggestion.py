@@ -6,6 +6,7 @@ import numpy as np
 
 SHARE = 0.05  # of a curve's range, within which a loss counts as one of the best
 ERRORS = 2.0  # standard errors, likewise
+FLAT = 0.01  # of the best loss: a curve that spans less has nothing to choose between
 LEAST = 3  # sizes, below which there is no curve
 
 
@@ -67,8 +68,8 @@ def suggest(sizes: list[int], at_steps: Count, at_samples: Count, start: float) 
     3. b_max is the smallest size among the best at equal *steps*: beyond it, more samples a step buy nothing.
     4. Where b_min is not below b_max, nothing is wasted anywhere up to b_max: b_min is then the smallest size.
 
-    Refused: fewer than three sizes ran; no size brought the loss below the start's; both curves are flat (their range
-    is within two standard errors); the smallest size is already among the best at equal steps.
+    Refused: fewer than three sizes ran; both curves are flat (from lowest to highest less than two standard errors, or
+    than 1 % of the lowest); no size brought the loss below the start's; the smallest is among the best at equal steps.
 
     Args:
         sizes: batch sizes, (n,), increasing.
@@ -91,10 +92,11 @@ def suggest(sizes: list[int], at_steps: Count, at_samples: Count, start: float) 
     if samples is None:
         return _refused("no size that ran makes a step of as many samples: train for more steps", steps)
     assert steps is not None
-    if steps.range <= 0:
-        return _refused(f"no size brought the loss below its start, {start:.3g}: lower the learning rate")
     if steps.flat and samples.flat:
         return _refused("both curves are flat: raise the learning rate, or train for more steps", steps, samples)
+    if steps.level >= start:
+        reason = f"no size brought the loss below its start, {start:.3g}: lower the learning rate"
+        return _refused(reason, steps, samples)
     smallest, no_waste, no_gain = sizes[int(np.argmax(ran))], sizes[samples.among[-1]], sizes[steps.among[0]]
     if no_gain == smallest:
         reason = f"at equal steps no size does better than the smallest, {smallest}: raise the learning rate"
@@ -108,8 +110,8 @@ class _Best:
     """The best of a curve: places among the sizes, (k,), and how they were told from the others."""
 
     among: np.ndarray
+    level: float
     tolerance: float
-    range: float
     flat: bool
 
 
@@ -118,9 +120,10 @@ def _best(count: Count, ran: np.ndarray, start: float) -> _Best | None:
     if not np.isfinite(level).any():
         return None
     best, error = float(np.nanmin(level)), count.error()
-    height = min(float(np.nanmax(level)), start) - best
-    tolerance = max(SHARE * height, ERRORS * error)
-    return _Best(np.flatnonzero(level <= best + tolerance), tolerance, height, height <= ERRORS * error)
+    worst = float(np.nanmax(level))
+    tolerance = max(SHARE * (min(worst, start) - best), ERRORS * error)
+    flat = worst - best <= max(ERRORS * error, FLAT * best)
+    return _Best(np.flatnonzero(level <= best + tolerance), best, tolerance, flat)
 
 
 def _refused(

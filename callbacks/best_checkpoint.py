@@ -13,7 +13,7 @@ class BestCheckpoint(ModelCheckpoint):
     """Save `best.ckpt` after each validation that beats all before; of equals, the first stays.
 
     Lightning's ModelCheckpoint, except that a run without validation, or a module that logs no such metric, is no
-    error: it has no best checkpoint.
+    error: it has no best checkpoint. It logs no keys.
 
     Args:
         dirpath: where `best.ckpt` goes.
@@ -30,6 +30,13 @@ class BestCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Forget what an earlier fit in this process has found best; a checkpoint's past comes after this."""
+        if stage == "fit":
+            assert self.dirpath is not None and self.monitor is not None
+            vars(self).update(vars(BestCheckpoint(self.dirpath, self.monitor, self.mode)))
+        super().setup(trainer, pl_module, stage)
 
     on_train_batch_end = None  # type: ignore[assignment]  # nothing is saved between validations
 

@@ -128,6 +128,10 @@ class CyclicalBatchSize(pl.Callback):
         if stage == "fit" and isinstance(datamodule, ImageDataModule) and datamodule.stream is not None:
             datamodule.stream.lay(datamodule.batch_size)
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Give it back: Lightning tears nothing down after an error or a stop."""
+        self.teardown(trainer, pl_module, "fit")
+
     def state_dict(self) -> dict[str, Any]:
         """The bounds, which with `auto` follow from a test that a resumed run does not repeat."""
         return {"lower": self.lower, "upper": self.upper} if self.bounds == "auto" else {}

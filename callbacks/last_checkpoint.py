@@ -23,7 +23,7 @@ class LastCheckpoint(Checkpoint):
 
     A stop asked for at any moment is obeyed after the current step. Where an epoch's end or a validation follows that
     step, it is awaited first, so that a checkpoint never stands between a step and the validation that belongs to it.
-    A second signal ends the process at once. Several processes agree on stopping every 20 steps.
+    A second signal ends the process at once. Several processes agree on stopping every 20 steps. It logs no keys.
 
     Args:
         path: of the checkpoint.

@@ -4,7 +4,7 @@ import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -49,7 +49,7 @@ class Rehearsal:
         self._trainer, self._data, self._seed = trainer, data, seed
         self.module: Any = copy.deepcopy(run, {id(trainer): None, id(run._fabric): None})
         self.module.train()
-        self.optimizer: Optimizer = self.module.configure_optimizers()
+        self.optimizer = cast(Optimizer, self.module.configure_optimizers())
         self.optimizer.load_state_dict(copy.deepcopy(trainer.optimizers[0].state_dict()))
         self.stream = Stream(data.stream.samples, batch_size, seed, whole or data.drop_last)
         self._loader = data.loader(self.stream, lambda: 0)

@@ -30,7 +30,7 @@ class RekeyedRandomness(pl.Callback):
     """Seed torch's generators before each step with a key of (seed, step, rank).
 
     Checkpoints hold no generator state, and none is needed: step t draws the same masks whether the run came there in
-    one go, after a resume, or with another validation in between.
+    one go, after a resume, or with another validation in between. It logs no keys.
 
     Args:
         seed: of the run.

@@ -20,7 +20,8 @@ class RunRecord(pl.Callback):
     The parts are set-up, rehearsals (range tests on copies), training and evaluation.
 
     The seconds live in the checkpoint: a resumed run counts on. They are wall-clock times of this process; on an
-    accelerator a step's time shows up when somebody waits for the device, at the latest at the next evaluation.
+    accelerator a step's time shows up when somebody waits for the device, at the latest at the next evaluation. It logs
+    no keys: MetricsCSV asks it for the `seconds` of each row.
 
     Args:
         directory: of the run.

@@ -14,7 +14,7 @@ class TrainingProgress(TQDMProgressBar):
     """Lightning's bar, refreshed every `interval` seconds at most: a step that is not drawn costs a look at the clock.
 
     Shows `loss` and `accuracy` of the last row logged, `val` (validation accuracy), and `images/s` since the last
-    refresh.
+    refresh. It logs no keys.
 
     Args:
         interval: seconds between two refreshes.

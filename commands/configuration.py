@@ -139,7 +139,8 @@ class CadenceCLI(LightningCLI):
             trainer = self._instantiate_trainer(config, extra_callbacks)
         except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error
-        trainer.callbacks.sort(key=lambda callback: not isinstance(callback, RunRecord))  # makes the directory for all
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it undeclared
+        callbacks.sort(key=lambda callback: not isinstance(callback, RunRecord))  # it makes the directory for all
         shorten(trainer)
         return trainer
 

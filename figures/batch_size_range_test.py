@@ -60,7 +60,8 @@ def draw(
         axes.set_xlabel("batch size")
         if number == 0:
             axes.set_ylabel("loss")
-            axes.legend(frameon=False, fontsize=8)
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(frameon=False, fontsize=8)
     said = f"no suggestion: {refusal}" if bounds is None else f"suggested: from {bounds[0]:,} to {bounds[1]:,}"
     figure.suptitle(f"{title}\n{said}", x=0.01, ha="left", fontsize=11)
     return figure

@@ -5,7 +5,16 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from callbacks.noise_scale import AT_START, BATCHES, NoiseReadings, NoiseWatch, noise_scale, pooled, squared_norms, two_batch
+from callbacks.noise_scale import (
+    AT_START,
+    BATCHES,
+    NoiseReadings,
+    NoiseWatch,
+    noise_scale,
+    pooled,
+    squared_norms,
+    two_batch,
+)
 from callbacks.rehearsal import Rehearsal
 from lightning_modules import MLP, ResNet
 from tests.callbacks.on_the_side import on_the_side
@@ -20,7 +29,7 @@ def test_the_expectations_are_solved_exactly(small: int, big: int) -> None:
 
 
 def test_both_parts_are_unbiased_on_a_linear_problem() -> None:
-    """Per-sample gradients N(G, Sigma) in 30 dimensions: |G|^2 and tr(Sigma) within four standard errors of their mean."""
+    """Per-sample gradients N(G, Sigma) in 30 dimensions: |G|^2 and tr(Sigma) within four standard errors."""
     random = np.random.default_rng(0)
     gradient, deviations = random.normal(size=30), random.uniform(0.5, 6, 30)
     draws, small, big = 20_000, 4, 32
@@ -40,7 +49,9 @@ def test_sizes_out_of_order_are_refused() -> None:
 
 def test_parts_are_smoothed_apart_and_then_divided() -> None:
     signals, noises = np.array([1.0, 4.0]), np.array([8.0, 8.0])
-    assert noise_scale(signals, noises, 0.5) == pytest.approx([8.0, 8.0 / 3.0])  # (0.5 * 1 / 2 + 4 / 2) / (1 - 0.25) = 3
+    assert noise_scale(signals, noises, 0.5) == pytest.approx(
+        [8.0, 8.0 / 3.0]
+    )  # (0.5 * 1 / 2 + 4 / 2) / (1 - 0.25) = 3
     assert noise_scale(np.full(5, 2.0), np.full(5, 6.0), 0.9) == pytest.approx([3.0] * 5)
 
 
@@ -62,7 +73,7 @@ def test_readings_are_taken_apart_by_when_they_were_made() -> None:
 
 
 def test_the_measured_norms_give_the_training_sets_own_noise() -> None:
-    """Softmax regression: every sample's gradient is known, and batches without replacement have (N - B) / (N - 1) of it."""
+    """Softmax regression: every sample's gradient is known; without replacement, (N - B) / (N - 1) of it is left."""
     size, readings = 16, 120
 
     def measure(trainer: pl.Trainer) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,305 @@
+"""The batch-size range test leaves no trace in the run, and gives what it measured, or why it could not."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from callbacks import BatchSizeRangeTest
+from callbacks.batch_size_outcome import Outcome
+from callbacks.batch_size_sweeps import Trained, each_size, trained
+from callbacks.rehearsal import Rehearsal
+from lightning_modules import MLP
+from tests.callbacks.on_the_side import on_the_side
+from tests.callbacks.records import assert_same
+from tests.callbacks.test_lr_range_test import Generator, StopAfter, assert_untouched, noted  # noqa: F401
+
+NAME = "batch_size_range_test"
+QUICK = (f"--trainer.callbacks+={BatchSizeRangeTest.__name__}", "--trainer.callbacks.sizes", "[16,32,64]",
+         "--trainer.callbacks.steps", "20")  # fmt: skip
+
+
+def table(run: Path) -> list[dict[str, str]]:
+    with (run / f"{NAME}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def found(run: Path) -> dict:
+    return json.loads((run / f"{NAME}.json").read_text())
+
+
+def measured(sizes: list[int], steps: int, model: dict | None = None, **settings: object) -> list[Trained]:
+    """Trainings of one seed, on softmax regression unless told otherwise."""
+    test = BatchSizeRangeTest(sizes, steps, noise_scale=False, **settings)
+    torch.manual_seed(0)
+    outcome: Outcome = on_the_side(MLP(1, 8, 10, **({"hidden_sizes": []} | (model or {}))), test.measure)
+    return outcome.trainings[0]
+
+
+@pytest.mark.parametrize("at_step", [0, 7, 16])
+def test_the_run_is_untouched(fit, noted: list[Generator], at_step: int) -> None:  # noqa: F811
+    """Before training, within an epoch, at its boundary, with dropout and augmentation."""
+    augment = ("--data.augment+=RandomCrop", "--data.augment.padding", "1")
+    plain = fit("plain", *augment)
+    tested = fit("tested", *augment, *QUICK, "--trainer.callbacks.at_step", at_step)
+    assert_untouched(tested, plain)
+    assert_same(noted[0].states, noted[1].states)
+    assert (tested / f"{NAME}.json").is_file()
+
+
+def test_the_run_is_untouched_with_batch_norm_momentum_and_micro_batches(fit) -> None:
+    net = ("--model", "ResNet", "--model.depth", "8", "--model.micro_batch_size", "24", "--optimizer", "SGD",
+           "--optimizer.lr", "0.1", "--optimizer.momentum", "0.9", "--trainer.max_steps", "8")  # fmt: skip
+    short = (*QUICK, "--trainer.callbacks.steps", "3", "--trainer.callbacks.at_step", "5")
+    assert_untouched(fit("tested", *net, *short), fit("plain", *net))
+
+
+def test_a_resumed_run_does_not_test_again(fit, cadence, monkeypatch) -> None:
+    from commands.configuration import CadenceCLI
+
+    plain, build = fit("plain"), CadenceCLI.build_trainer
+    with monkeypatch.context() as patch:
+        patch.setattr(CadenceCLI, "build_trainer", lambda self, extra, **kw: build(self, [*extra, StopAfter()], **kw))
+        run = fit("tested", *QUICK, status=130)
+    made = (run / f"{NAME}.json").stat().st_mtime_ns
+    assert cadence("fit", "--resume", run) == 0
+    assert_untouched(run, plain)
+    assert (run / f"{NAME}.json").stat().st_mtime_ns == made
+
+
+def test_what_it_leaves(fit, capsys) -> None:
+    many = ("--trainer.callbacks.sizes", "[8,32,128,512,1024]", "--trainer.callbacks.seeds", "2")
+    run = fit("run", *QUICK, *many, "--trainer.max_steps", "1")
+    rows, result = table(run), found(run)
+    assert [(row["seed"], row["size"]) for row in rows] == [
+        (seed, size) for seed in "01" for size in ("8", "32", "128", "512", "1024")
+    ]
+    assert [row["status"] for row in rows[:5]] == ["finished"] * 4 + ["larger than the training set"]
+    assert [row["steps_at_equal_samples"] for row in rows[:5]] == ["20", "5", "1", "0", "0"]
+    assert [bool(row["loss_at_equal_samples"]) for row in rows[:5]] == [True] * 3 + [False] * 2
+    assert all(float(row["held_out_at_equal_steps"]) > 0 for row in rows[:4])
+    assert rows[0]["loss_at_equal_steps"] != rows[5]["loss_at_equal_steps"], "seeds must differ"
+    assert result["bounds"] is None or set(result["bounds"]) <= {8, 32, 128, 512}
+    assert result["lr"] == 0.01 and result["settings"]["seeds"] == 2 and result["optimizer"] == "Adam"
+    assert [one["step"] for one in result["noise_scale"]["along"]] == [20]
+    mean = np.mean([float(row["loss_at_equal_steps"]) for row in rows if row["size"] == "32"])
+    assert result["sizes"][1]["loss_at_equal_steps"] == pytest.approx(mean)
+    assert (run / f"{NAME}.png").stat().st_size > 10_000
+    assert "Batch-size range test: " in capsys.readouterr().err
+    assert json.loads((run / "result.json").read_text())["seconds"]["rehearsal"] > 0
+
+
+def test_fast_dev_run(cadence) -> None:
+    from tests.callbacks.conftest import PLAIN
+
+    assert cadence("fit", *PLAIN, *QUICK, "--trainer.fast_dev_run", "true") == 0
+
+
+def test_measuring_the_noise_scale_changes_no_loss(fit) -> None:
+    net = ("--model", "ResNet", "--model.depth", "8", "--trainer.max_steps", "1", *QUICK,
+           "--trainer.callbacks.steps", "4", "--trainer.callbacks.noise_scale")  # fmt: skip
+    runs = [fit(name, *net, name) for name in ("true", "false")]
+    one, other = ([{key: row[key] for key in row if key != "seconds"} for row in table(run)] for run in runs)
+    assert one == other
+    assert found(runs[0])["noise_scale"]["at_start"] and not found(runs[1])["noise_scale"]["along"]
+
+
+class Scripted:
+    """A rehearsal whose losses are given."""
+
+    def __init__(self, losses: list[float]) -> None:
+        self.losses = losses
+
+    def step(self, number: int, lr: float) -> torch.Tensor:
+        return torch.tensor(self.losses[number], dtype=torch.float64)
+
+    def held_out(self) -> dict[str, float]:
+        return {"loss": -1.0}
+
+
+def test_both_points_are_the_mean_of_a_tenth_up_to_them() -> None:
+    losses, done, seen = [float(n) for n in range(100)], [], []
+    one = trained(Scripted(losses), 64, 100, 50, 0.1, done.append, lambda step, _: seen.append(step))
+    assert (one.at_steps.loss, one.at_samples.loss, one.start) == (np.mean(losses[90:]), np.mean(losses[45:50]), 0.0)
+    assert one.at_samples.error == pytest.approx(np.std(losses[45:50], ddof=1) / 5**0.5)
+    assert (one.at_steps.steps, one.at_samples.steps, one.at_steps.held_out) == (100, 50, -1.0)
+    assert sum(done) == 100 and seen == [0, 20, 40, 50, 60, 80, 100]
+    none = trained(Scripted(losses), 64, 9, 0, 0.1, done.append, None)
+    assert np.isnan(none.at_samples.loss) and none.at_steps.loss == 8.0 and np.isnan(none.at_steps.error)
+
+
+def test_losses_that_are_not_finite_are_said_to_be_so() -> None:
+    one = trained(Scripted([1.0] * 30 + [float("nan")] * 70), 64, 100, 20, 0.1, lambda steps: None, None)
+    assert one.status == "non-finite" and one.at_samples.loss == 1.0 and np.isnan(one.at_steps.loss)
+    early = trained(Scripted([1.0] * 10 + [float("inf")] * 90), 64, 100, 20, 0.1, lambda steps: None, None)
+    assert early.status == "non-finite" and np.isnan(early.at_samples.loss)
+
+
+def test_equal_samples_are_what_so_many_steps_give() -> None:
+    """A size's point at equal samples is the end of a test of steps * smallest / size steps."""
+    whole = measured([32, 64, 128], 16)
+    assert [one.at_samples.steps for one in whole] == [16, 8, 4]
+    for place, steps in ((1, 8), (2, 4)):
+        end, early = measured([32, 64, 128], steps)[place].at_steps, whole[place].at_samples
+        assert (end.steps, end.loss, end.held_out) == (early.steps, early.loss, early.held_out)
+    assert whole[0].at_samples is whole[0].at_steps
+
+
+def test_every_batch_is_whole() -> None:
+    """998 samples: of two batches of 600 the second would have 398."""
+
+    def sizes(trainer: pl.Trainer) -> list[int]:
+        stream = Rehearsal(trainer, 600, seed=0, whole=True).stream
+        return [stream.size(step) for step in range(5)]
+
+    assert on_the_side(MLP(1, 8, 10), sizes) == [600] * 5
+
+
+def test_micro_batches_change_nothing_but_memory() -> None:
+    whole, parts = measured([30, 60, 120], 5), measured([30, 60, 120], 5, {"micro_batch_size": 25})
+    assert [one.at_steps.loss for one in parts] == pytest.approx([one.at_steps.loss for one in whole], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+@pytest.mark.parametrize("fails", [32, 64])
+def test_a_size_that_does_not_fit_is_reported_and_the_next_has_its_turn(fit, monkeypatch, fails, error) -> None:
+    step, alive = Rehearsal.step, []
+
+    def small_memory(self: Rehearsal, number: int, lr: float) -> torch.Tensor:
+        alive.append(self.stream.size(number))
+        if self.stream.size(number) == fails and number == 3:
+            raise error
+        return step(self, number, lr)
+
+    monkeypatch.setattr(Rehearsal, "step", small_memory)
+    sizes = ("--trainer.callbacks.sizes", "[16,32,64,128,256]", "--trainer.max_steps", "1")
+    run = fit("run", *QUICK, *sizes, "--optimizer.lr", "0.1")
+    statuses = {int(row["size"]): row["status"] for row in table(run)}
+    assert statuses == {size: "out of memory" if size == fails else "finished" for size in (16, 32, 64, 128, 256)}
+    assert alive.count(fails) == 4 and alive.count(128) == 20
+    assert fails not in (found(run)["bounds"] or [])
+
+
+def test_another_error_is_not_taken_for_memory(monkeypatch) -> None:
+    def broken(self: Rehearsal, number: int, lr: float) -> torch.Tensor:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(Rehearsal, "step", broken)
+    with pytest.raises(RuntimeError, match="shapes"):
+        measured([16, 32, 64], 2)
+
+
+def test_the_memory_of_a_size_that_failed_is_free_before_the_next() -> None:
+    import weakref
+
+    copies: list[weakref.ref] = []
+
+    class Full(Scripted):
+        def step(self, number: int, lr: float) -> torch.Tensor:
+            if len(copies) == 1:
+                raise MemoryError
+            return super().step(number, lr)
+
+    def start(size: int) -> Full:
+        assert not any(copy() for copy in copies), "the failed copy is still there"
+        copies.append(weakref.ref(copy := Full([1.0] * 5)))
+        return copy
+
+    statuses = [one.status for one in each_size(start, [8, 16, 32], 100, 5, 0.1, lambda steps: None)]
+    assert statuses == ["out of memory", "finished", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"sizes": [16, 32]}, "sizes"),
+        ({"sizes": [32, 16, 64]}, "sizes"),
+        ({"sizes": [0, 16, 64]}, "sizes"),
+        ({"steps": 0}, "steps"),
+        ({"seeds": 0}, "seeds"),
+        ({"at_step": -1}, "at_step"),
+        ({"lr": 0.0}, "lr"),
+        ({"lr": float("nan")}, "lr"),
+    ],
+)
+def test_mistakes(settings: dict, field: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{field} must .*: "):
+        BatchSizeRangeTest(**settings)
+
+
+def test_the_rate_is_the_optimizers_at_ratio_1_unless_given() -> None:
+    def rate(trainer: pl.Trainer) -> float:
+        return BatchSizeRangeTest([8, 16, 32], 1, noise_scale=False).measure(trainer).lr
+
+    assert on_the_side(MLP(1, 8, 10, lr_ratios={"layers": 0.5}), rate, lr=0.2) == pytest.approx(0.2)
+    slow, fast = measured([8, 16, 32], 10, lr=1e-6), measured([8, 16, 32], 10, lr=0.1)
+    assert fast[2].at_steps.held_out != slow[2].at_steps.held_out
+
+
+SCRIPT = """
+import torch
+from callbacks.rehearsal import Rehearsal
+from cli import main
+from lightning_modules.classifier import ImageClassifier
+
+accumulate, step, sizes = ImageClassifier.accumulate, torch.optim.Adam.step, [0]
+
+def require_memory(size):
+    if torch.distributed.get_rank() == 1 and sizes[-1] == size:
+        raise torch.OutOfMemoryError("out of memory")
+
+def small_memory(self, batch, rows, backward, totals):
+    sizes.append(len(batch[1]))
+    require_memory(32)
+    accumulate(self, batch, rows, backward, totals)
+
+def small_state(self, *arguments, **keywords):
+    require_memory(50)
+    return step(self, *arguments, **keywords)
+
+ImageClassifier.accumulate, torch.optim.Adam.step = small_memory, small_state
+raise SystemExit(main())
+"""
+
+
+def test_two_processes_agree_with_one_and_about_memory(fit, tmp_path: Path) -> None:
+    """Sizes for which one process alone lacks memory, for the gradient or for the optimizer's state, fit neither.
+
+    The others have one process's losses, and the noise scale too.
+    """
+    from tests.callbacks.conftest import PLAIN
+
+    options = (
+        *QUICK, "--trainer.callbacks.sizes", "[16,31,64,100,128]", "--trainer.callbacks.steps", "5",
+        "--model.dropout_hidden", "0", "--data.batch_size", "80", "--trainer.precision", "64-true",
+        "--trainer.max_steps", "1", "--trainer.accelerator", "cpu",
+    )  # fmt: skip
+    script, house = tmp_path / "script.py", Path(__file__).resolve().parents[2]
+    script.write_text(SCRIPT)
+    two = ("--trainer.devices", "2", "--trainer.strategy", "ddp", "--run_dir", tmp_path / "two")
+    done = subprocess.run(
+        [sys.executable, str(script), "fit", *PLAIN, *options, *map(str, two)], cwd=tmp_path, capture_output=True,
+        text=True, timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "PYTHONPATH": str(house)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count("Batch-size range test: ") == 1
+    one = fit("one", *options)
+    keys = ("loss_at_equal_steps", "held_out_at_equal_steps", "loss_at_equal_samples", "held_out_at_equal_samples")
+    for mine, theirs in zip(table(one), table(tmp_path / "two"), strict=True):
+        if mine["size"] in ("64", "100"):
+            assert theirs["status"] == "out of memory"
+            continue
+        for key in keys:
+            assert (mine[key] == theirs[key] == "") or float(mine[key]) == pytest.approx(float(theirs[key]), rel=1e-9)
+    scales = [found(run)["noise_scale"]["at_start"] for run in (one, tmp_path / "two")]
+    assert scales[0] == pytest.approx(scales[1], rel=1e-6)
