@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 
 from callbacks._artifacts import publish, run_folder
 from callbacks._progress import Counter
+from callbacks._range_test import RangeTest
 from callbacks._step_hooks import without_idle_step_hooks
 from callbacks.batch_size_outcome import Outcome
 from callbacks.batch_size_suggestion import LEAST
@@ -22,7 +23,7 @@ SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 
 @without_idle_step_hooks
-class BatchSizeRangeTest(pl.Callback):
+class BatchSizeRangeTest(RangeTest):
     """Train throwaway copies at one learning rate with batches of several sizes, and suggest between which to stay.
 
     Every size starts from the run as it stands and makes the same number of steps (the homework's problem 2.4); on its
@@ -67,8 +68,6 @@ class BatchSizeRangeTest(pl.Callback):
         self.sizes, self.steps, self.lr, self.seeds = sizes, steps, lr, seeds
         self.noise_scale, self.at_step = noise_scale, at_step
         self.result: Outcome | None = None
-        self.bounds: tuple[int, int] | None = None
-        self.refusal: str | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Forget what an earlier run in this process has found.
@@ -76,39 +75,11 @@ class BatchSizeRangeTest(pl.Callback):
         Raises:
             ValueError: the smallest size is below the number of processes.
         """
-        if stage != "fit":
-            return
-        self.result = self.bounds = self.refusal = None
-        if self.sizes[0] < trainer.world_size:
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit" and self.sizes[0] < trainer.world_size:
             raise ValueError(
                 f"sizes must hold a sample for each process, got {self.sizes[0]} for {trainer.world_size}: drop it"
             )
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Run the test, if it is due before the first step."""
-        self._when_due(trainer)
-
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Run the test, if it is due now."""
-        if self.at_step:
-            self._when_due(trainer)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What was found: a resumed run does not test again."""
-        return {"bounds": self.bounds, "refusal": self.refusal}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what was found up again."""
-        bounds = state_dict["bounds"]
-        self.bounds = None if bounds is None else (bounds[0], bounds[1])
-        self.refusal = state_dict["refusal"]
-
-    @property
-    def done(self) -> bool:
-        """Whether there is an answer, be it a refusal."""
-        return self.bounds is not None or self.refusal is not None
 
     def measure(self, trainer: pl.Trainer) -> Outcome:
         """Train every size; the run is left as it is."""
@@ -138,9 +109,8 @@ class BatchSizeRangeTest(pl.Callback):
         """The answer, in a line."""
         return f"Batch-size range test: {'not yet' if self.result is None else self.result.summary()}"
 
-    def _when_due(self, trainer: pl.Trainer) -> None:
-        if trainer.global_step != self.at_step or self.done:
-            return
+    def run(self, trainer: pl.Trainer) -> None:
+        """Train every size, and ask the rule; the run stays as it is."""
         self.result = self.measure(trainer)
         self.bounds, self.refusal = self.result.suggestion.bounds, self.result.suggestion.refusal
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # from one step there is nothing to learn

@@ -16,7 +16,8 @@ class Count:
 
     Attributes:
         losses: mean training loss, (seeds, n); not finite where a size did not run so far.
-        errors: standard error of each over its own steps, (seeds, n); NaN where unknown. Used where there is one seed.
+        errors: standard error of each over its own steps, (seeds, n); NaN where unknown. Used where there is one seed;
+            several say themselves how far they lie apart.
     """
 
     losses: np.ndarray
@@ -26,15 +27,11 @@ class Count:
         """Mean over the seeds, (n,); NaN where a seed has no finite loss."""
         return np.where(np.isfinite(self.losses), self.losses, np.nan).mean(axis=0)
 
-    def error(self) -> float:
-        """One standard error of `level` for the whole curve, root mean square over the sizes; 0 where unknown."""
-        known = np.isfinite(self.level())
-        if len(self.losses) > 1:
-            squares = self.losses[:, known].var(axis=0, ddof=1) / len(self.losses)
-        else:
-            squares = self.errors[0, known] ** 2
-        squares = squares[np.isfinite(squares)]
-        return float(np.sqrt(squares.mean())) if len(squares) else 0.0
+    def error(self) -> np.ndarray:
+        """Standard error of `level`, (n,); 0 where unknown."""
+        finite = np.where(np.isfinite(self.losses), self.losses, np.nan)
+        errors = finite.std(axis=0, ddof=1) / len(finite) ** 0.5 if len(finite) > 1 else self.errors[0]
+        return np.where(np.isfinite(errors), errors, 0.0)
 
 
 @dataclass(frozen=True)
@@ -43,18 +40,14 @@ class Suggestion:
 
     Attributes:
         bounds: (b_min, b_max), sizes that were run; None with a refusal.
-        wastes_none: largest size among the best at equal samples; None where there is no telling.
-        gains_most: smallest size among the best at equal steps; None where there is no telling.
-        tolerance_at_steps: loss above the best at which a size still counts as one of the best; None where none ran.
-        tolerance_at_samples: the same at equal samples.
+        best_at_steps: sizes among the best at equal steps; empty where too few ran.
+        best_at_samples: sizes among the best at equal samples; likewise.
         refusal: why there are no bounds; None where there are.
     """
 
     bounds: tuple[int, int] | None
-    wastes_none: int | None
-    gains_most: int | None
-    tolerance_at_steps: float | None
-    tolerance_at_samples: float | None
+    best_at_steps: tuple[int, ...]
+    best_at_samples: tuple[int, ...]
     refusal: str | None
 
 
@@ -62,14 +55,15 @@ def suggest(sizes: list[int], at_steps: Count, at_samples: Count, start: float) 
     """b_min and b_max of a range test.
 
     1. Of each curve, the best is its lowest loss; its range reaches from there up to its highest loss, or to the loss
-       before training if that is lower. Sizes within the tolerance of the best are among the best: 5 % of the range, or
-       two standard errors if they are more.
+       before training if that is lower. A size is among the best if its loss is above the best by no more than 5 %
+       of the range, or two standard errors of the difference if they are more, and if all sizes between are, too: one
+       whose seeds lie far apart is not among the best for that.
     2. b_min is the largest size among the best at equal *samples*: up to it, no samples are wasted.
     3. b_max is the smallest size among the best at equal *steps*: beyond it, more samples a step buy nothing.
     4. Where b_min is not below b_max, nothing is wasted anywhere up to b_max: b_min is then the smallest size.
 
-    Refused: fewer than three sizes ran; both curves are flat (from lowest to highest less than two standard errors, or
-    than 1 % of the lowest); no size brought the loss below the start's; the smallest is among the best at equal steps.
+    Refused: fewer than three sizes ran; both curves are flat (the highest is within two standard errors, or 1 %,
+    of the lowest); no size brought the loss below the start's; the smallest is among the best at equal steps.
 
     Args:
         sizes: batch sizes, (n,), increasing.
@@ -87,51 +81,44 @@ def suggest(sizes: list[int], at_steps: Count, at_samples: Count, start: float) 
             raise ValueError(f"{name} must hold a loss and an error per seed and size: give arrays (seeds, sizes)")
     ran = np.isfinite(at_steps.level())
     if ran.sum() < LEAST:
-        return _refused(f"only {ran.sum()} of {len(sizes)} sizes ran to the end: name at least {LEAST} that do")
+        return Suggestion(None, (), (), f"only {ran.sum()} of {len(sizes)} sizes ran to the end: name {LEAST} that do")
     steps, samples = _best(at_steps, ran, start), _best(at_samples, ran, start)
-    if samples is None:
-        return _refused("no size that ran makes a step of as many samples: train for more steps", steps)
-    assert steps is not None
-    if steps.flat and samples.flat:
-        return _refused("both curves are flat: raise the learning rate, or train for more steps", steps, samples)
-    if steps.level >= start:
-        reason = f"no size brought the loss below its start, {start:.3g}: lower the learning rate"
-        return _refused(reason, steps, samples)
-    smallest, no_waste, no_gain = sizes[int(np.argmax(ran))], sizes[samples.among[-1]], sizes[steps.among[0]]
-    if no_gain == smallest:
-        reason = f"at equal steps no size does better than the smallest, {smallest}: raise the learning rate"
-        return _refused(reason, steps, samples, no_waste, no_gain)
-    bounds = (no_waste if no_waste < no_gain else smallest, no_gain)
-    return Suggestion(bounds, no_waste, no_gain, steps.tolerance, samples.tolerance, None)
+    best_at_steps, best_at_samples = (tuple(sizes[place] for place in found.among) for found in (steps, samples))
+    smallest, bounds, refusal = sizes[int(np.argmax(ran))], None, None
+    if not best_at_samples:
+        refusal = "no size that ran makes a step of as many samples: train for more steps"
+    elif steps.flat and samples.flat:
+        refusal = "both curves are flat: raise the learning rate, or train for more steps"
+    elif steps.level >= start:
+        refusal = f"no size brought the loss below its start, {start:.3g}: change the learning rate"
+    elif best_at_steps[0] == smallest:
+        refusal = f"at equal steps no size does better than the smallest, {smallest}: raise the learning rate"
+    else:
+        no_waste, no_gain = best_at_samples[-1], best_at_steps[0]
+        bounds = (no_waste if no_waste < no_gain else smallest, no_gain)
+    return Suggestion(bounds, best_at_steps, best_at_samples, refusal)
 
 
 @dataclass(frozen=True)
 class _Best:
-    """The best of a curve: places among the sizes, (k,), and how they were told from the others."""
+    """The best of a curve: places among the sizes, (k,), its loss, and whether the whole curve is flat."""
 
     among: np.ndarray
     level: float
-    tolerance: float
     flat: bool
 
 
-def _best(count: Count, ran: np.ndarray, start: float) -> _Best | None:
-    level = np.where(ran, count.level(), np.nan)
+def _best(count: Count, ran: np.ndarray, start: float) -> _Best:
+    level, errors = np.where(ran, count.level(), np.nan), count.error()
     if not np.isfinite(level).any():
-        return None
-    best, error = float(np.nanmin(level)), count.error()
-    worst = float(np.nanmax(level))
-    tolerance = max(SHARE * (min(worst, start) - best), ERRORS * error)
-    flat = worst - best <= max(ERRORS * error, FLAT * best)
-    return _Best(np.flatnonzero(level <= best + tolerance), best, tolerance, flat)
-
-
-def _refused(
-    reason: str,
-    steps: _Best | None = None,
-    samples: _Best | None = None,
-    no_waste: int | None = None,
-    no_gain: int | None = None,
-) -> Suggestion:
-    at_steps, at_samples = (None if found is None else found.tolerance for found in (steps, samples))
-    return Suggestion(None, no_waste, no_gain, at_steps, at_samples, reason)
+        return _Best(np.array([], int), float("nan"), True)
+    lowest, highest = int(np.nanargmin(level)), int(np.nanargmax(level))
+    best, worst = float(level[lowest]), float(level[highest])
+    noise = ERRORS * np.hypot(errors, errors[lowest])
+    near = level <= best + np.maximum(SHARE * (min(worst, start) - best), noise)
+    places = np.flatnonzero(ran)
+    outside = places[~near[places]]  # a size that did not run parts nothing
+    first = max((place for place in outside if place < lowest), default=-1)
+    stop = min((place for place in outside if place > lowest), default=len(level))
+    among = np.array([place for place in places if first < place < stop and near[place]])
+    return _Best(among, best, worst - best <= max(float(noise[highest]), FLAT * best))

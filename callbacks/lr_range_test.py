@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from callbacks._artifacts import publish, run_folder
 from callbacks._curves import curve
 from callbacks._progress import Counter
+from callbacks._range_test import RangeTest
 from callbacks._step_hooks import without_idle_step_hooks
 from callbacks.lr_sweeps import Sweep, candidates, rates, swept
 from callbacks.rehearsal import Rehearsal, rehearsal_seed, undisturbed
@@ -20,7 +21,7 @@ from records.run_directory import write_json
 
 
 @without_idle_step_hooks
-class LRRangeTest(pl.Callback):
+class LRRangeTest(RangeTest):
     """Raise the learning rate step by step on copies, and suggest rates from the loss (Smith 1506.01186, section 3.3).
 
     The run itself is not touched: its weights, optimizer, generators, place in the data and metrics are the same to the
@@ -73,40 +74,7 @@ class LRRangeTest(pl.Callback):
         self.candidates, self.candidate_steps = candidates, candidate_steps
         self.smoothing, self.diverged_at, self.at_step = smoothing, diverged_at, at_step
         self.result: Consensus | None = None
-        self.bounds: tuple[float, float] | None = None
         self.lr: float | None = None
-        self.refusal: str | None = None
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Forget what an earlier run in this process has found."""
-        if stage == "fit":
-            self.result = self.bounds = self.lr = self.refusal = None
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Run the test, if it is due before the first step."""
-        self._when_due(trainer)
-
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Run the test, if it is due now."""
-        if self.at_step:
-            self._when_due(trainer)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What was found: a resumed run does not test again."""
-        return {"bounds": self.bounds, "lr": self.lr, "refusal": self.refusal, "done": self.done}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what was found up again."""
-        bounds = state_dict["bounds"]
-        self.bounds = None if bounds is None else (bounds[0], bounds[1])
-        self.lr, self.refusal = state_dict["lr"], state_dict["refusal"]
-
-    @property
-    def done(self) -> bool:
-        """Whether there is an answer, be it a refusal."""
-        return self.bounds is not None or self.refusal is not None
 
     def lrs(self) -> np.ndarray:
         """The rates of the test."""
@@ -129,9 +97,8 @@ class LRRangeTest(pl.Callback):
             copies = (Rehearsal(trainer, size, seed) for seed in seeds)
             return [swept(copy, lrs, self.smoothing, self.diverged_at, progress) for copy in copies]
 
-    def _when_due(self, trainer: pl.Trainer) -> None:
-        if trainer.global_step != self.at_step or self.done:
-            return
+    def run(self, trainer: pl.Trainer) -> None:
+        """Sweep, and ask the rules; the run stays as it is."""
         sweeps = self.measure(trainer)
         self.result = consensus(self.lrs(), [sweep.losses for sweep in sweeps])
         self.bounds, self.lr, self.refusal = self.result.bounds, self.result.lr, self.result.refusal
@@ -179,6 +146,15 @@ class LRRangeTest(pl.Callback):
         if self.lr is None:
             return [*rules, {"rule": "refused", "from": "", "to": "", "decades between seeds": str(self.refusal)}]
         return [*rules, {"rule": "suggested", "from": self.lr, "to": self.lr, "decades between seeds": ""}]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was found, the point between the bounds too."""
+        return super().state_dict() | {"lr": self.lr}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what was found up again."""
+        super().load_state_dict(state_dict)
+        self.lr = state_dict["lr"]
 
     def summary(self) -> str:
         """The answer, in a line."""

@@ -24,10 +24,10 @@ BOXES = (
     ("sizes left?", "question", LEFT, 6),
     ("did 3 sizes\nor more run?", "question", RIGHT, 0),
     ("both curves flat, or\nno loss below its start?", "question", RIGHT, 1),
-    ("tolerance: 5 % of a curve's range,\nor 2 standard errors if more", "step", RIGHT, 2),
-    ("$b_{max}$: smallest size that is within\nit of the best at equal steps", "step", RIGHT, 3),
+    ("tolerance: 5 % of a curve's range, or\n2 errors of the difference if more", "step", RIGHT, 2),
+    ("$b_{max}$: smallest of those around the\nbest at equal steps within it", "step", RIGHT, 3),
     ("is $b_{max}$ the\nsmallest size?", "question", RIGHT, 4),
-    ("$b_{min}$: largest size that is within\nit of the best at equal samples", "step", RIGHT, 5),
+    ("$b_{min}$: largest of those around the\nbest at equal samples within it", "step", RIGHT, 5),
     ("$b_{min} < b_{max}$?", "question", RIGHT, 6),
     ("suggest $b_{min}$ to $b_{max}$", "end", RIGHT, 7),
 )

@@ -42,10 +42,13 @@ SUBJECTS = [*IN_YAML, *OF_THE_HOUSE]
 
 
 def in_the_package() -> set[str]:
-    """Names of all callbacks that are defined in the package, exported or not."""
-    modules = [import_module(f"callbacks.{found.name}") for found in pkgutil.iter_modules(callbacks.__path__)]
+    """Names of all callbacks that are defined in the package, exported or not; private files hold bases at most."""
+    files = [found.name for found in pkgutil.iter_modules(callbacks.__path__) if not found.name.startswith("_")]
+    modules = [import_module(f"callbacks.{name}") for name in files]
     classes = [(module, kind) for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)]
-    return {kind.__name__ for module, kind in classes if issubclass(kind, Callback) and kind.__module__ == module.__name__}
+    return {
+        kind.__name__ for module, kind in classes if issubclass(kind, Callback) and kind.__module__ == module.__name__
+    }
 
 
 def make(name: str, folder: Path, again: bool = False) -> Callback:

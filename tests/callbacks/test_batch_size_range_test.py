@@ -14,11 +14,12 @@ import torch
 
 from callbacks import BatchSizeRangeTest
 from callbacks.batch_size_outcome import Outcome
+from callbacks.batch_size_suggestion import Suggestion
 from callbacks.batch_size_sweeps import Trained, each_size, trained
 from callbacks.rehearsal import Rehearsal
 from lightning_modules import MLP
 from tests.callbacks.on_the_side import on_the_side
-from tests.callbacks.records import assert_same
+from tests.callbacks.records import assert_same, rows
 from tests.callbacks.test_lr_range_test import Generator, StopAfter, assert_untouched, noted  # noqa: F401
 
 NAME = "batch_size_range_test"
@@ -77,23 +78,40 @@ def test_a_resumed_run_does_not_test_again(fit, cadence, monkeypatch) -> None:
 def test_what_it_leaves(fit, capsys) -> None:
     many = ("--trainer.callbacks.sizes", "[8,32,128,512,1024]", "--trainer.callbacks.seeds", "2")
     run = fit("run", *QUICK, *many, "--trainer.max_steps", "1")
-    rows, result = table(run), found(run)
-    assert [(row["seed"], row["size"]) for row in rows] == [
+    lines, result = table(run), found(run)
+    assert [(row["seed"], row["size"]) for row in lines] == [
         (seed, size) for seed in "01" for size in ("8", "32", "128", "512", "1024")
     ]
-    assert [row["status"] for row in rows[:5]] == ["finished"] * 4 + ["larger than the training set"]
-    assert [row["steps_at_equal_samples"] for row in rows[:5]] == ["20", "5", "1", "0", "0"]
-    assert [bool(row["loss_at_equal_samples"]) for row in rows[:5]] == [True] * 3 + [False] * 2
-    assert all(float(row["held_out_at_equal_steps"]) > 0 for row in rows[:4])
-    assert rows[0]["loss_at_equal_steps"] != rows[5]["loss_at_equal_steps"], "seeds must differ"
+    assert [row["status"] for row in lines[:5]] == ["finished"] * 4 + ["larger than the training set"]
+    assert [row["steps_at_equal_samples"] for row in lines[:5]] == ["20", "5", "1", "0", "0"]
+    assert [bool(row["loss_at_equal_samples"]) for row in lines[:5]] == [True] * 3 + [False] * 2
+    assert all(float(row["held_out_at_equal_steps"]) > 0 for row in lines[:4])
+    assert lines[0]["loss_at_equal_steps"] != lines[5]["loss_at_equal_steps"], "seeds must differ"
     assert result["bounds"] is None or set(result["bounds"]) <= {8, 32, 128, 512}
     assert result["lr"] == 0.01 and result["settings"]["seeds"] == 2 and result["optimizer"] == "Adam"
     assert [one["step"] for one in result["noise_scale"]["along"]] == [20]
-    mean = np.mean([float(row["loss_at_equal_steps"]) for row in rows if row["size"] == "32"])
+    mean = np.mean([float(row["loss_at_equal_steps"]) for row in lines if row["size"] == "32"])
     assert result["sizes"][1]["loss_at_equal_steps"] == pytest.approx(mean)
     assert (run / f"{NAME}.png").stat().st_size > 10_000
     assert "Batch-size range test: " in capsys.readouterr().err
     assert json.loads((run / "result.json").read_text())["seconds"]["rehearsal"] > 0
+
+
+def test_a_cyclical_batch_size_takes_the_bounds(fit, monkeypatch) -> None:
+    def answer(*_: object) -> Suggestion:
+        return Suggestion((16, 64), (64,), (16,), None)
+
+    monkeypatch.setattr("callbacks.batch_size_outcome.suggest", answer)
+    cycle = (
+        "--trainer.callbacks+=CyclicalBatchSize",
+        "--trainer.callbacks.half_cycle",
+        "1",
+        "--trainer.callbacks.bounds",
+        "auto",
+    )
+    logged = rows(fit("run", *QUICK, *cycle))
+    sizes = [float(row["batch_size"]) for row in logged if row["batch_size"]]
+    assert sizes and min(sizes) < 32 < max(sizes) <= 64
 
 
 def test_fast_dev_run(cadence) -> None:

@@ -27,19 +27,18 @@ def test_the_noise_scale_lies_between_the_bounds(noise: float) -> None:
     found = suggest(SIZES, *by_noise_scale(noise), START)
     assert found.refusal is None and found.bounds is not None
     assert found.bounds[0] < noise < found.bounds[1]
-    assert found.bounds == (found.wastes_none, found.gains_most)
+    assert found.bounds == (found.best_at_samples[-1], found.best_at_steps[0])
 
 
 def test_the_ends_of_the_two_plateaus() -> None:
-    at_steps = curve([2.0, 1.5, 1.0, 0.51, 0.5, 0.5])
-    at_samples = curve([1.0, 1.01, 1.3, 1.6, 1.9, 2.2])
-    found = suggest(SIZES[:6], at_steps, at_samples, START)
-    assert found == Suggestion((32, 128), 32, 128, pytest.approx(0.05 * 1.5), pytest.approx(0.05 * 1.2), None)
+    at_steps = curve([2.0, 1.5, 0.58, 0.57, 0.5, 0.5])  # the tolerance is .05 * 1.5
+    at_samples = curve([1.0, 1.05, 1.07, 1.6, 1.9, 2.2])  # .05 * 1.2
+    assert suggest(SIZES[:6], at_steps, at_samples, START) == Suggestion((32, 128), (128, 256, 512), (16, 32), None)
 
 
 def test_where_they_cross_the_smallest_size_is_the_lower_bound() -> None:
     found = suggest(SIZES[:5], curve([2.0, 1.0, 0.5, 0.5, 0.5]), curve([1.0, 1.0, 1.0, 1.0, 2.0]), START)
-    assert (found.wastes_none, found.gains_most) == (128, 64)
+    assert (found.best_at_samples[-1], found.best_at_steps[0]) == (128, 64)
     assert found.bounds == (16, 64)
 
 
@@ -65,21 +64,33 @@ def test_noise_makes_a_curve_flat() -> None:
     assert found.refusal is not None and "flat" in found.refusal
 
 
+def test_a_size_that_is_only_uncertain_is_not_among_the_best() -> None:
+    """At equal steps, 32 may be as good as any for all that its seeds say; but 64, which is sure, is not."""
+    level = np.array([2.0, 0.9, 1.0, 0.5, 0.5])
+    losses = level + np.array([[-1.0], [1.0]]) * [0, 0.4, 0.01, 0.01, 0.01]
+    found = suggest(SIZES[:5], curve(losses), curve([[1.0, 1.3, 1.6, 2.0, 2.1]] * 2), START)
+    assert found.best_at_steps == (128, 256) and found.bounds == (16, 128)
+
+
+def test_a_size_that_did_not_run_parts_nothing() -> None:
+    found = suggest(SIZES[:5], curve([2.0, 1.0, 0.5, np.nan, 0.49]), curve([1.0, 1.3, 1.6, 2.0, 2.1]), START)
+    assert found.best_at_steps == (64, 256)
+
+
 def test_several_seeds_say_themselves_how_sure_they_are() -> None:
-    """The difference of .1 between the last sizes counts where seeds agree, and not where they are .2 apart."""
+    """The difference of .1 between the last sizes counts where seeds agree, and not where either is uncertain."""
     level, at_samples = np.array([2.0, 1.0, 0.6, 0.5]), [1.0, 1.2, 1.6, 2.0]
-    apart = np.array([[-1.0], [1.0], [-1.0], [1.0]])
-    for spread, gains_most in ((0.001, 128), (0.2, 64)):
-        found = suggest(SIZES[:4], curve(level + spread * apart), curve([at_samples] * 4), START)
-        assert found.gains_most == gains_most
-    assert found.tolerance_at_steps == pytest.approx(2 * 0.2 * (4 / 3) ** 0.5 / 2)
+    apart = np.array([[-1.0], [1.0], [-1.0], [1.0]]) / (4 / 3) ** 0.5 * 4**0.5  # a standard error of 1
+    for errors, gains_most in (([0, 0, 0.04, 0.02], 128), ([0, 0, 0.05, 0.02], 64), ([0.5, 0, 0, 0], 128)):
+        found = suggest(SIZES[:4], curve(level + errors * apart), curve([at_samples] * 4), START)
+        assert found.best_at_steps[0] == gains_most
 
 
 def test_a_size_that_broke_down_does_not_widen_the_tolerance() -> None:
     at_samples = curve([1.0, 1.5, 2.0, 2.2])
     usual = suggest(SIZES[:4], curve([2.3, 1.0, 0.6, 0.5]), at_samples, START)
     broken = suggest(SIZES[:4], curve([900.0, 1.0, 0.6, 0.5]), at_samples, START)
-    assert broken == usual and usual.gains_most == 128
+    assert broken == usual and usual.best_at_steps == (128,)
 
 
 def test_a_size_that_diverged_later_on_is_not_the_lower_bound() -> None:

@@ -22,8 +22,8 @@ from tests.callbacks.subjects import IN_YAML, OF_THE_HOUSE, SUBJECTS, Run, begun
 CHANGE_THE_RUN = {"BatchAugmentedCutout", "CyclicalBatchSize", "CyclicalLR", "RekeyedRandomness"}
 OF_THE_TRAINER = (
     "limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches", "val_check_interval",
-    "check_val_every_n_epoch", "num_sanity_val_steps", "overfit_batches", "log_every_n_steps", "max_epochs", "max_steps",
-    "reload_dataloaders_every_n_epochs",
+    "check_val_every_n_epoch", "num_sanity_val_steps", "overfit_batches", "log_every_n_steps", "max_epochs",
+    "max_steps", "reload_dataloaders_every_n_epochs",
 )  # fmt: skip
 
 every_callback = pytest.mark.parametrize("name", SUBJECTS)
@@ -179,7 +179,9 @@ def test_who_looks_on_touches_nothing(first: Finished, plain: Finished) -> None:
     assert all(same)
     assert_same(first.generators, plain.generators)
     known = {key for row in plain.run.rows.values() for key in row}
-    assert {step: {key: row[key] for key in row if key in known} for step, row in first.run.rows.items()} == plain.run.rows
+    assert {
+        step: {key: row[key] for key in row if key in known} for step, row in first.run.rows.items()
+    } == plain.run.rows
 
 
 def test_the_same_object_again(first: Finished) -> None:

@@ -55,7 +55,9 @@ def test_its_state_goes_through_a_checkpoint(first: First, tmp_path: Path) -> No
     state = first.callback.state_dict()
     assert_same(saved.get(first.callback.state_key, {}), state)
     again = make(first.name, first.folder, again=True)
-    assert fitted(again, first.folder, ckpt_path=tmp_path / "it.ckpt").trainer.global_step == first.run.trainer.global_step
+    assert (
+        fitted(again, first.folder, ckpt_path=tmp_path / "it.ckpt").trainer.global_step == first.run.trainer.global_step
+    )
     taken_up = {key: value for key, value in state.items() if key not in NOT_TAKEN_UP.get(first.name, ())}
     assert_same({key: value for key, value in again.state_dict().items() if key in taken_up}, taken_up)
 
@@ -82,7 +84,7 @@ def test_every_argument_is_documented(name: str) -> None:
 
 def documented(kind: type[Callback]) -> list[str]:
     """Names in the `Args:` of the class or of its constructor."""
-    text = "\n\n".join(inspect.getdoc(part) or "" for part in (kind, kind.__dict__["__init__"]))
+    text = "\n\n".join(inspect.getdoc(part) or "" for part in (kind, kind.__init__))
     section = re.search(r"^Args:\n((?: {4}.*\n?|\n)+)", text, re.MULTILINE)
     return re.findall(r"^ {4}(\w+): \S", section[1], re.MULTILINE) if section else []
 

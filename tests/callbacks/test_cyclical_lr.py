@@ -60,7 +60,7 @@ class Rows(Logger):
         pass
 
 
-class Found(pl.Callback):
+class LRRangeTest(pl.Callback):
     """Stands for a range test, which is done when training starts."""
 
     def __init__(self, bounds: tuple[float, float] | None, refusal: str | None = None) -> None:
@@ -207,28 +207,28 @@ def test_bounds_come_from_the_range_test_and_last(tmp_path: Path) -> None:
     def auto() -> CyclicalLR:
         return CyclicalLR(half_cycle=4, unit="steps", bounds="auto")
 
-    spy, policy, found = Spy(), auto(), Found((0.01, 0.05))
+    spy, policy, found = Spy(), auto(), LRRangeTest((0.01, 0.05))
     trainer, _ = fit([Policy(), found, policy, spy])
     assert [rates[0] for rates in spy.rates] == [Cycle(0.01, 0.05, 4)(t) for t in range(5)]
     trainer.save_checkpoint(tmp_path / "five.ckpt")
-    again, silent = Spy(), Found(None)
+    again, silent = Spy(), LRRangeTest(None)
     fit([silent, auto(), again], steps=8, checkpoint=tmp_path / "five.ckpt")
     assert [rates[0] for rates in again.rates] == [Cycle(0.01, 0.05, 4)(t) for t in range(5, 8)]
 
 
 def test_a_second_run_asks_anew() -> None:
     policy, spy = CyclicalLR(half_cycle=4, unit="steps", bounds="auto"), Spy()
-    fit([Found((0.01, 0.05)), policy])
-    fit([Found((0.02, 0.06)), policy, spy])
+    fit([LRRangeTest((0.01, 0.05)), policy])
+    fit([LRRangeTest((0.02, 0.06)), policy, spy])
     assert spy.rates[0] == [0.02]
 
 
 @pytest.mark.parametrize(
     ("before", "message"),
     [
-        ([], "bounds: auto needs an LRRangeTest before CyclicalLR"),
-        ([Found(None, "the curve is flat")], r"bounds: the range test found none \(the curve is flat\): give lower"),
-        ([Found(None)], r"bounds: the range test found none \(it gives no reason\)"),
+        ([], "bounds: auto needs LRRangeTest before CyclicalLR"),
+        ([LRRangeTest(None, "the curve is flat")], r"bounds: LRRangeTest found none \(the curve is flat\): give lower"),
+        ([LRRangeTest(None)], r"bounds: LRRangeTest found none \(it has not run\)"),
     ],
 )
 def test_refuses_to_guess_bounds(before: list[pl.Callback], message: str) -> None:
@@ -238,7 +238,7 @@ def test_refuses_to_guess_bounds(before: list[pl.Callback], message: str) -> Non
 
 def test_a_range_test_behind_it_is_too_late() -> None:
     with pytest.raises(ValueError, match="before CyclicalLR"):
-        fit([CyclicalLR(half_cycle=4, unit="steps", bounds="auto"), Found((0.1, 1.0))])
+        fit([CyclicalLR(half_cycle=4, unit="steps", bounds="auto"), LRRangeTest((0.1, 1.0))])
 
 
 def test_lr_is_unknown_before_the_range_test() -> None:

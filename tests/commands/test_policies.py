@@ -109,3 +109,29 @@ def test_two_processes_are_one_for_fifty_steps(tmp_path: Path) -> None:
             theirs["batch_size"],
             theirs["samples"],
         )
+
+
+RANGE_TESTS = [
+    "--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "30", "--trainer.callbacks.seeds", "1",
+    "--trainer.callbacks.at_step", "3", "--trainer.callbacks+=BatchSizeRangeTest", "--trainer.callbacks.steps", "5",
+    "--trainer.callbacks.sizes", "[16,32,64]",
+]  # fmt: skip
+
+
+def test_range_tests_leave_no_trace_on_two_processes_and_find_what_one_finds(tmp_path: Path) -> None:
+    options = ["--trainer.precision", "64-true", "--trainer.max_steps", "8", "--trainer.log_every_n_steps", "1"]
+    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    for name, more in (("plain", two), ("two", [*two, *RANGE_TESTS]), ("one", RANGE_TESTS)):
+        command = [*COMMON, *options, *more, "--run_dir", str(tmp_path / name)]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert_same_run(tmp_path / "two", tmp_path / "plain")
+    for table, columns in (("lr_range_test", ["loss"]), ("batch_size_range_test", ["loss_at_equal_steps"])):
+        mine, theirs = (
+            list(csv.DictReader((tmp_path / name / f"{table}.csv").read_text().splitlines())) for name in ("one", "two")
+        )
+        assert len(mine) == len(theirs) > 2
+        for column in columns:
+            assert [float(row[column]) for row in mine] == pytest.approx(
+                [float(row[column]) for row in theirs], abs=1e-10
+            )

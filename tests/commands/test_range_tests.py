@@ -14,7 +14,16 @@ RUN = [
 LR = ["lr-range-test", *RUN]
 SIZES = ["batch-size-range-test", *RUN]
 QUICK = ["--range_test.seeds", "1", "--range_test.steps", "60", "--range_test.lower", "1e-4"]
-FLAT = ["--range_test.seeds", "1", "--range_test.steps", "20", "--range_test.lower", "1e-12", "--range_test.upper", "1e-11"]
+FLAT = [
+    "--range_test.seeds",
+    "1",
+    "--range_test.steps",
+    "20",
+    "--range_test.lower",
+    "1e-12",
+    "--range_test.upper",
+    "1e-11",
+]
 THREE = ["--range_test.sizes", "[8,32,128]", "--range_test.steps", "60", "--range_test.lr", "0.3",
          "--range_test.noise_scale", "false"]  # fmt: skip
 

@@ -96,7 +96,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out.partition("commands:")[2].partition("examples:")[0]
-    named = {word.rstrip(",") for line in shown.splitlines() if line[:3].strip() for word in line.split()}
+    named = {name for line in shown.splitlines() for name in line.removeprefix("  ").partition("  ")[0].split(", ")}
     assert [command for command in COMMANDS if command not in named] == []
 
 
