@@ -19,6 +19,10 @@ from callbacks.suggestions import Consensus, consensus, smooth
 from records.environment import device_name, versions
 from records.run_directory import write_json
 
+SETTINGS = (
+    "lower", "upper", "steps", "sweep", "seeds", "candidates", "candidate_steps", "smoothing", "diverged_at", "at_step",
+)  # fmt: skip
+
 
 @without_idle_step_hooks
 class LRRangeTest(RangeTest):
@@ -124,7 +128,7 @@ class LRRangeTest(RangeTest):
         figure = draw(lrs, raw, drawn, result, title) if any(at is not None for at in curves) else None
         publish(trainer, "lr_range_test", figure, rows)
         if (folder := run_folder(trainer)) is not None:
-            settings = {key: value for key, value in vars(self).items() if isinstance(value, (int, float, str))}
+            settings = {key: getattr(self, key) for key in SETTINGS}
             device = device_name(trainer.strategy.root_device)
             write_json(
                 folder / "lr_range_test.json",
@@ -158,6 +162,8 @@ class LRRangeTest(RangeTest):
 
     def summary(self) -> str:
         """The answer, in a line."""
-        if self.bounds is None or self.lr is None:
-            return f"LR range test: no suggestion, {self.refusal}"
+        if self.bounds is None:
+            return f"LR range test: no suggestion, {self.refusal or 'it has not run'}"
+        if self.lr is None:
+            return "LR range test: no suggestion from a fast_dev_run"
         return f"LR range test: lr {self.lr:.3g}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}"

@@ -34,7 +34,7 @@ def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, An
     Raises:
         UserError: an option is given that follows from another.
     """
-    for word, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+    for word, following in zip(arguments, [*arguments[1:], "--"], strict=False):
         field = word.removeprefix("--").partition("=")[0].replace(".init_args.", ".")
         if word.startswith("--") and field in LINKED:
             raise UserError(f"--{field} follows from {LINKED[field]}: set that, and leave --{field} out")

@@ -43,7 +43,7 @@ class RunDirectory:
         if not os.access(there, os.W_OK | os.X_OK):
             raise ValueError(f"run_dir {self.root} cannot be made, as {there} is not writable: name another")
         if self.root.is_dir() and any(self.root.iterdir()):
-            go_on = f"go on with it by --resume {self.root}, or " if self.config().exists() else ""
+            go_on = f"go on with it by --resume {self.root}, or " if self.last.is_file() else ""
             raise ValueError(f"run_dir {self.root} is not empty: {go_on}name another")
 
     def create(self) -> None:
