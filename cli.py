@@ -40,7 +40,7 @@ COMMANDS = (*TRAINER_COMMANDS, "list", "data", "plot-schedule")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 where a range test refuses, 2 after a mistake, 130 after a stop."""
+    """Run one command; returns the exit status: 0, 1 if a range test refuses, 2 after a mistake, 130 after a stop."""
     from commands.errors import report
 
     arguments = list(sys.argv[1:] if arguments is None else arguments)

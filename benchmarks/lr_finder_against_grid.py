@@ -1,6 +1,6 @@
 """The LR range test's suggestion against a grid of rates, for each of the eight optimizers.
 
-    python benchmarks/lr_finder_against_grid.py [--workers 2] [--out results/lr_finder_against_grid.csv]
+    python benchmarks/lr_finder_against_grid.py [--out results/lr_finder_against_grid.csv]
 
 SmallCNN on MNIST, one epoch in batches of 128, 80/20 split, three seeds. Each run is `cadence fit -c small_cnn_mnist`
 with another rate; what is compared is accuracy on the 12,000 held-out images, at the suggested rate and at each of
@@ -10,15 +10,13 @@ that the file has already are not run again. `benchmarks/finder_table.py` makes 
 
 import argparse
 import contextlib
-import csv
 import io
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+
+import cells
 
 OPTIMIZERS = ("SGD", "Adam", "Adagrad", "RMSprop", "Adadelta", "Madam", "BBitMadam", "NesterovRMSprop")
 GRID = tuple(10 ** (-4 + half / 2) for half in range(11))
@@ -30,24 +28,20 @@ FIELDS = (
 NAMES = tuple(f"grid {place}" for place in range(len(GRID)))
 
 
-def options(optimizer: str, seed: int, lr: float) -> list[str]:
+def options(optimizer: str, seed: str, lr: float) -> list[str]:
     """The configuration of one cell."""
     zeros = ["--optimizer.zero_tensors", "sgd"] if optimizer.endswith("Madam") else []
     return [
         "-c", "small_cnn_mnist", "--data.batch_size", "128",
         "--optimizer", optimizer, "--optimizer.lr", repr(lr), *zeros,
-        "--seed_everything", str(seed), "--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false",
+        "--seed_everything", seed, "--trainer.max_epochs", "1",
     ]  # fmt: skip
 
 
-def train(optimizer: str, seed: int, lr: float, folder: Path) -> dict:
+def train(optimizer: str, seed: str, lr: float, folder: Path) -> dict:
     """Accuracy and loss on the held-out images after one epoch; a diverged run's are as they came."""
-    from cli import main
-
-    quiet = ["--test_after_fit", "false", "--trainer.enable_checkpointing", "false", "--run_dir", str(folder)]
-    with contextlib.redirect_stdout(io.StringIO()):
-        assert main(["fit", *options(optimizer, seed, lr), *quiet]) == 0
-    result = json.loads((folder / "result.json").read_text())
+    quiet = ["--test_after_fit", "false", "--trainer.enable_checkpointing", "false"]
+    result = cells.fit([*options(optimizer, seed, lr), *quiet], folder)
     metrics, versions = result["metrics"], result["versions"]
     return {
         "lr": lr, "val_accuracy": metrics["val/accuracy"], "val_loss": metrics["val/loss"], "steps": result["steps"],
@@ -55,20 +49,21 @@ def train(optimizer: str, seed: int, lr: float, folder: Path) -> dict:
     }  # fmt: skip
 
 
-def suggest(optimizer: str, seed: int, folder: Path) -> dict:
+def suggest(optimizer: str, seed: str, folder: Path) -> dict:
     """What the range test says."""
     from cli import main
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        main(["lr-range-test", *options(optimizer, seed, 0.01), "--run_dir", str(folder)])
+        words = [*options(optimizer, seed, 0.01), "--trainer.enable_progress_bar", "false", "--run_dir", str(folder)]
+        main(["lr-range-test", *words])
     found = json.loads((folder / "lr_range_test.json").read_text())
     lower, upper = found["bounds"] or ("", "")
     return {"lr": found["lr"] or "", "lower": lower, "upper": upper, "refusal": found["refusal"] or ""}
 
 
-def cell(optimizer: str, seed: int, source: str) -> dict:
+def cell(optimizer: str, seed: str, source: str) -> dict:
     """One row."""
-    row = {"optimizer": optimizer, "seed": seed, "source": source, "date": datetime.now(UTC).date().isoformat()}
+    row: dict = {"date": datetime.now(UTC).date().isoformat()}
     with tempfile.TemporaryDirectory() as scratch:
         if source == "suggested":
             row |= suggest(optimizer, seed, Path(scratch) / "test")
@@ -79,42 +74,12 @@ def cell(optimizer: str, seed: int, source: str) -> dict:
     return row
 
 
-def done(out: Path) -> set[tuple[str, str, str]]:
-    """Cells that the file has."""
-    if not out.exists():
-        return set()
-    with out.open() as file:
-        return {(row["optimizer"], row["seed"], row["source"]) for row in csv.DictReader(file)}
-
-
 def main() -> None:
-    """Run what is missing, in some worker processes of one thread each."""
+    """Run what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("results/lr_finder_against_grid.csv"))
-    parser.add_argument("--share", type=int, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.share is None:
-        command = [sys.executable, __file__, "--workers", str(given.workers), "--out", str(given.out), "--share"]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        workers = [subprocess.Popen([*command, str(share)], env=environment) for share in range(given.workers)]
-        sys.exit(max(worker.wait() for worker in workers))
-    cells = [(o, s, source) for source in (*NAMES, "suggested") for s in SEEDS for o in OPTIMIZERS]
-    for number, (optimizer, seed, source) in enumerate(cells[given.share :: given.workers]):
-        if (optimizer, str(seed), source) in done(given.out):
-            continue
-        row = cell(optimizer, seed, source)
-        header = not given.out.exists()
-        with given.out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS, restval="", lineterminator="\n")
-            if header:
-                writer.writeheader()
-            writer.writerow(row)
-        left = len(cells[given.share :: given.workers]) - number - 1
-        print(
-            f"worker {given.share}: {optimizer} seed {seed} {source}: {row.get('val_accuracy')}; {left} left",
-            flush=True,
-        )
+    wanted = [(o, str(s), source) for source in (*NAMES, "suggested") for s in SEEDS for o in OPTIMIZERS]
+    cells.run(wanted, FIELDS[:3], FIELDS, cell, parser.parse_args().out)
 
 
 if __name__ == "__main__":

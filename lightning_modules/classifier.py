@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
+from lightning_modules._chunks import check_chunks
 from lightning_modules._direct import nobody_between, step
 from lightning_modules._parameter_groups import parameter_groups
 from lightning_modules._totals import ClassificationTotals, means
@@ -94,20 +95,8 @@ class ImageClassifier(pl.LightningModule):
             ValueError: the shortest chunk of a batch is one image.
         """
         stream = self._stream
-        if stream is None or not any(isinstance(module, nn.BatchNorm1d) for module in self.modules()):
-            return
-        copies = self.trainer.datamodule.train_transforms.rows_per_sample  # type: ignore[attr-defined]
-        first = stream.steps_in(0)
-        for images in sorted({stream.size(step) for step in (*range(min(first, 1000)), first - 1)}):
-            share = images // self.trainer.world_size * copies
-            limit = self.micro_batch_size or share
-            if share == 1 or (share and (limit == 1 or share % limit == 1)):
-                field = "data.batch_size" if share == 1 else "model.micro_batch_size"
-                last = images == stream.size(first - 1)
-                raise ValueError(
-                    f"{field} leaves a chunk of one image of a batch of {images}, too few for batch normalisation: "
-                    "change it" + (", or set data.drop_last to true" if last else "")
-                )
+        if stream is not None and any(isinstance(module, nn.BatchNorm1d) for module in self.modules()):
+            check_chunks(stream, self._copies, self.trainer.world_size, self.micro_batch_size)
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the configuration over this module's parameter groups."""
@@ -232,8 +221,7 @@ class ImageClassifier(pl.LightningModule):
         stream = self._stream
         if stream is None:
             return own
-        copies = self.trainer.datamodule.train_transforms.rows_per_sample  # type: ignore[attr-defined]
-        return stream.size(self.global_step) * copies / self.trainer.world_size
+        return stream.size(self.global_step) * self._copies / self.trainer.world_size
 
     def _backward(self, loss: Tensor, rows: float) -> None:
         if not self.steps_directly:
@@ -244,6 +232,11 @@ class ImageClassifier(pl.LightningModule):
             share = torch.ones_like(loss).div_(rows)
             self._kept_share = rows, share
         loss.backward(share)
+
+    @property
+    def _copies(self) -> int:
+        """Rows that the datamodule's transforms make of one sample."""
+        return self.trainer.datamodule.train_transforms.rows_per_sample  # type: ignore[attr-defined]
 
     @property
     def _stream(self) -> Any:

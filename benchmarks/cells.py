@@ -1,0 +1,64 @@
+"""Many short runs of `cadence` in a few worker processes, a row of a CSV file each; what the file has is left alone."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+Cell = tuple[str, ...]
+
+
+def fit(options: Sequence[str], folder: Path) -> dict:
+    """`cadence fit` in this process, without a word; the content of result.json."""
+    from cli import main
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        status = main(["fit", *options, "--trainer.enable_progress_bar", "false", "--run_dir", str(folder)])
+    if status:
+        raise SystemExit(f"status {status}: cadence fit {' '.join(options)}")
+    return json.loads((folder / "result.json").read_text())
+
+
+def done(out: Path, keys: Sequence[str]) -> set[Cell]:
+    """Cells that the file has."""
+    if not out.exists():
+        return set()
+    with out.open() as file:
+        return {tuple(row[key] for key in keys) for row in csv.DictReader(file)}
+
+
+def run(cells: list[Cell], keys: Sequence[str], fields: Sequence[str], measure: Callable[..., dict], out: Path) -> None:
+    """Measure the missing cells of this worker's share; called again by itself in every worker.
+
+    Args:
+        cells: of the whole table; each is its values of `keys`.
+        keys: names of a cell's parts.
+        fields: columns of the file.
+        measure: called with a cell's parts; the rest of its row.
+        out: the file.
+    """
+    share, workers = (int(number) for number in os.environ.get("CELLS_SHARE", "0/0").split("/"))
+    if not workers:
+        spawn(int(os.environ.get("CELLS_WORKERS", "2")))
+    mine = [cell for cell in cells[share::workers] if cell not in done(out, keys)]
+    for number, cell in enumerate(mine, start=1):
+        row = dict(zip(keys, cell, strict=True)) | measure(*cell)
+        header = not out.exists()
+        with out.open("a", newline="") as file:
+            writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")
+            if header:
+                writer.writeheader()
+            writer.writerow(row)
+        print(f"{number} of {len(mine)}: {' '.join(cell)}", flush=True)
+
+
+def spawn(workers: int) -> None:
+    """This script again, in so many processes of one thread each; ends with the worst of their statuses."""
+    shares = [os.environ | {"OMP_NUM_THREADS": "1", "CELLS_SHARE": f"{share}/{workers}"} for share in range(workers)]
+    running = [subprocess.Popen([sys.executable, *sys.argv], env=environment) for environment in shares]
+    sys.exit(max(worker.wait() for worker in running))
