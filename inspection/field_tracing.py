@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from inspection.receptive_field import Axis, joined, narrowed, union, window
 
 Fields = tuple[Axis, Axis]
-_ELEMENTWISE = ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "native_dropout")
+_ELEMENTWISE = ("native_batch_norm", "_native_batch_norm_legit_no_training", "native_dropout", "hardswish", "hardswish_")
 _RESHAPES = ("view", "_unsafe_view", "squeeze", "squeeze_", "unsqueeze", "unsqueeze_", "alias", "detach")
 
 
