@@ -16,7 +16,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import cells
+from benchmarks import cells
 
 OPTIMIZERS = ("SGD", "Adam", "Adagrad", "RMSprop", "Adadelta", "Madam", "BBitMadam", "NesterovRMSprop")
 GRID = tuple(10 ** (-4 + half / 2) for half in range(11))

@@ -14,7 +14,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import cells
+from benchmarks import cells
 
 SEEDS = ("1", "2", "3")
 CROP = ("--data.augment+=RandomCrop", "--data.augment.padding", "1")
