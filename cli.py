@@ -22,6 +22,9 @@ commands:
   data         fetch and verify datasets
   plot-schedule
                draw learning rate, batch size and noise scale of a run, before it is run
+  describe     parameters, activations, multiply-adds, receptive fields and memory of a network, layer by layer
+  gradient-check
+               compare autograd's gradient of a model with central differences
 
 examples:
   cadence fit -c digits_demo                    train and test a small network on real images, no download
@@ -36,11 +39,11 @@ options:
   --debug      show the whole traceback of a mistake"""
 
 TRAINER_COMMANDS = ("fit", "test", "lr-range-test", "batch-size-range-test")
-COMMANDS = (*TRAINER_COMMANDS, "list", "data", "plot-schedule")
+COMMANDS = (*TRAINER_COMMANDS, "list", "data", "plot-schedule", "describe", "gradient-check")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 if a range test refuses, 2 after a mistake, 130 after a stop."""
+    """Run one command; returns the exit status: 0, 1 if a test refuses, 2 after a mistake, 130 after a stop."""
     from commands.errors import report
 
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -71,6 +74,14 @@ def main(arguments: list[str] | None = None) -> int:
             from commands.plot_schedule import run as run_plot_schedule
 
             return run_plot_schedule(rest)
+        if command == "describe":
+            from commands.describe import run as run_describe
+
+            return run_describe(rest)
+        if command == "gradient-check":
+            from commands.gradient_check import run as run_gradient_check
+
+            return run_gradient_check(rest)
         from commands.data import run as run_data
 
         return run_data(rest)

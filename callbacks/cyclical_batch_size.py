@@ -9,6 +9,7 @@ from callbacks._bounds import earlier_test, found_bounds
 from callbacks._epoch_length import tell_epoch_length
 from callbacks._rows import log_row, row_due
 from callbacks._step_hooks import without_idle_step_hooks
+from callbacks.batch_size_range_test import BatchSizeRangeTest
 from callbacks.schedules import Cycle, counted
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.layouts import BatchSizes
@@ -96,14 +97,14 @@ class CyclicalBatchSize(pl.Callback):
         if self.bounds == "given":
             self.lay_stream(trainer.datamodule, trainer.world_size)  # type: ignore[attr-defined]
         else:
-            earlier_test(trainer, self, "BatchSizeRangeTest")
+            earlier_test(trainer, self, BatchSizeRangeTest)
             self.lower = self.upper = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the bounds of a range test that has just run, and tell Lightning how long the epoch is."""
         if self.bounds == "auto":  # whether found now or, in a resumed run, by the checkpoint
             if self.lower is None:
-                self.lower, self.upper = found_bounds(trainer, self, "BatchSizeRangeTest")
+                self.lower, self.upper = found_bounds(trainer, self, BatchSizeRangeTest)
             self.lay_stream(trainer.datamodule, trainer.world_size)  # type: ignore[attr-defined]
         tell_epoch_length(trainer)
 

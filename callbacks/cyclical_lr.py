@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 from callbacks._bounds import earlier_test, found_bounds
 from callbacks._rows import log_row, row_due
 from callbacks._step_hooks import without_idle_step_hooks
+from callbacks.lr_range_test import LRRangeTest
 from callbacks.schedules import Cycle, Mode, Unit, counted
 from datamodules.layouts import Position
 from optimizers.capabilities import CAPABILITIES
@@ -110,7 +111,7 @@ class CyclicalLR(pl.Callback):
             raise ValueError(f"unit {self.unit} needs one of Cadence's datamodules, which count them: set it to steps")
         if self.auto:
             self.cycle = None
-            earlier_test(trainer, self, "LRRangeTest")
+            earlier_test(trainer, self, LRRangeTest)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the bounds over from the range test, which is done by now, unless a checkpoint has brought them."""
@@ -119,7 +120,7 @@ class CyclicalLR(pl.Callback):
                 if _momentum_key(optimizer) is None:
                     raise ValueError(f"cycle_momentum: {type(optimizer).__name__} has no momentum: leave it out")
         if self.cycle is None:
-            self.cycle = self._cycle(found_bounds(trainer, self, "LRRangeTest"))
+            self.cycle = self._cycle(found_bounds(trainer, self, LRRangeTest))
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

@@ -34,6 +34,7 @@ def test_it_holds_every_package_file(wheel: Path) -> None:
         "configs",
         "datamodules",
         "figures",
+        "inspection",
         "lightning_modules",
         "optimizers",
         "records",

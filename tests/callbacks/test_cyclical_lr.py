@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
-from callbacks import CyclicalLR
+from callbacks import CyclicalLR, LRRangeTest
 from callbacks.schedules import Cycle
 from datamodules import Digits
 from datamodules.layouts import Position
@@ -60,16 +60,16 @@ class Rows(Logger):
         pass
 
 
-class LRRangeTest(pl.Callback):
-    """Stands for a range test, which is done when training starts."""
+class Found(LRRangeTest):
+    """A range test whose answer is given."""
 
     def __init__(self, bounds: tuple[float, float] | None, refusal: str | None = None) -> None:
-        self.bounds: tuple[float, float] | None = None
-        self.refusal, self._found, self.runs = refusal, bounds, 0
+        super().__init__()
+        self._found, self.runs = (bounds, refusal), 0
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.global_step == 0:
-            self.bounds, self.runs = self._found, self.runs + 1
+    def run(self, trainer: pl.Trainer) -> None:
+        self.bounds, self.refusal = self._found
+        self.runs += 1
 
 
 class Policy(pl.Callback):
@@ -207,19 +207,19 @@ def test_bounds_come_from_the_range_test_and_last(tmp_path: Path) -> None:
     def auto() -> CyclicalLR:
         return CyclicalLR(half_cycle=4, unit="steps", bounds="auto")
 
-    spy, policy, found = Spy(), auto(), LRRangeTest((0.01, 0.05))
+    spy, policy, found = Spy(), auto(), Found((0.01, 0.05))
     trainer, _ = fit([Policy(), found, policy, spy])
     assert [rates[0] for rates in spy.rates] == [Cycle(0.01, 0.05, 4)(t) for t in range(5)]
     trainer.save_checkpoint(tmp_path / "five.ckpt")
-    again, silent = Spy(), LRRangeTest(None)
+    again, silent = Spy(), Found(None)
     fit([silent, auto(), again], steps=8, checkpoint=tmp_path / "five.ckpt")
     assert [rates[0] for rates in again.rates] == [Cycle(0.01, 0.05, 4)(t) for t in range(5, 8)]
 
 
 def test_a_second_run_asks_anew() -> None:
     policy, spy = CyclicalLR(half_cycle=4, unit="steps", bounds="auto"), Spy()
-    fit([LRRangeTest((0.01, 0.05)), policy])
-    fit([LRRangeTest((0.02, 0.06)), policy, spy])
+    fit([Found((0.01, 0.05)), policy])
+    fit([Found((0.02, 0.06)), policy, spy])
     assert spy.rates[0] == [0.02]
 
 
@@ -227,8 +227,8 @@ def test_a_second_run_asks_anew() -> None:
     ("before", "message"),
     [
         ([], "bounds: auto needs LRRangeTest before CyclicalLR"),
-        ([LRRangeTest(None, "the curve is flat")], r"bounds: LRRangeTest found none \(the curve is flat\): give lower"),
-        ([LRRangeTest(None)], r"bounds: LRRangeTest found none \(it has not run\)"),
+        ([Found(None, "the curve is flat")], r"bounds: LRRangeTest found none \(the curve is flat\): give lower"),
+        ([Found(None)], r"bounds: LRRangeTest found none \(it has not run\)"),
     ],
 )
 def test_refuses_to_guess_bounds(before: list[pl.Callback], message: str) -> None:
@@ -238,7 +238,7 @@ def test_refuses_to_guess_bounds(before: list[pl.Callback], message: str) -> Non
 
 def test_a_range_test_behind_it_is_too_late() -> None:
     with pytest.raises(ValueError, match="before CyclicalLR"):
-        fit([CyclicalLR(half_cycle=4, unit="steps", bounds="auto"), LRRangeTest((0.1, 1.0))])
+        fit([CyclicalLR(half_cycle=4, unit="steps", bounds="auto"), Found((0.1, 1.0))])
 
 
 def test_lr_is_unknown_before_the_range_test() -> None:

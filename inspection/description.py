@@ -1,0 +1,90 @@
+"""Everything that `cadence describe` tells of one model: its layers and its memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from inspection.layers import Trace, trace
+from inspection.memory import Memory, OptimizerOf, predict
+
+
+@dataclass(frozen=True)
+class Description:
+    """What one model costs and sees.
+
+    Attributes:
+        name: the model's.
+        trace: its layers, for one image.
+        memory: of a batch.
+        batch_size: images in that batch.
+        precision: in which it was predicted.
+        optimizer: the optimizer's name.
+    """
+
+    name: str
+    trace: Trace
+    memory: Memory
+    batch_size: int
+    precision: str
+    optimizer: str
+
+
+def describe(
+    name: str,
+    module: nn.Module,
+    input_shape: Sequence[int],
+    *,
+    batch_size: int = 64,
+    precision: str = "32-true",
+    optimizer: OptimizerOf = torch.optim.SGD,
+    optimizer_name: str = "SGD",
+) -> Description:
+    """Trace a module and predict its memory.
+
+    Args:
+        name: what to call it.
+        module: on the meta device; its dtype and its mode are changed.
+        input_shape: (channels, height, width) of its images.
+        batch_size: images in a batch.
+        precision: 64-true, 32-true, 16-true or bf16-true.
+        optimizer: makes the optimizer of a list of parameters.
+        optimizer_name: what to call that.
+
+    Raises:
+        ValueError: a size is not positive, or the module does not take such a batch; names what to change.
+    """
+    if any(size < 1 for size in input_shape):
+        raise ValueError(f"--input-shape must be positive, got {_times(input_shape)}: try 3,32,32")
+    if batch_size < 1:
+        raise ValueError(f"--batch-size must be at least 1, got {batch_size}: try 64")
+    try:
+        traced = trace(module, input_shape)
+    except Exception as error:
+        what = f"{name} does not take images of {_times(input_shape)} ({_first_line(error)})"
+        raise ValueError(f"{what}: give another --input-shape") from error
+    try:
+        memory = predict(module, input_shape, batch_size, optimizer, precision)
+    except Exception as error:
+        if str(error).startswith("precision must"):
+            raise
+        what = f"{name} cannot be trained on {batch_size} images of {_times(input_shape)} ({_first_line(error)})"
+        raise ValueError(f"{what}: give another --batch-size or --input-shape") from error
+    return Description(name, traced, memory, batch_size, precision, optimizer_name)
+
+
+def without_biases(module: nn.Module) -> nn.Module:
+    """Take the biases away from convolutions and linear layers, in place; normalisations keep their shift."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd) and layer.bias is not None:
+            layer.register_parameter("bias", None)
+    return module
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(".:")[:150]

@@ -1,0 +1,189 @@
+"""Models by name, built on the meta device: Cadence's, torchvision's, or any `nn.Module` by import path."""
+
+import difflib
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import nn
+
+Builder = Callable[..., nn.Module]
+_NAMED = {"bool": bool, "int": int, "str": str}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model that is not built yet.
+
+    Attributes:
+        name: as it was given.
+        builder: class or function that makes it.
+        fixed: arguments that are not the user's to give.
+        default_shape: (channels, height, width) where it takes images of one shape unless told otherwise, else None.
+    """
+
+    name: str
+    builder: Builder
+    fixed: Mapping[str, Any]
+    default_shape: tuple[int, int, int] | None
+
+    def shape(self, options: Mapping[str, Any]) -> tuple[int, ...]:
+        """The shape of one image, (channels, height, width), from the options and the constructor's defaults.
+
+        Raises:
+            ValueError: it does not follow from them.
+        """
+        if self.default_shape is not None:
+            return self.default_shape
+        known = {**_defaults(self.builder), **options}
+        channels, side = known.get("in_channels"), known.get("image_size", 32 if self._ours else None)
+        if not isinstance(channels, int) or not isinstance(side, int):
+            raise ValueError(f"{self.name} does not tell the size of its images: give it, e.g. --input-shape 3,32,32")
+        return channels, side, side
+
+    def build(self, options: Mapping[str, Any], shape: Sequence[int] | None = None) -> nn.Module:
+        """The model on the meta device.
+
+        Args:
+            options: the constructor's arguments.
+            shape: of the images, where it is to decide what the constructor takes of `in_channels` and `image_size`.
+
+        Raises:
+            ValueError: the constructor refuses, or knows no such option.
+        """
+        options = dict(options)
+        accepted = _accepted(self.builder)
+        if shape is not None and len(shape) == 3:
+            for name, size in (("in_channels", shape[0]), ("image_size", shape[1])):
+                if name in accepted:
+                    options.setdefault(name, size)
+        for name, value in options.items():
+            self._check(name, value, accepted)
+        try:
+            with torch.device("meta"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of libraries about their own defaults
+                model = self.builder(**options, **self.fixed)
+        except RuntimeError:  # a constructor that reads values needs some
+            model = self._built(options).to("meta")
+        except Exception as error:
+            raise ValueError(_told(self.name, error)) from error
+        if not isinstance(model, nn.Module):
+            raise ValueError(f"{self.name} makes no torch.nn.Module but a {type(model).__name__}: name a module")
+        if len(needed := _inputs(model)) != 1:
+            listed = ", ".join(needed) or "none"
+            raise ValueError(f"{self.name} takes {len(needed)} inputs ({listed}): only modules of one can be described")
+        return model
+
+    def _built(self, options: Mapping[str, Any]) -> nn.Module:
+        try:
+            return self.builder(**options, **self.fixed)
+        except Exception as error:
+            raise ValueError(_told(self.name, error)) from error
+
+    @property
+    def _ours(self) -> bool:
+        return self.builder.__module__.startswith("lightning_modules.")
+
+    def _check(self, name: str, value: Any, accepted: Mapping[str, Any]) -> None:
+        if name not in accepted and accepted.get("**") is None:
+            near = difflib.get_close_matches(name, accepted, n=1)
+            hint = f"nearest: {near[0]}" if near else f"it has: {', '.join(accepted) or 'none'}"
+            raise ValueError(f"{name}={value}: {self.name} has no such option; {hint}")
+        kind = accepted.get(name)
+        kind = _NAMED.get(kind, kind) if isinstance(kind, str) else kind
+        if kind in (bool, int, str) and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+            wanted = {bool: "true or false", int: "a whole number", str: "text"}[kind]
+            raise ValueError(f"{name}={value}: {self.name} takes {wanted} for it")
+
+
+def find(name: str) -> Found:
+    """The model of a name; nothing is built.
+
+    Args:
+        name: a class of `lightning_modules`, a model of torchvision, or an import path, `package.module.Class`.
+
+    Raises:
+        ValueError: there is none, or it is no module; names the nearest.
+    """
+    if "." in name:
+        return _imported(name)
+    from torchvision.models import list_models
+
+    theirs = list_models()
+    if name in theirs:
+        return _of_torchvision(name)
+    import lightning_modules  # some seconds, which the others need not wait for
+
+    ours = [known for known in lightning_modules.__all__ if known != "ImageClassifier"]
+    if name in ours:
+        return Found(name, getattr(lightning_modules, name), {}, None)
+    by_lower = {known.lower(): known for known in [*theirs, *ours]}
+    near = [by_lower[word] for word in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]
+    hint = f"nearest: {', '.join(near)}" if near else f"there are {', '.join(ours)}"
+    raise ValueError(f"there is no model {name!r}: {hint}; torchvision's by name, others as package.module.Class")
+
+
+def _of_torchvision(name: str) -> Found:
+    """The untrained model; its images are of the size that its published weights were tested on, 224 for the most."""
+    from torchvision.models import get_model_builder, get_model_weights
+
+    builder = get_model_builder(name)
+    off = {key: None for key in ("weights", "weights_backbone") if key in inspect.signature(builder).parameters}
+    published = next(iter(get_model_weights(name)), None)
+    side = getattr(getattr(published, "transforms", None), "keywords", {}).get("crop_size", 224)
+    side = side if isinstance(side, int) else 224
+    return Found(name, builder, off, (3, side, side))
+
+
+def _imported(path: str) -> Found:
+    module, _, attribute = path.rpartition(".")
+    try:
+        builder = getattr(import_module(module), attribute)
+    except AttributeError as error:
+        raise ValueError(f"{path}: {module} has no {attribute}: check the spelling") from error
+    except Exception as error:
+        raise ValueError(f"{path} cannot be imported ({type(error).__name__}: {error}): check the path") from error
+    abstract = inspect.isclass(builder) and (builder is nn.Module or not issubclass(builder, nn.Module))
+    if abstract or not callable(builder):
+        raise ValueError(f"{path} is no class of torch.nn.Module: name one, as package.module.Class")
+    return Found(path, builder, {}, None)
+
+
+def _accepted(builder: Builder) -> dict[str, Any]:
+    """Names and annotations of what a constructor takes, those among its bases that `**kwargs` reach included.
+
+    The key `**` stands for arguments of any name.
+    """
+    accepted: dict[str, Any] = {}
+    bases = inspect.getmro(builder) if inspect.isclass(builder) else ()
+    constructors = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)] or [builder]
+    for constructor in constructors:
+        parameters = inspect.signature(constructor).parameters.values()
+        named = (p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self")
+        accepted |= {p.name: p.annotation for p in named if p.name not in accepted}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return accepted
+    return accepted | {"**": object}
+
+
+def _defaults(builder: Builder) -> dict[str, Any]:
+    return {name: p.default for name, p in inspect.signature(builder).parameters.items() if p.default is not p.empty}
+
+
+def _told(name: str, error: Exception) -> str:
+    first = (str(error) or type(error).__name__).strip().splitlines()[0]
+    if not isinstance(error, ValueError):
+        return f"{name} cannot be built ({type(error).__name__}: {first}): see to its options"
+    return first if first.startswith(name) else f"{name}: {first}"
+
+
+def _inputs(module: nn.Module) -> list[str]:
+    """Names of what `forward` cannot do without; inputs of any number count as one."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    named = [p.name for p in needed if p.kind is not p.VAR_POSITIONAL]
+    return named or [p.name for p in needed]

@@ -1,0 +1,39 @@
+"""Which parameter a name means, and which one is meant without a name."""
+
+import difflib
+
+from torch import nn
+
+
+def parameter_name(model: nn.Module, layer: str | None = None) -> str:
+    """The full name of a parameter.
+
+    Args:
+        model: whose.
+        layer: a layer, which stands for its `weight`, or a parameter's own name. None is the second layer's weights,
+            as the finite-difference check of the MLP report has it, or the only layer's.
+
+    Raises:
+        ValueError: there is no such layer, it has several parameters and none is its weight, or the model has none.
+    """
+    names = [name for name, parameter in model.named_parameters() if parameter.is_floating_point()]
+    if not names:
+        raise ValueError(f"model {type(model).__name__} has no parameters: there is no gradient to check")
+    if layer is None:
+        matrices = [name for name in names if model.get_parameter(name).ndim > 1] or names
+        return matrices[min(1, len(matrices) - 1)]
+    if layer in names:
+        return layer
+    if f"{layer}.weight" in names:
+        return f"{layer}.weight"
+    layers = list(dict.fromkeys(name.rpartition(".")[0] or name for name in names))
+    within = [name for name in names if name.startswith(layer + ".")]
+    if within:
+        raise ValueError(f"layer {layer} holds several parameters: name one of {_some(within)}")
+    near = difflib.get_close_matches(layer, [*layers, *names], n=3, cutoff=0.5)
+    hint = f"nearest: {', '.join(near)}" if near else f"there are {_some(layers)}"
+    raise ValueError(f"layer {layer}: {type(model).__name__} has no parameter there: {hint}")
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,153 @@
+"""The loss of one sample as a function of a shift of the first weights of one parameter."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.overrides import TorchFunctionMode
+
+Loss = Callable[[Any, Tensor], Tensor]
+
+MEMORY = 2**28  # bytes that the copies of one batched forward pass may take, roughly
+
+
+class SampleLoss(nn.Module):
+    """A model and one sample of it: `forward()` is the loss.
+
+    Args:
+        model: any module.
+        images: input of one sample, (1, ...).
+        labels: what the loss compares with, (1, ...).
+        loss: of the model's output and the labels, a scalar; None takes the loss of `model.training_step`, as every
+            LightningModule with automatic optimization returns it.
+
+    Raises:
+        ValueError: there is no loss, and no training_step that returns one.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, loss: Loss | None = None) -> None:
+        super().__init__()
+        if loss is None:
+            name, by_hand = type(model).__name__, getattr(model, "automatic_optimization", True) is False
+            if by_hand or not callable(getattr(model, "training_step", None)):
+                why = "'s training_step optimizes by itself, and returns none" if by_hand else " has no training_step"
+                raise ValueError(f"loss is missing: {name}{why}: give loss(output, labels)")
+        self.model, self.loss = model, loss
+        self.register_buffer("images", images, persistent=False)
+        self.register_buffer("labels", labels, persistent=False)
+
+    def forward(self) -> Tensor:
+        """The loss, shape ()."""
+        images = self.images.clone()  # the model may work in place
+        if self.loss is not None:
+            value = self.loss(self.model(images), self.labels)
+        else:
+            value = self.model.training_step((images, self.labels), 0)  # type: ignore[operator]
+            value = value["loss"] if isinstance(value, dict) and "loss" in value else value
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            source = "training_step of the model" if self.loss is None else "loss"
+            raise ValueError(f"{source} must return one number, got {given}: reduce it, e.g. by .mean()")
+        return value.reshape(())
+
+
+class ShiftedLoss:
+    """L(theta + shift) of the first weights of a parameter, in a precision of its own.
+
+    The model is left as it is: its state is copied, and evaluation mode (no dropout, running statistics in batch
+    normalisation) lasts as long as a call.
+
+    Args:
+        sample: model and sample.
+        parameter: name of the parameter within the model, e.g. `layers.linear_2.weight`.
+        weights: the first how many weights to shift; fewer where the parameter has fewer.
+        dtype: in which all is computed.
+    """
+
+    def __init__(self, sample: SampleLoss, parameter: str, weights: int, dtype: torch.dtype) -> None:
+        self.sample, self.dtype = sample, dtype
+        self._name = f"model.{parameter}"
+        with torch.no_grad():
+            tensors = dict(sample.named_parameters()) | dict(sample.named_buffers())
+            self._state = {
+                name: tensor.detach().to(dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
+                for name, tensor in tensors.items()
+            }
+        self._theta = self._state[self._name]
+        self.weights = min(weights, self._theta.numel())
+
+    def zero(self) -> Tensor:
+        """No shift, shape (weights,)."""
+        return torch.zeros(self.weights, dtype=self.dtype, device=self._theta.device)
+
+    def __call__(self, shift: Tensor) -> Tensor:
+        """The loss, shape (), at a shift of shape (weights,); differentiable in it."""
+        flat = self._theta.reshape(-1)
+        moved = torch.cat((flat[: self.weights] + shift, flat[self.weights :])).reshape(self._theta.shape)
+        with _evaluating(self.sample):
+            return functional_call(self.sample, self._state | {self._name: moved}, ())
+
+    def rows(self, function: Callable[[Tensor], Tensor], shifts: Tensor, kept: int = 0) -> tuple[Tensor, bool]:
+        """`function` of every row of `shifts`, by batched forward passes; one by one where the model defies batching.
+
+        What defies it: a custom autograd function without `setup_context`, `.item()`, a branch on a value.
+
+        Args:
+            function: of a shift, built on this loss.
+            shifts: (rows, weights).
+            kept: bytes that a row keeps to its end, beside what passes through the model.
+
+        Returns:
+            What the function returns, stacked, and whether it was batched.
+        """
+        with torch.no_grad():
+            each = self._theta.nbytes + 2 * self._largest_tensor() + kept
+            try:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", message="There is a performance drop")
+                    return vmap(function, chunk_size=max(1, MEMORY // each))(shifts), True
+            except RuntimeError:
+                return one_by_one(function, shifts), False
+
+    def _largest_tensor(self) -> int:
+        with _Largest() as largest, torch.enable_grad():
+            self(self.zero().requires_grad_())
+        return largest.bytes
+
+
+def one_by_one(function: Callable[[Tensor], Tensor], shifts: Tensor) -> Tensor:
+    """`function` of every row of `shifts` (rows, weights), stacked: what `ShiftedLoss.rows` does, in a plain loop."""
+    with torch.no_grad():
+        return torch.stack([function(shift) for shift in shifts])
+
+
+class _Largest(TorchFunctionMode):
+    """Bytes of the largest tensor that depends on the shift; what does not is computed once for all copies."""
+
+    bytes = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and result.requires_grad:
+            self.bytes = max(self.bytes, result.nbytes)
+        return result
+
+
+@contextlib.contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and every submodule's own mode back afterwards."""
+    training = [child for child in module.modules() if child.training]
+    for child in training:
+        child.training = False
+    try:
+        yield
+    finally:
+        for child in training:
+            child.training = True

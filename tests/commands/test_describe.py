@@ -1,0 +1,158 @@
+"""`cadence describe`: its four forms, the comparison, and mistakes in one line."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MINE = """
+from torch import nn
+class Wide(nn.Module):
+    def __init__(self, width: int = 4):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3)
+    def forward(self, images):
+        return self.conv(images)
+class Two(nn.Module):
+    def forward(self, first, second):
+        return first + second
+class Silent(nn.Module):
+    def forward(self, images):
+        return None
+class Reading(nn.Module):
+    def forward(self, images):
+        return images if images.sum().item() > 0 else -images
+"""
+
+
+def described(cadence: Any, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert cadence("describe", *arguments, "--format", "json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_table(cadence, capsys) -> None:
+    assert cadence("describe", "AlexNet", "num_classes=1000") == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.out.splitlines() if "│" in line]
+    assert rows[0] == [
+        "features.0", "Conv2d", "96 x 55 x 55", "11 /4 pad 2", "11", "4", "290,400", "34,848", "96", "105,415,200",
+        "(11*11*3)*96 + 96 = 34,944",
+    ]  # fmt: skip
+    totals = next(row for row in rows if row[0] == "total")
+    assert totals[6:] == ["1,258,760", "60,954,656", "10,568", "724,406,816", "60,954,656 + 10,568 = 60,965,224"]
+    assert ["parameters", "243,860,896", "243.9 MB"] in rows
+
+
+def test_csv_and_markdown_say_the_same(cadence, capsys) -> None:
+    assert cadence("describe", "SmallCNN", "--format", "csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["layer"] for row in rows] == ["conv1", "pool", "conv2", "pool", "fc1"]
+    assert [row["field"] for row in rows] == ["3x3", "4x4", "8x8", "10x10", "28x28"]
+    assert sum(int(row["weights"]) + int(row["biases"]) for row in rows) == 2710
+    assert rows[2]["written_out"] == "(3*3*16)*4 + 4 = 580"
+    assert cadence("describe", "SmallCNN", "--format", "markdown") == 0
+    lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [line[0].strip("| ") for line in lines[1:6]] == ["conv1", "pool", "conv2", "pool", "fc1"]
+    assert lines[3][-1] == r"(3\*3\*16)\*4 + 4 = 580 |"
+
+
+def test_json(cadence, capsys) -> None:
+    told = described(cadence, capsys, "VGG19", "num_classes=1000", "--no-bias", "--batch-size", "2")
+    assert (told["weights"], told["biases"], told["activations"]) == (143_652_544, 0, 16_542_184 - 150_528)
+    assert told["output_shape"] == [1000] and told["predicted_bytes"]["images"] == 2 * 4 * 150_528
+
+
+def test_options_reach_model_and_memory(cadence, capsys) -> None:
+    told = described(
+        cadence, capsys, "MLP", "hidden_sizes=[20, 10]", "--input-shape", "3,8,8", "--optimizer", "SGD",
+        "--optimizer.momentum", "0.9", "--optimizer.lr", "1e-3", "--precision", "64-true",
+    )  # fmt: skip
+    count = 193 * 20 + 21 * 10 + 11 * 10
+    assert told["weights"] + told["biases"] == count and told["input_shape"] == [3, 8, 8]
+    assert told["predicted_bytes"]["parameters"] == told["predicted_bytes"]["optimizer_state"] == 8 * count
+
+
+def test_a_module_from_where_one_stands(cadence, capsys, tmp_path: Path) -> None:
+    (tmp_path / "described_here.py").write_text(MINE)
+    before = list(sys.path)
+    told = described(cadence, capsys, "described_here.Wide", "width=5", "--input-shape", "3,6,4")
+    assert told["layers"][0]["output"] == "5x4x2" and sys.path == before
+
+
+def test_inception_blocks_side_by_side(cadence, capsys) -> None:
+    assert cadence("describe", "NaiveInception", "--compare", "ReducedInception") == 0
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    assert ["output", "672 x 32 x 32", "480 x 32 x 32", "", ""] in rows
+    assert ["multiply-adds", "1,115,684,864", "354,418,688", "3.148", "68.23 %"] in rows
+
+
+def test_comparison_takes_options_for_each(cadence, capsys) -> None:
+    arguments = ("describe", "AlexNet", "num_classes=1000", "--compare", "AlexNet", "num_classes=1000", "groups=1")
+    for form in ("csv", "json", "markdown"):
+        assert cadence(*arguments, "--format", form) == 0
+        shown = capsys.readouterr().out
+        shown = shown.replace(",", "") if form == "markdown" else shown
+        assert "60954656" in shown and "62367776" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["SmalCNN"], "nearest: SmallCNN"),
+        (["torch.optim.SGD"], "is no class of torch.nn.Module"),
+        (["nowhere.Net"], "No module named 'nowhere'"),
+        (["described_wrongly.Two", "--input-shape", "3,8,8"], "takes 2 inputs (first, second)"),
+        (["described_wrongly.Silent", "--input-shape", "3,8,8"], "gives no tensor"),
+        (["described_wrongly.Reading", "--input-shape", "3,8,8"], "does not take images of 3 x 8 x 8"),
+        (["described_wrongly.Wide"], "--input-shape 3,32,32"),
+        (["described_wrongly.Wide", "--input-shape", "4,8,8"], "does not take images of 4 x 8 x 8"),
+        (["described_wrongly.Wide", "--input-shape", "3,2,2"], "does not take images of 3 x 2 x 2"),
+        (["fasterrcnn_resnet50_fpn"], "does not take images of 3 x 224 x 224"),
+        (["SmallCNN", "--input-shape", "3,-8,8"], "--input-shape must be positive"),
+        (["SmallCNN", "--input-shape", "0,8,8"], "--input-shape must be positive"),
+        (["SmallCNN", "--input-shape", "28,28"], "C,H,W"),
+        (["SmallCNN", "--input-shape", "1,28,x"], "C,H,W"),
+        (["SmallCNN", "--input-shape", "1,2,2"], "4 x 4 or larger, got 2 x 2: give --input-shape C,4,4"),
+        (["AlexNet", "--input-shape", "3,28,28"], "give --input-shape C,224,224"),
+        (["SmallCNN", "num_classes=-1"], "num_classes must be at least 1, got -1"),
+        (["SmallCNN", "num_classes=ten"], "takes a whole number"),
+        (["SmallCNN", "num_clases=3"], "nearest: num_classes"),
+        (["SmallCNN", "num_classes=[1"], "is no value"),
+        (["num_classes=3"], "an option before any model"),
+        (["SmallCNN", "AlexNet"], "a second model"),
+        (["--no-bias"], "name a model"),
+        (["SmallCNN", "--batch-size", "0"], "--batch-size must be a whole number of at least 1, got 0"),
+        (["ThirteenLayerCNN", "--batch-size", "1"], "give another --batch-size"),
+        (["SmallCNN", "--precision", "8"], "--precision must be one of 64-true"),
+        (["SmallCNN", "--format", "xml"], "--format must be one of table"),
+        (["SmallCNN", "--fromat", "csv"], "nearest: --format"),
+        (["SmallCNN", "--format"], "--format needs a value"),
+        (["SmallCNN", "--compare"], "--compare needs a value"),
+        (["SmallCNN", "--compare", "MLP", "--compare", "MLP"], "--compare goes once"),
+        (["SmallCNN", "--optimizer", "Adaam"], "nearest: Adam"),
+        (["SmallCNN", "--optimizer", "Adam", "--optimizer.lr", "-1"], "Invalid learning rate: -1"),
+        (["SmallCNN", "--optimizer.mom", "1"], "unexpected keyword argument 'mom'"),
+    ],
+)
+def test_mistakes(cadence, capsys, tmp_path: Path, arguments: list[str], expected: str) -> None:
+    (tmp_path / "described_wrongly.py").write_text(MINE)
+    assert cadence("describe", *arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and len(told.err.strip().splitlines()) == 1, told
+    assert expected in told.err, told.err
+
+
+def test_help_is_light() -> None:
+    code = (
+        "import sys; from cli import main; main(['describe', '--help']); "
+        "print([m for m in ('torch', 'pytorch_lightning', 'rich', 'numpy') if m in sys.modules])"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: cadence describe") and done.stdout.splitlines()[-1] == "[]"
