@@ -85,9 +85,9 @@ class BatchSizeRangeTest(RangeTest):
         """Train every size; the run is left as it is."""
         data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it undeclared
         samples, lr = data.stream.samples, self.lr or _rate(trainer)
-        sizes, steps = self.sizes, self.steps
+        sizes, steps, noise_scale = self.sizes, self.steps, self.noise_scale
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
-            sizes, steps = sizes[:LEAST], 1
+            sizes, steps, noise_scale = sizes[:LEAST], 1, False
         trainings: list[list[Trained]] = []
         readings: list[NoiseReadings] = []
         total = self.seeds * steps * sum(size <= samples for size in sizes)
@@ -96,7 +96,7 @@ class BatchSizeRangeTest(RangeTest):
                 seed = rehearsal_seed(data.seed, number)
                 start = partial(Rehearsal, trainer, seed=seed, whole=True)
                 probe = partial(Rehearsal, trainer, sizes[0], seed=rehearsal_seed(seed, 0), whole=True)
-                watch = NoiseWatch(probe, sizes[0]) if self.noise_scale else None
+                watch = NoiseWatch(probe, sizes[0]) if noise_scale else None
                 trainings.append(each_size(start, sizes, samples, steps, lr, progress, watch))
                 readings += [] if watch is None else [watch.readings()]
         return Outcome(lr, trainings, readings)

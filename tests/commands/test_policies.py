@@ -118,6 +118,7 @@ RANGE_TESTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_range_tests_leave_no_trace_on_two_processes_and_find_what_one_finds(tmp_path: Path) -> None:
     options = ["--trainer.precision", "64-true", "--trainer.max_steps", "8", "--trainer.log_every_n_steps", "1"]
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
