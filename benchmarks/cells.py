@@ -45,7 +45,8 @@ def run(cells: list[Cell], keys: Sequence[str], fields: Sequence[str], measure: 
     share, workers = (int(number) for number in os.environ.get("CELLS_SHARE", "0/0").split("/"))
     if not workers:
         spawn(int(os.environ.get("CELLS_WORKERS", "2")))
-    mine = [cell for cell in cells[share::workers] if cell not in done(out, keys)]
+    there = done(out, keys)
+    mine = [cell for cell in cells[share::workers] if cell not in there]
     for number, cell in enumerate(mine, start=1):
         row = dict(zip(keys, cell, strict=True)) | measure(*cell)
         header = not out.exists()

@@ -19,7 +19,7 @@ def run_record(trainer: pl.Trainer) -> RunRecord | None:
 
 
 def run_folder(trainer: pl.Trainer) -> Path | None:
-    """The run directory, made by then (from `on_train_start` on); None where the run has none (fast_dev_run)."""
+    """The run directory, made by then (from `on_train_start` on); None without a record."""
     record = run_record(trainer)
     return record.directory.root if record is not None and record.directory is not None else None
 

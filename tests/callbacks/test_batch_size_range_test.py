@@ -20,7 +20,8 @@ from callbacks.rehearsal import Rehearsal
 from lightning_modules import MLP
 from tests.callbacks.on_the_side import on_the_side
 from tests.callbacks.records import assert_same, rows
-from tests.callbacks.test_lr_range_test import Generator, StopAfter, assert_untouched, noted  # noqa: F401
+from tests.callbacks.test_lr_range_test import Generator, assert_untouched, noted  # noqa: F401
+from tests.stopping import StopAfter
 
 NAME = "batch_size_range_test"
 QUICK = (f"--trainer.callbacks+={BatchSizeRangeTest.__name__}", "--trainer.callbacks.sizes", "[16,32,64]",
@@ -67,7 +68,7 @@ def test_a_resumed_run_does_not_test_again(fit, cadence, monkeypatch) -> None:
 
     plain, build = fit("plain"), CadenceCLI.build_trainer
     with monkeypatch.context() as patch:
-        patch.setattr(CadenceCLI, "build_trainer", lambda self, extra, **kw: build(self, [*extra, StopAfter()], **kw))
+        patch.setattr(CadenceCLI, "build_trainer", lambda self, extra, **kw: build(self, [*extra, StopAfter(11)], **kw))
         run = fit("tested", *QUICK, status=130)
     made = (run / f"{NAME}.json").stat().st_mtime_ns
     assert cadence("fit", "--resume", run) == 0

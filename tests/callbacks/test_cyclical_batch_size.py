@@ -11,6 +11,7 @@ from callbacks.cyclical_batch_size import rounded
 from datamodules import Digits
 from datamodules.layouts import Position
 from tests.callbacks.records import rows
+from tests.stopping import StopAfter
 
 CYCLE = (
     "--trainer.callbacks+=CyclicalBatchSize", "--trainer.callbacks.lower", "16", "--trainer.callbacks.upper", "96",
@@ -95,18 +96,14 @@ def test_max_steps_and_validation_within_the_epoch(fit, watcher: Watcher) -> Non
 
 @pytest.mark.parametrize("stop", [3, 20, 31, 47])
 def test_resumed_equals_unbroken(fit, cadence, monkeypatch, stop: int) -> None:
-    from callbacks.last_checkpoint import LastCheckpoint
     from commands.configuration import CadenceCLI
     from tests.callbacks.records import assert_same, checkpoint
 
-    class StopAfter(pl.Callback):
-        def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-            if trainer.global_step == stop:
-                next(c for c in trainer.callbacks if isinstance(c, LastCheckpoint)).request_stop()
-
     whole, build = fit("whole", *CYCLE, "--trainer.max_epochs", "3"), CadenceCLI.build_trainer
     with monkeypatch.context() as patch:
-        patch.setattr(CadenceCLI, "build_trainer", lambda self, extra, **kw: build(self, [*extra, StopAfter()], **kw))
+        patch.setattr(
+            CadenceCLI, "build_trainer", lambda self, extra, **kw: build(self, [*extra, StopAfter(stop)], **kw)
+        )
         run = fit("run", *CYCLE, "--trainer.max_epochs", "3", status=130)
     assert cadence("fit", "--resume", run) == 0
     assert rows(run) == rows(whole)

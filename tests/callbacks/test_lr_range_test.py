@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 import torch
 
 from callbacks import LRRangeTest
-from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.lr_sweeps import READ_EVERY, candidates, rates, swept
 from tests.callbacks.records import assert_same, checkpoint, rows
+from tests.stopping import StopAfter
 
 QUICK = ("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "40", "--trainer.callbacks.seeds", "2")
 
@@ -69,18 +69,12 @@ def test_the_run_is_untouched_with_batch_norm_momentum_and_micro_batches(fit) ->
     assert_untouched(fit("tested", *net, *QUICK, "--trainer.callbacks.at_step", 5), fit("plain", *net))
 
 
-class StopAfter(pl.Callback):
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        if trainer.global_step == 11:
-            next(c for c in trainer.callbacks if isinstance(c, LastCheckpoint)).request_stop()
-
-
 def test_a_resumed_run_is_untouched_and_does_not_test_again(fit, cadence, monkeypatch) -> None:
     from commands.configuration import CadenceCLI
 
     plain, build = fit("plain"), CadenceCLI.build_trainer
     with monkeypatch.context() as patch:
-        patch.setattr(CadenceCLI, "build_trainer", lambda self, extra, **kw: build(self, [*extra, StopAfter()], **kw))
+        patch.setattr(CadenceCLI, "build_trainer", lambda self, extra, **kw: build(self, [*extra, StopAfter(11)], **kw))
         run = fit("tested", *QUICK, status=130)
     made = (run / "lr_range_test.json").stat().st_mtime_ns
     assert cadence("fit", "--resume", run) == 0

@@ -10,10 +10,10 @@ import torch
 
 from callbacks import TimeToTarget, time_to_target
 from callbacks._first_passage import FirstPassage, TrainingClock, sentence
-from callbacks.last_checkpoint import LastCheckpoint
 from datamodules import Digits
 from datamodules.layouts import Position
 from lightning_modules import SmallCNN
+from tests.stopping import StopAfter
 
 # The pure part
 
@@ -295,17 +295,6 @@ def test_resuming_a_finished_run_changes_nothing(cadence, tmp_path: Path) -> Non
     assert not content["reached"] and content["steps"] == 64 and metrics["time_to_target/reached"] == 0
     assert cadence("fit", "--resume", run) == 0
     assert result(run) == content and result(run, "result.json")["metrics"] == metrics
-
-
-class StopAfter(pl.Callback):
-    """Asks for a stop after a step, as a signal would."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        if trainer.global_step == self.step:
-            next(c for c in trainer.callbacks if isinstance(c, LastCheckpoint)).request_stop()
 
 
 @pytest.mark.parametrize("step", [3, 16, 23, 48])

@@ -4,23 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
-import pytorch_lightning as pl
 import torch
 
-from callbacks.last_checkpoint import LastCheckpoint
+from tests.stopping import StopAfter
 
 STEPS_PER_EPOCH = 16  # 998 training digits in batches of 64
-
-
-class StopAfter(pl.Callback):
-    """Asks for a stop after a step, as a signal would."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        if trainer.global_step == self.step:
-            next(c for c in trainer.callbacks if isinstance(c, LastCheckpoint)).request_stop()
 
 
 PLAIN = ["--model", "MLP", "--model.hidden_sizes", "[16]", "--model.dropout_hidden", "0.3", "--data", "Digits"]
