@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -146,13 +145,3 @@ def test_mistakes(cadence, capsys, tmp_path: Path, arguments: list[str], expecte
     told = capsys.readouterr()
     assert told.out == "" and len(told.err.strip().splitlines()) == 1, told
     assert expected in told.err, told.err
-
-
-def test_help_is_light() -> None:
-    code = (
-        "import sys; from cli import main; main(['describe', '--help']); "
-        "print([m for m in ('torch', 'pytorch_lightning', 'rich', 'numpy') if m in sys.modules])"
-    )
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("usage: cadence describe") and done.stdout.splitlines()[-1] == "[]"

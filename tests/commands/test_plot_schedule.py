@@ -1,7 +1,5 @@
 """`cadence plot-schedule`: the figure and the table of what a run would do, and nothing trained."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -138,15 +136,3 @@ def test_mistakes(cadence, tmp_path: Path, arguments: list[str], expected: list[
     assert 1 <= len(told.strip().splitlines()) <= 3, told
     assert [part for part in expected if part not in told] == [], told
     assert list(tmp_path.iterdir()) == []
-
-
-def test_help_is_light() -> None:
-    heavy = ("torch", "pytorch_lightning", "matplotlib", "numpy")
-    code = (
-        "import sys; from cli import main; main(['plot-schedule', '--help']); "
-        f"print([m for m in {heavy} if m in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith("usage: cadence plot-schedule") and done.stdout.splitlines()[-1] == "[]"

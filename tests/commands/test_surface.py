@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 FROZEN = Path(__file__).with_name("surface.txt")
-HEAVY = ("torch", "torchvision", "pytorch_lightning", "jsonargparse", "sklearn", "matplotlib", "wandb")
+HEAVY = ("numpy", "rich", "torch", "torchvision", "pytorch_lightning", "jsonargparse", "sklearn", "matplotlib", "wandb")
 ROOT = Path(__file__).parents[2]
 
 
@@ -71,11 +71,16 @@ def test_surface_is_the_frozen_one() -> None:
     assert not new, f"new: {new}; if meant: python -m tests.commands.test_surface"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["data", "--help"], ["plot-schedule", "--help"], ["fti"]])
+LIGHT = [[command, "--help"] for command in ("data", "plot-schedule", "describe", "gradient-check")]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["fti"], *LIGHT])
 def test_answers_without_importing_anything_heavy(arguments: list[str]) -> None:
     code = f"import sys; from cli import main; main({arguments}); print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+    if arguments in LIGHT:
+        assert done.stdout.startswith(f"usage: cadence {arguments[0]}")
 
 
 @pytest.mark.parametrize("command", ["fit", "test", "lr-range-test", "batch-size-range-test"])
