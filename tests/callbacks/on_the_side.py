@@ -1,4 +1,4 @@
-"""A run on the digits whose trainer a test may use, as a range test does."""
+"""A run on the digits whose trainer a test may use, as a range test does; and a rehearsal that is none."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from callbacks import BatchSizeRangeTest
+from callbacks.batch_size_outcome import Outcome
+from callbacks.batch_size_sweeps import Trained
 from datamodules import Digits
+from lightning_modules import MLP
 from lightning_modules.classifier import ImageClassifier
 
 
@@ -23,3 +27,24 @@ def on_the_side(model: ImageClassifier, act: Callable[[pl.Trainer], Any], lr: fl
     settings = {"accelerator": "cpu", "max_steps": 1, "enable_model_summary": False, "limit_val_batches": 0}
     pl.Trainer(**quiet, **settings, use_distributed_sampler=False, callbacks=[Act()], **trainer).fit(model, Digits())
     return answers[0]
+
+
+def measured(sizes: list[int], steps: int, model: dict | None = None, **settings: object) -> list[Trained]:
+    """Trainings of one seed, on softmax regression unless told otherwise."""
+    test = BatchSizeRangeTest(sizes, steps, noise_scale=False, **settings)
+    torch.manual_seed(0)
+    outcome: Outcome = on_the_side(MLP(1, 8, 10, **({"hidden_sizes": []} | (model or {}))), test.measure)
+    return outcome.trainings[0]
+
+
+class Scripted:
+    """A rehearsal whose losses are given."""
+
+    def __init__(self, losses: list[float]) -> None:
+        self.losses = losses
+
+    def step(self, number: int, lr: float) -> torch.Tensor:
+        return torch.tensor(self.losses[number], dtype=torch.float64)
+
+    def held_out(self) -> dict[str, float]:
+        return {"loss": -1.0}

@@ -1,52 +1,24 @@
 """The batch-size range test leaves no trace in the run, and gives what it measured, or why it could not."""
 
-import csv
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
-import torch
 
 from callbacks import BatchSizeRangeTest
-from callbacks.batch_size_outcome import Outcome
 from callbacks.batch_size_suggestion import Suggestion
-from callbacks.batch_size_sweeps import Trained, each_size, trained
+from callbacks.batch_size_sweeps import trained
 from callbacks.rehearsal import Rehearsal
 from lightning_modules import MLP
-from tests.callbacks.on_the_side import on_the_side
-from tests.callbacks.records import assert_same, rows
-from tests.callbacks.test_lr_range_test import Generator, assert_untouched, noted  # noqa: F401
+from tests.callbacks.conftest import NAME, QUICK, found, table
+from tests.callbacks.on_the_side import Scripted, measured, on_the_side
+from tests.callbacks.records import Generator, assert_same, assert_untouched, rows
 from tests.stopping import StopAfter
-
-NAME = "batch_size_range_test"
-QUICK = (f"--trainer.callbacks+={BatchSizeRangeTest.__name__}", "--trainer.callbacks.sizes", "[16,32,64]",
-         "--trainer.callbacks.steps", "20")  # fmt: skip
-
-
-def table(run: Path) -> list[dict[str, str]]:
-    with (run / f"{NAME}.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def found(run: Path) -> dict:
-    return json.loads((run / f"{NAME}.json").read_text())
-
-
-def measured(sizes: list[int], steps: int, model: dict | None = None, **settings: object) -> list[Trained]:
-    """Trainings of one seed, on softmax regression unless told otherwise."""
-    test = BatchSizeRangeTest(sizes, steps, noise_scale=False, **settings)
-    torch.manual_seed(0)
-    outcome: Outcome = on_the_side(MLP(1, 8, 10, **({"hidden_sizes": []} | (model or {}))), test.measure)
-    return outcome.trainings[0]
 
 
 @pytest.mark.parametrize("at_step", [0, 7, 16])
-def test_the_run_is_untouched(fit, noted: list[Generator], at_step: int) -> None:  # noqa: F811
+def test_the_run_is_untouched(fit, noted: list[Generator], at_step: int) -> None:
     """Before training, within an epoch, at its boundary, with dropout and augmentation."""
     augment = ("--data.augment+=RandomCrop", "--data.augment.padding", "1")
     plain = fit("plain", *augment)
@@ -130,19 +102,6 @@ def test_measuring_the_noise_scale_changes_no_loss(fit) -> None:
     assert found(runs[0])["noise_scale"]["at_start"] and not found(runs[1])["noise_scale"]["along"]
 
 
-class Scripted:
-    """A rehearsal whose losses are given."""
-
-    def __init__(self, losses: list[float]) -> None:
-        self.losses = losses
-
-    def step(self, number: int, lr: float) -> torch.Tensor:
-        return torch.tensor(self.losses[number], dtype=torch.float64)
-
-    def held_out(self) -> dict[str, float]:
-        return {"loss": -1.0}
-
-
 def test_both_points_are_the_mean_of_a_tenth_up_to_them() -> None:
     losses, done, seen = [float(n) for n in range(100)], [], []
     one = trained(Scripted(losses), 64, 100, 50, 0.1, done.append, lambda step, _: seen.append(step))
@@ -181,62 +140,6 @@ def test_every_batch_is_whole() -> None:
     assert on_the_side(MLP(1, 8, 10), sizes) == [600] * 5
 
 
-def test_micro_batches_change_nothing_but_memory() -> None:
-    whole, parts = measured([30, 60, 120], 5), measured([30, 60, 120], 5, {"micro_batch_size": 25})
-    assert [one.at_steps.loss for one in parts] == pytest.approx([one.at_steps.loss for one in whole], rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
-)
-@pytest.mark.parametrize("fails", [32, 64])
-def test_a_size_that_does_not_fit_is_reported_and_the_next_has_its_turn(fit, monkeypatch, fails, error) -> None:
-    step, alive = Rehearsal.step, []
-
-    def small_memory(self: Rehearsal, number: int, lr: float) -> torch.Tensor:
-        alive.append(self.stream.size(number))
-        if self.stream.size(number) == fails and number == 3:
-            raise error
-        return step(self, number, lr)
-
-    monkeypatch.setattr(Rehearsal, "step", small_memory)
-    sizes = ("--trainer.callbacks.sizes", "[16,32,64,128,256]", "--trainer.max_steps", "1")
-    run = fit("run", *QUICK, *sizes, "--optimizer.lr", "0.1")
-    statuses = {int(row["size"]): row["status"] for row in table(run)}
-    assert statuses == {size: "out of memory" if size == fails else "finished" for size in (16, 32, 64, 128, 256)}
-    assert alive.count(fails) == 4 and alive.count(128) == 20
-    assert fails not in (found(run)["bounds"] or [])
-
-
-def test_another_error_is_not_taken_for_memory(monkeypatch) -> None:
-    def broken(self: Rehearsal, number: int, lr: float) -> torch.Tensor:
-        raise RuntimeError("shapes do not match")
-
-    monkeypatch.setattr(Rehearsal, "step", broken)
-    with pytest.raises(RuntimeError, match="shapes"):
-        measured([16, 32, 64], 2)
-
-
-def test_the_memory_of_a_size_that_failed_is_free_before_the_next() -> None:
-    import weakref
-
-    copies: list[weakref.ref] = []
-
-    class Full(Scripted):
-        def step(self, number: int, lr: float) -> torch.Tensor:
-            if len(copies) == 1:
-                raise MemoryError
-            return super().step(number, lr)
-
-    def start(size: int) -> Full:
-        assert not any(copy() for copy in copies), "the failed copy is still there"
-        copies.append(weakref.ref(copy := Full([1.0] * 5)))
-        return copy
-
-    statuses = [one.status for one in each_size(start, [8, 16, 32], 100, 5, 0.1, lambda steps: None)]
-    assert statuses == ["out of memory", "finished", "finished"]
-
-
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
@@ -262,63 +165,3 @@ def test_the_rate_is_the_optimizers_at_ratio_1_unless_given() -> None:
     assert on_the_side(MLP(1, 8, 10, lr_ratios={"layers": 0.5}), rate, lr=0.2) == pytest.approx(0.2)
     slow, fast = measured([8, 16, 32], 10, lr=1e-6), measured([8, 16, 32], 10, lr=0.1)
     assert fast[2].at_steps.held_out != slow[2].at_steps.held_out
-
-
-SCRIPT = """
-import torch
-from callbacks.rehearsal import Rehearsal
-from cli import main
-from lightning_modules.classifier import ImageClassifier
-
-accumulate, step, sizes = ImageClassifier.accumulate, torch.optim.Adam.step, [0]
-
-def require_memory(size):
-    if torch.distributed.get_rank() == 1 and sizes[-1] == size:
-        raise torch.OutOfMemoryError("out of memory")
-
-def small_memory(self, batch, rows, backward, totals):
-    sizes.append(len(batch[1]))
-    require_memory(32)
-    accumulate(self, batch, rows, backward, totals)
-
-def small_state(self, *arguments, **keywords):
-    require_memory(50)
-    return step(self, *arguments, **keywords)
-
-ImageClassifier.accumulate, torch.optim.Adam.step = small_memory, small_state
-raise SystemExit(main())
-"""
-
-
-def test_two_processes_agree_with_one_and_about_memory(fit, tmp_path: Path) -> None:
-    """Sizes for which one process alone lacks memory, for the gradient or for the optimizer's state, fit neither.
-
-    The others have one process's losses, and the noise scale too.
-    """
-    from tests.callbacks.conftest import PLAIN
-
-    options = (
-        *QUICK, "--trainer.callbacks.sizes", "[16,31,64,100,128]", "--trainer.callbacks.steps", "5",
-        "--model.dropout_hidden", "0", "--data.batch_size", "80", "--trainer.precision", "64-true",
-        "--trainer.max_steps", "1", "--trainer.accelerator", "cpu",
-    )  # fmt: skip
-    script, house = tmp_path / "script.py", Path(__file__).resolve().parents[2]
-    script.write_text(SCRIPT)
-    two = ("--trainer.devices", "2", "--trainer.strategy", "ddp", "--run_dir", tmp_path / "two")
-    done = subprocess.run(
-        [sys.executable, str(script), "fit", *PLAIN, *options, *map(str, two)], cwd=tmp_path, capture_output=True,
-        text=True, timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "PYTHONPATH": str(house)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr.count("Batch-size range test: ") == 1
-    one = fit("one", *options)
-    keys = ("loss_at_equal_steps", "held_out_at_equal_steps", "loss_at_equal_samples", "held_out_at_equal_samples")
-    for mine, theirs in zip(table(one), table(tmp_path / "two"), strict=True):
-        if mine["size"] in ("64", "100"):
-            assert theirs["status"] == "out of memory"
-            continue
-        for key in keys:
-            assert (mine[key] == theirs[key] == "") or float(mine[key]) == pytest.approx(float(theirs[key]), rel=1e-9)
-    scales = [found(run)["noise_scale"]["at_start"] for run in (one, tmp_path / "two")]
-    assert scales[0] == pytest.approx(scales[1], rel=1e-6)

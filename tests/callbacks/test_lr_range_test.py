@@ -2,54 +2,17 @@
 
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 
 from callbacks import LRRangeTest
 from callbacks.lr_sweeps import READ_EVERY, candidates, rates, swept
-from tests.callbacks.records import assert_same, checkpoint, rows
+from tests.callbacks.records import Generator, assert_same, assert_untouched
 from tests.stopping import StopAfter
 
 QUICK = ("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "40", "--trainer.callbacks.seeds", "2")
-
-
-class Generator(pl.Callback):
-    """Notes the state of torch's generator before each step, before anybody re-keys it."""
-
-    def __init__(self) -> None:
-        self.states: list[torch.Tensor] = []
-
-    def on_train_batch_end(self, *_: object) -> None:
-        self.states.append(torch.get_rng_state())
-
-
-@pytest.fixture
-def noted(monkeypatch: pytest.MonkeyPatch) -> list[Generator]:
-    """A `Generator` in each run."""
-    from commands.configuration import CadenceCLI
-
-    build, made = CadenceCLI.build_trainer, []
-
-    def built(self: CadenceCLI, extra: list[pl.Callback], **keywords: object) -> pl.Trainer:
-        made.append(Generator())
-        return build(self, [*extra, made[-1]], **keywords)
-
-    monkeypatch.setattr(CadenceCLI, "build_trainer", built)
-    return made
-
-
-def assert_untouched(tested: Path, plain: Path) -> None:
-    """Weights, buffers, the optimizer's state, metrics and half-filled sums are the same to the bit."""
-    assert rows(tested) == rows(plain)
-    one, other = checkpoint(tested), checkpoint(plain)
-    for part in ("state_dict", "optimizer_states", "loops", "metrics", "global_step", "epoch"):
-        assert_same(one[part], other[part])
-    results = [json.loads((run / "result.json").read_text())["metrics"] for run in (tested, plain)]
-    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("at_step", [0, 7, 16, 20])

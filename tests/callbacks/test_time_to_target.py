@@ -1,94 +1,15 @@
-import csv
-import json
+"""Time to target in a fit, on a clock that goes on by a second a step, 100 a validation and 1000 between epochs."""
+
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 
 from callbacks import TimeToTarget, time_to_target
-from callbacks._first_passage import FirstPassage, TrainingClock, sentence
 from datamodules import Digits
-from datamodules.layouts import Position
 from lightning_modules import SmallCNN
-from tests.stopping import StopAfter
-
-# The pure part
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_first_passage_is_the_first_reading_at_or_above(seed: int) -> None:
-    accuracies = np.random.default_rng(seed).integers(0, 21, 12) / 20
-    for target in (0.05, 0.5, 0.9, 1.0):
-        passage = FirstPassage(target)
-        for i, accuracy in enumerate(accuracies.tolist()):
-            passage.add(accuracy, Position(10 * i, 100 * i, i / 2), float(i))
-        first = next((i for i, accuracy in enumerate(accuracies) if accuracy >= target), None)
-        result = passage.result()
-        assert result["reached"] == (first is not None)
-        spent = len(accuracies) - 1 if first is None else first
-        expected = (10 * spent, 100 * spent, spent / 2, spent)
-        assert (result["steps"], result["samples"], result["epochs"], result["seconds"]) == expected
-        assert result["best_accuracy"] == accuracies.max()
-
-
-def test_a_target_set_later_is_found_among_the_readings() -> None:
-    passage = FirstPassage(0.99)
-    for step, accuracy in enumerate((0.5, 0.9, 0.7, 0.95)):
-        passage.add(accuracy, Position(step, step, step), step)
-    assert passage.reached is None
-    passage.target = 0.8
-    assert passage.reached is not None and passage.reached.steps == 1
-
-
-def test_what_was_spent_without_a_reading_counts_for_the_budget_alone() -> None:
-    passage = FirstPassage(0.9)
-    assert passage.result() == {"target": 0.9, "reached": False, "best_accuracy": None}
-    passage.spend(Position(5, 50, 0.5), 3.0, 1.0)
-    assert passage.result() == {
-        "target": 0.9, "reached": False, "best_accuracy": None,
-        "epochs": 0.5, "steps": 5, "samples": 50, "seconds": 3.0, "warm_up_seconds": 1.0,
-    }  # fmt: skip
-    passage.add(0.9, Position(6, 60, 0.6), 4.0, 1.0)
-    passage.spend(Position(9, 90, 0.9), 7.0, 1.0)
-    assert passage.result()["steps"] == 6 and passage.result()["seconds"] == 4.0
-
-
-def test_a_diverged_run_has_no_best() -> None:
-    passage = FirstPassage(0.9)
-    passage.add(float("nan"), Position(1, 1, 1), 1.0)
-    assert passage.result()["best_accuracy"] is None and not passage.result()["reached"]
-
-
-def test_the_clock_stands_and_keeps_its_parts_apart() -> None:
-    clock = TrainingClock()
-    clock.stop(5.0)
-    clock.start(10.0)
-    clock.start(12.0)
-    clock.stop(13.0)
-    clock.switch("warm_up", 20.0)
-    assert not clock.running
-    clock.start(30.0)
-    clock.switch("training", 34.0)
-    clock.stop(35.0)
-    assert clock.seconds == {"training": 4.0, "warm_up": 4.0}
-
-
-def test_sentences() -> None:
-    passage = FirstPassage(0.94)
-    assert sentence(passage.result(), "val/accuracy") == (
-        "val/accuracy 0.94: not reached, best none measured, after nothing"
-    )
-    passage.add(0.93, Position(2000, 128_000, 2.5), 61.24, 1.0)
-    spent = "2.5 epochs, 2,000 steps, 128,000 samples, 61.2 s of training and 1.0 s of warm-up"
-    assert sentence(passage.result(), "accuracy") == f"accuracy 0.94: not reached, best 0.9300, after {spent}"
-    passage.target = 0.9
-    assert sentence(passage.result(), "accuracy") == f"accuracy 0.9: reached after {spent}"
-
-
-# In a fit, on a clock that goes on by a second a step, 100 a validation and 1000 between epochs
 
 STEPS = 16  # an epoch of 998 digits in batches of 64
 
@@ -248,72 +169,3 @@ def test_refusals(make, message: str) -> None:
 
 def set_up(data: Digits | None) -> None:
     TimeToTarget().setup(SimpleNamespace(datamodule=data), None, "fit")  # type: ignore[arg-type]
-
-
-# From the command line
-
-RUN = [
-    "fit", "--model", "MLP", "--model.hidden_sizes", "[32]", "--data", "Digits", "--optimizer", "Adam",
-    "--optimizer.lr", "0.01", "--trainer.max_epochs", "4", "--trainer.val_check_interval", "5",
-    "--trainer.log_every_n_steps", "7", "--trainer.enable_progress_bar", "false", "--test_after_fit", "false",
-    "--trainer.callbacks+=TimeToTarget", "--trainer.callbacks.accuracy",
-]  # fmt: skip
-
-
-def without_seconds(values: dict) -> dict:
-    return {name: value for name, value in values.items() if not name.endswith("seconds")}
-
-
-def result(run: Path, name: str = "time_to_target.json") -> dict:
-    return json.loads((run / name).read_text())
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open() as file:
-        return [without_seconds(row) for row in csv.DictReader(file)]
-
-
-def test_the_record_of_a_run_that_is_stopped_by_it(cadence, tmp_path: Path, capsys) -> None:
-    run = tmp_path / "run"
-    assert cadence(*RUN, "0.7", "--trainer.callbacks.stop", "true", "--run_dir", run) == 0
-    assert "val/accuracy 0.7: reached after" in capsys.readouterr().out
-    content, metrics, table = result(run), result(run, "result.json")["metrics"], rows(run)
-    reached = next(row for row in table if row["val/accuracy"] and float(row["val/accuracy"]) >= 0.7)
-    assert content["reached"] and content["steps"] == int(reached["step"]) == result(run, "result.json")["steps"]
-    assert content["samples"] == int(reached["samples"]) and content["seconds"] > 0
-    assert content["epochs"] == pytest.approx(float(reached["epoch"]), abs=1e-6)
-    assert metrics["time_to_target/steps"] == content["steps"] and metrics["time_to_target/reached"] == 1
-    assert metrics["time_to_target/seconds"] == content["seconds"]
-    assert cadence("fit", "--resume", run) == 0, "a run at its end stays there"
-    assert result(run) == content and result(run, "result.json")["metrics"] == metrics and rows(run) == table
-
-
-def test_resuming_a_finished_run_changes_nothing(cadence, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    assert cadence(*RUN, "1", "--run_dir", run) == 0
-    content, metrics = result(run), result(run, "result.json")["metrics"]
-    assert not content["reached"] and content["steps"] == 64 and metrics["time_to_target/reached"] == 0
-    assert cadence("fit", "--resume", run) == 0
-    assert result(run) == content and result(run, "result.json")["metrics"] == metrics
-
-
-@pytest.mark.parametrize("step", [3, 16, 23, 48])
-def test_a_resumed_run_counts_on(cadence, tmp_path: Path, monkeypatch, step: int) -> None:
-    from commands.configuration import CadenceCLI
-
-    whole, run, built = tmp_path / "whole", tmp_path / "run", CadenceCLI.build_trainer
-    assert cadence(*RUN, "0.7", "--run_dir", whole) == 0
-    monkeypatch.setattr(
-        CadenceCLI, "build_trainer", lambda self, extra, **kw: built(self, [StopAfter(step), *extra], **kw)
-    )
-    assert cadence(*RUN, "0.7", "--run_dir", run) == 130
-    monkeypatch.undo()
-    spent = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]["TimeToTarget"]["seconds"]
-    assert cadence("fit", "--resume", run) == 0
-    assert without_seconds(result(run)) == without_seconds(result(whole)) and rows(run) == rows(whole)
-    final = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]["TimeToTarget"]["seconds"]
-    assert final["warm_up"] > spent["warm_up"] and final["training"] > spent["training"]
-
-
-def test_fast_dev_run(cadence, tmp_path: Path) -> None:
-    assert cadence(*RUN, "0.9", "--trainer.fast_dev_run", "true", "--run_dir", tmp_path / "run") == 0
