@@ -12,7 +12,6 @@ and warmed before the clock runs, all rows take turns in every round, and the ra
 """
 
 import argparse
-import csv
 import datetime
 import os
 import platform
@@ -36,6 +35,7 @@ from torchvision.transforms import v2
 from commands.process import settle
 from datamodules.batch import Batch
 from datamodules.transforms import Cutout, Normalize, Pipeline, RandomCrop, RandomHorizontalFlip
+from records.tables import write_csv
 
 BATCH = 2048
 PIL, V2, OURS = "PIL, 2 workers", "v2 on tensors, 2 workers", "ours"
@@ -219,11 +219,7 @@ def main() -> None:
         shown.add_row(*row.values())
     Console(width=110).print(shown)
     if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        with arguments.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, [*table[0], "hardware"])
-            writer.writeheader()
-            writer.writerows({**row, "hardware": hardware()} for row in table)
+        write_csv(arguments.out, [{**row, "hardware": hardware()} for row in table])
 
 
 if __name__ == "__main__":

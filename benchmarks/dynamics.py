@@ -19,7 +19,6 @@ take some 11 with 2,048 at once (reckoned, not tried).
 
 import argparse
 import contextlib
-import csv
 import io
 import os
 import random
@@ -32,6 +31,8 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+from records.tables import write_csv
 
 BATCH = 64
 RANGE_STEPS, WARM_UP = 100, 60
@@ -232,10 +233,7 @@ def main() -> None:
     print(f"{first['network']}, micro-batches of {first['micro_batch_size']}; {machine}")
     print(f"torch {first['torch']}, Lightning {first['lightning']}; {first['date']}")
     if options.out:
-        with options.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(first), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(options.out, rows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ Two rows of Lightning's: its `suggestion()` on the raw losses, and behind its ow
 """
 
 import argparse
-import csv
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from rich.table import Table
 
 from callbacks.suggestions import RULES
 from records.environment import versions
+from records.tables import write_csv
 
 TARGET = 1e-2
 RAW, STOCK = "Lightning, raw losses", "Lightning, its smoothing"
@@ -159,11 +159,7 @@ def main() -> None:
         table.add_row(*(line[column] for column in shown), end_section=ends)
     Console(width=150).print(table)
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        with options.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, [*rows[0], *used, "date"])
-            writer.writeheader()
-            writer.writerows({**line, **used, "date": day} for line in rows)
+        write_csv(options.out, [{**line, **used, "date": day} for line in rows])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ Torch's own number of threads by default. With one thread the network takes more
 """
 
 import argparse
-import csv
 import os
 import random
 import statistics
@@ -25,6 +24,8 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+
+from records.tables import write_csv
 
 ARMS = ("fit", "bare", "tuned", "stock")
 TARGETS = {"bare": 0.65, "tuned": 1.15, "stock": 0.40}
@@ -277,10 +278,7 @@ def report(times: dict[str, list[float]], options: argparse.Namespace) -> None:
     machine = f"{rows[0]['cpu']}, {rows[0]['cores']} cores; torch {rows[0]['torch']}, Lightning {rows[0]['lightning']}"
     print(f"{options.rounds} rounds of {options.steps} steps, {options.threads} threads; {machine}; {rows[0]['date']}")
     if options.out:
-        with options.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(options.out, rows)
 
 
 if __name__ == "__main__":

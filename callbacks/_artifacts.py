@@ -1,12 +1,12 @@
 """What a callback leaves in the run directory beside the record: figures and tables, shown to the loggers too."""
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
 from callbacks.run_record import RunRecord
+from records.tables import write_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,13 +47,3 @@ def publish(
             logger.log_figure(name, folder / f"{name}.png")
         if rows and hasattr(logger, "log_rows"):
             logger.log_rows(f"{name}_table" if figure is not None else name, rows)
-
-
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a table whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    temporary.replace(path)

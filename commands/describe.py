@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from commands.describe_arguments import Arguments, Model, parsed
 from commands.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ USAGE = """usage: cadence describe MODEL [KEY=VALUE ...] [--compare OTHER [KEY=V
 
 A row a layer, in the order of execution: output shape, receptive field and jump in pixels, activations, weights,
 biases, multiply-adds, and the parameters' arithmetic written out; totals; and the bytes of a forward pass and of a
-training step, predicted. Nothing is computed and no memory is taken.
+training step, predicted. Nothing is computed and no memory is taken, unless with --measure.
 MODEL is one of Cadence's (`cadence list models`, and NaiveInception, ReducedInception), one of torchvision's, or the
 import path of any torch.nn.Module, package.module.Class. KEY=VALUE are its constructor's options.
 
@@ -33,22 +32,12 @@ options:
   --precision PRECISION   64-true, 32-true (default), 16-true or bf16-true
   --optimizer NAME        whose state is counted; SGD without momentum by default
   --optimizer.KEY VALUE   its options, e.g. --optimizer.momentum 0.9
+  --measure DEVICE        beside the predicted bytes, those of real steps on random images; cpu or cuda
 
 examples:
   cadence describe VGG19 num_classes=1000 --no-bias
   cadence describe NaiveInception --compare ReducedInception
   cadence describe resnet18 --input-shape 3,64,64 --format csv"""
-
-FORMATS = ("table", "csv", "markdown", "json")
-_DEFAULTS = {
-    "--input-shape": "",
-    "--format": "table",
-    "--batch-size": "64",
-    "--precision": "32-true",
-    "--optimizer": "SGD",
-}
-
-Model = tuple[str, dict[str, Any]]
 
 
 def run(arguments: list[str]) -> int:
@@ -56,28 +45,11 @@ def run(arguments: list[str]) -> int:
     if not arguments or any(word in ("-h", "--help") for word in arguments):
         print(USAGE)
         return 0
-    models, options, optimizer_options, biases = _parsed(arguments)
-    form = options["--format"]
-    if form not in FORMATS:
-        raise UserError(f"--format must be one of {', '.join(FORMATS)}, got {form}: choose one of them")
-    given = options["--input-shape"]
-    shape, batch_size = _shape(given) if given else None, _whole("--batch-size", options["--batch-size"])
-
-    from commands.process import spare_device_queries
-
-    spare_device_queries()
-    from inspection.memory import PRECISIONS
-
-    if options["--precision"] not in PRECISIONS:
-        raise UserError(
-            f"--precision must be one of {', '.join(PRECISIONS)}, got {options['--precision']}: choose one of them"
-        )
-    name = options["--optimizer"]
-    memory = {"batch_size": batch_size, "precision": options["--precision"], "optimizer_name": name}
-    memory["optimizer"] = _optimizer(name, optimizer_options)
+    given = parsed(arguments)
+    form, shape, asked = given.format, given.input_shape, _asked(given)
     descriptions: list[Description] = []
-    for model in models:
-        descriptions.append(_described(model, shape, biases, memory))
+    for model in given.models:
+        descriptions.append(_described(model, shape, given.biases, asked))
         shape = descriptions[0].trace.input_shape
 
     from commands.describe_tables import print_compared, print_described
@@ -89,7 +61,26 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _described(model: Model, shape: Sequence[int] | None, biases: bool, memory: Mapping[str, Any]) -> "Description":
+def _asked(given: Arguments) -> dict[str, Any]:
+    """What is asked about memory, as `inspection.description.describe` takes it."""
+    batch_size, measure_on = given.batch_size, given.measure
+
+    from commands.process import spare_device_queries
+
+    spare_device_queries()
+    from inspection.memory import PRECISIONS
+
+    precision, name = given.precision(PRECISIONS), given.texts["--optimizer"]
+    return {
+        "batch_size": batch_size,
+        "precision": precision,
+        "optimizer": _optimizer(name, given.optimizer_options),
+        "optimizer_name": name,
+        "measure_on": measure_on,
+    }
+
+
+def _described(model: Model, shape: Sequence[int] | None, biases: bool, asked: Mapping[str, Any]) -> "Description":
     from inspection.description import describe, without_biases
     from inspection.models import find
 
@@ -98,82 +89,12 @@ def _described(model: Model, shape: Sequence[int] | None, biases: bool, memory: 
     try:
         found = find(name)
         module = found.build(options, shape)
-        described = describe(
-            name, module if biases else without_biases(module), shape or found.shape(options), **memory
-        )
+        described = describe(name, module if biases else without_biases(module), shape or found.shape(options), **asked)
     except ValueError as error:
         raise UserError(_in_own_options(str(error))) from error
     finally:
         sys.path.remove(str(Path.cwd()))
     return described
-
-
-def _parsed(arguments: list[str]) -> tuple[list[Model], dict[str, str], dict[str, Any], bool]:
-    """Models with their options, this command's options, the optimizer's, and whether there are to be biases."""
-    models: list[Model] = []
-    options, optimizer_options, biases = dict(_DEFAULTS), {}, True
-    words = iter(arguments)
-    for word in words:
-        flag, equals, value = word.partition("=")
-        if flag == "--no-bias" and not equals:
-            biases = False
-        elif flag.startswith("--"):
-            known = flag in options or flag == "--compare" or flag.startswith("--optimizer.")
-            if not known:
-                near = difflib.get_close_matches(flag, [*options, "--compare", "--no-bias"], n=1)
-                hint = f"nearest: {near[0]}" if near else "`cadence describe --help` shows all"
-                raise UserError(f"{flag}: there is no such option; {hint}")
-            value = value if equals else next(words, "")
-            if not value or (value.startswith("--") and not equals):
-                raise UserError(f"{flag} needs a value: give it as {flag} VALUE")
-            if flag == "--compare":
-                if len(models) != 1:
-                    raise UserError(
-                        "--compare goes once, behind the first model: cadence describe MODEL --compare OTHER"
-                    )
-                models.append((value, {}))
-            elif flag in options:
-                options[flag] = value
-            else:
-                optimizer_options[flag.partition(".")[2]] = _value(word, value)
-        elif equals and models:
-            models[-1][1][flag] = _value(word, value)
-        elif equals or models:
-            what = "an option before any model" if equals else "a second model"
-            raise UserError(f"{word}: {what}: cadence describe MODEL [KEY=VALUE ...] [--compare OTHER]")
-        else:
-            models.append((word, {}))
-    if not models:
-        raise UserError("name a model: cadence describe SmallCNN; `cadence list models` shows Cadence's")
-    return models, options, optimizer_options, biases
-
-
-def _value(word: str, text: str) -> Any:
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{word}: {text!r} is no value: give a number, true, false, a text or [a, list]") from error
-    if isinstance(value, str):
-        try:
-            return float(value)  # YAML takes 1e-3 for a text
-        except ValueError:
-            return value
-    return value
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    sizes = text.split(",")
-    if len(sizes) != 3 or not all(re.fullmatch(r"[+-]?\d{1,7}", size.strip()) for size in sizes):
-        raise UserError(f"--input-shape must be C,H,W in whole numbers, got {text}: e.g. --input-shape 3,32,32")
-    if any(int(size) < 1 for size in sizes):
-        raise UserError(f"--input-shape must be positive, got {text}: e.g. --input-shape 3,32,32")
-    return tuple(int(size) for size in sizes)
-
-
-def _whole(flag: str, text: str) -> int:
-    if not re.fullmatch(r"[+-]?\d{1,9}", text) or int(text) < 1:
-        raise UserError(f"{flag} must be a whole number of at least 1, got {text}: try 64")
-    return int(text)
 
 
 def _optimizer(name: str, options: Mapping[str, Any]) -> "OptimizerOf":

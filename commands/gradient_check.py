@@ -14,21 +14,23 @@ if TYPE_CHECKING:
     from commands.configuration import CadenceCLI
     from inspection.sample_loss import SampleLoss
 
-USAGE = """usage: cadence gradient-check -c CONFIG [--checkpoint PATH] [--layer NAME] [--weights 10] [--out DIR]
-                              [options of `cadence fit`]
+USAGE = """usage: cadence gradient-check -c CONFIG [--checkpoint PATH] [--layer NAME] [--weights 10] [--n LIST]
+                              [--out DIR] [options of `cadence fit`]
 
 Compare autograd's gradient with central differences (L(w + 1/N) - L(w - 1/N)) N / 2 of the first weights of a layer,
-for N of 1, 5, 10, 50 ... 500,000, on one training image, in float64 and in float32. Trains nothing. A weight agrees; is
-wrong; has a kink of the loss within the steps (a ReLU or a maximum that changes sides); or is unclear, as where its
-gradient is below round-off. Writes gradient_check.csv, .json and .png. The exit status is 1 if a gradient is wrong.
+by default for N of 1, 5, 10, 50 ... 500,000, on one training image, in float64 and in float32. Trains nothing. A weight
+agrees; is wrong; has a kink of the loss within the steps (a ReLU or a maximum that changes sides); or is unclear, as
+where its gradient is below round-off. Writes gradient_check.csv, .json and .png. The exit status is 1 if a gradient is
+wrong.
 
 options:
   --checkpoint PATH  take the weights of a run's checkpoint; by default the model is as it would begin to train
   --layer NAME       a layer, or a parameter of it, such as layers.linear_2; by default the second layer
   --weights NUMBER   how many weights of it, the first ones; 10 by default
+  --n LIST           the N of the steps 1/N, ascending, such as 1,50,1000; larger ones where kinks lie near
   --out DIR          where the files go; gradient-check by default"""
 
-OWN = {"--layer": "layers.linear_2", "--weights": "10", "--out": "gradient-check"}
+OWN = {"--layer": "layers.linear_2", "--weights": "10", "--n": "1,50,1000", "--out": "gradient-check"}
 
 
 def run(arguments: list[str]) -> int:
@@ -38,13 +40,15 @@ def run(arguments: list[str]) -> int:
         return 0
     own, arguments = _own(arguments)
     weights, folder = _weights(own.get("--weights", "10")), _folder(own.get("--out", "gradient-check"))
+    ns = _ns(own["--n"]) if "--n" in own else None
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
 
     from commands.gradient_report import print_tables, write_report
     from commands.parsing import readable
     from commands.session import configured
-    from inspection.gradient_check import check_gradient
+    from inspection.gradient_check import NS, check_gradient
+    from records.environment import cpu_name, versions
 
     cli = configured("test", arguments)  # as `fit`, but for an optimizer and a length, which play no part here
     if cli.config.run_dir:
@@ -53,10 +57,16 @@ def run(arguments: list[str]) -> int:
     try:
         if checkpoint:
             _load(cli, checkpoint)
-        found = check_gradient(_sample(cli), own.get("--layer"), weights)
+        found = check_gradient(_sample(cli), own.get("--layer"), weights, ns or NS)
     except (ValueError, RuntimeError) as error:
         raise UserError(readable(str(error), checkpoint=f"checkpoint {checkpoint}")) from error
-    about = {"model": type(cli.model).__name__, "checkpoint": checkpoint, "seed": cli.config.seed_everything}
+    about = {
+        "model": type(cli.model).__name__,
+        "checkpoint": checkpoint,
+        "seed": cli.config.seed_everything,
+        "versions": versions(),
+        "cpu": cpu_name(),
+    }
     write_report(found, folder, about)
     print_tables(found, folder)
     return 1 if "wrong" in found.verdicts else 0
@@ -80,6 +90,13 @@ def _weights(given: str) -> int:
     if not given.isdecimal() or int(given) < 1:
         raise UserError(f"--weights must be a whole number from 1 on, got {given}: 10 is usual")
     return int(given)
+
+
+def _ns(given: str) -> list[int]:
+    numbers = [int(word) if word.strip().isdecimal() else 0 for word in given.split(",")]
+    if min(numbers) < 1 or numbers != sorted(set(numbers)) or max(numbers) > 10**12:
+        raise UserError(f"--n must be whole numbers from 1 to 1e12, ascending, got {given}: e.g. --n 1,50,1000")
+    return numbers
 
 
 def _folder(given: str) -> Path:

@@ -6,10 +6,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from callbacks._artifacts import write_csv
 from figures.gradient_check import gradient_check_figure
 from inspection.gradient_check import GradientCheck
 from records.run_directory import write_json
+from records.tables import write_csv
 
 SHOWN = (1, 50, 1000, 50_000, 500_000)  # the columns of the MLP report's table 4; the CSV has all
 
@@ -71,7 +71,8 @@ def write_report(found: GradientCheck, folder: Path, about: dict[str, Any]) -> N
 
 def print_tables(found: GradientCheck, folder: Path) -> None:
     """Differences by weight in float64, the largest of each N in both precisions, and what they come to."""
-    double, places = found.double, [place for place, n in enumerate(found.ns) if n in SHOWN]
+    places = [place for place, n in enumerate(found.ns) if n in SHOWN or len(found.ns) <= len(SHOWN)]
+    double = found.double
     by_weight = Table(
         "weight", "autograd", *(f"N={found.ns[place]}" for place in places), "", title=found.parameter, box=None
     )

@@ -1,5 +1,7 @@
-"""A layer's own parameters, counted and written out as the homework asks: `(11*11*3)*96 + 96 = 34,944`."""
+"""A layer's own counts, written out as the homework asks: `(11*11*3)*96 + 96 = 34,944`."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -45,12 +47,39 @@ def parameter_count(layer: nn.Module, counted: set[int] | None = None) -> Parame
     return ParameterCount(weights, biases, f"{' + '.join(terms)} = {weights + biases:,}")
 
 
+def multiplications(layer: nn.Module, output_shape: Sequence[int], count: int) -> str:
+    """The multiplications of a convolution or a linear layer as a product: values of the output, times each one's.
+
+    Args:
+        layer: the layer.
+        output_shape: (filters, height, width), or what ends in a linear layer's features; without the batch.
+        count: how many there are, as torch counts them.
+
+    Returns:
+        `(32*32*128)*(1*1*256) = 33,554,432`; empty for every other layer, and where the product is not the count.
+    """
+    if isinstance(layer, _ConvNd) and not layer.transposed:
+        filters, *sides = output_shape
+        each, window = "*".join(map(str, layer.kernel_size)), layer.weight[0].numel()
+        first = f"({'*'.join(map(str, (*sides, filters)))})*({each}*{_channels(layer)})"
+    elif isinstance(layer, nn.Linear):
+        *others, features = output_shape
+        window, first = layer.in_features, "*".join(map(str, (*others, layer.in_features, features)))
+    else:
+        return ""
+    return f"{first} = {count:,}" if math.prod(output_shape) * window == count else ""
+
+
 def _product(layer: nn.Module, weights: int) -> str:
     """The weights as a product: kernel * channels of a group, times filters."""
     if isinstance(layer, _ConvNd) and layer.weight.numel() == weights:
-        channels = str(layer.in_channels) + (f"/{layer.groups}" if layer.groups > 1 else "")
         kernel = "*".join(map(str, layer.kernel_size))
-        return f"({kernel}*{channels})*{layer.out_channels}"
+        return f"({kernel}*{_channels(layer)})*{layer.out_channels}"
     if isinstance(layer, nn.Linear) and layer.weight.numel() == weights:
         return f"{layer.in_features}*{layer.out_features}"
     return str(weights)
+
+
+def _channels(layer: _ConvNd) -> str:
+    """Channels of a group."""
+    return str(layer.in_channels) + (f"/{layer.groups}" if layer.groups > 1 else "")

@@ -1,4 +1,4 @@
-"""Everything that `cadence describe` tells of one model: its layers and its memory."""
+"""Everything that `cadence describe` tells of one model: its layers and its memory, predicted and measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from inspection.layers import Trace, trace
+from inspection.measured_memory import Measured, measure
 from inspection.memory import Memory, OptimizerOf, predict
 
 
@@ -21,6 +22,7 @@ class Description:
         batch_size: images in that batch.
         precision: in which it was predicted.
         optimizer: the optimizer's name.
+        measured: its memory on a device; None where none was asked for.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Description:
     batch_size: int
     precision: str
     optimizer: str
+    measured: Measured | None = None
 
 
 def describe(
@@ -40,8 +43,9 @@ def describe(
     precision: str = "32-true",
     optimizer: OptimizerOf = torch.optim.SGD,
     optimizer_name: str = "SGD",
+    measure_on: str | None = None,
 ) -> Description:
-    """Trace a module and predict its memory.
+    """Trace a module and predict its memory; measure it too where a device is named.
 
     Args:
         name: what to call it.
@@ -51,9 +55,11 @@ def describe(
         precision: 64-true, 32-true, 16-true or bf16-true.
         optimizer: makes the optimizer of a list of parameters.
         optimizer_name: what to call that.
+        measure_on: cpu or cuda, for real steps beside the prediction.
 
     Raises:
-        ValueError: a size is not positive, or the module does not take such a batch; names what to change.
+        ValueError: a size is not positive, the module does not take such a batch, or it cannot be measured; names what
+            to change.
     """
     if any(size < 1 for size in input_shape):
         raise ValueError(f"--input-shape must be positive, got {_times(input_shape)}: try 3,32,32")
@@ -71,7 +77,11 @@ def describe(
             raise
         what = f"{name} cannot be trained on {batch_size} images of {_times(input_shape)} ({_first_line(error)})"
         raise ValueError(f"{what}: give another --batch-size or --input-shape") from error
-    return Description(name, traced, memory, batch_size, precision, optimizer_name)
+    measured = None
+    if measure_on is not None:
+        expected = memory.training_step
+        measured = measure(module, input_shape, batch_size, optimizer, precision, device=measure_on, expected=expected)
+    return Description(name, traced, memory, batch_size, precision, optimizer_name, measured)
 
 
 def without_biases(module: nn.Module) -> nn.Module:

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
-from inspection.arithmetic import parameter_count
+from inspection.arithmetic import multiplications, parameter_count
 from inspection.field_tracing import Fields, FieldTracer
 
 
@@ -29,6 +29,7 @@ class Layer:
         weights, biases: parameters that no layer above has.
         multiply_adds: multiplications of its convolutions and matrix products; as torch counts operations, halved.
         written: the parameters' arithmetic.
+        multiplied: the multiplications' arithmetic, of convolutions and linear layers.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Layer:
     biases: int = 0
     multiply_adds: int = 0
     written: str = ""
+    multiplied: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def _watch(
                     biases=count.biases,
                     multiply_adds=operations // 2,
                     written=count.written,
+                    multiplied=multiplications(layer, out.shape[1:], operations // 2),
                 )
             )
 

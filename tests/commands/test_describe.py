@@ -77,6 +77,26 @@ def test_options_reach_model_and_memory(cadence, capsys) -> None:
     assert told["predicted_bytes"]["parameters"] == told["predicted_bytes"]["optimizer_state"] == 8 * count
 
 
+def test_measured_beside_predicted(cadence, capsys) -> None:
+    told = described(cadence, capsys, "MLP", "--measure", "cpu", "--batch-size", "4")
+    predicted, measured = told["predicted_bytes"], told["measured_bytes"]
+    assert measured.pop("device") == "cpu" and list(measured) == ["forward", "training_step"]
+    assert all(predicted[name] == pytest.approx(size, rel=0.1) for name, size in measured.items())
+    assert cadence("describe", "MLP", "--measure=cpu", "--batch-size", "4", "--format", "markdown") == 0
+    shown = capsys.readouterr()
+    assert "measured on cpu |  | predicted / measured |" in shown.out and shown.err == ""
+    row = next(line.strip("| ").split(" | ") for line in shown.out.splitlines() if line.startswith("| training step"))
+    sizes = [int(row[place].replace(",", "")) for place in (1, 3)]
+    assert sizes == [predicted["training_step"], measured["training_step"]]
+    assert row[5] == f"{sizes[0] / sizes[1]:.3f}"
+
+
+def test_measured_of_two(cadence, capsys) -> None:
+    told = described(cadence, capsys, "MLP", "--compare", "MLP", "hidden_sizes=[20]", "--measure", "cpu")
+    first, second = (one["measured_bytes"]["forward"] for one in told["models"])
+    assert told["ratio"]["forward, bytes, measured on cpu"] == first / second > 1
+
+
 def test_a_module_from_where_one_stands(cadence, capsys, tmp_path: Path) -> None:
     (tmp_path / "described_here.py").write_text(MINE)
     before = list(sys.path)
@@ -129,6 +149,10 @@ def test_comparison_takes_options_for_each(cadence, capsys) -> None:
         (["SmallCNN", "--batch-size", "0"], "--batch-size must be a whole number of at least 1, got 0"),
         (["ThirteenLayerCNN", "--batch-size", "1"], "give another --batch-size"),
         (["SmallCNN", "--precision", "8"], "--precision must be one of 64-true"),
+        (["SmallCNN", "--measure", "tpu"], "--measure must be one of cpu, cuda, got tpu"),
+        (["SmallCNN", "--measure"], "--measure needs a value"),
+        (["SmallCNN", "--measure", "cuda"], "torch finds no CUDA device here: measure on cpu"),
+        (["MLP", "--measure", "cpu", "--batch-size", "999999999"], "that are free: give a smaller batch"),
         (["SmallCNN", "--format", "xml"], "--format must be one of table"),
         (["SmallCNN", "--fromat", "csv"], "nearest: --format"),
         (["SmallCNN", "--format"], "--format needs a value"),
@@ -139,7 +163,8 @@ def test_comparison_takes_options_for_each(cadence, capsys) -> None:
         (["SmallCNN", "--optimizer.mom", "1"], "unexpected keyword argument 'mom'"),
     ],
 )
-def test_mistakes(cadence, capsys, tmp_path: Path, arguments: list[str], expected: str) -> None:
+def test_mistakes(cadence, capsys, monkeypatch, tmp_path: Path, arguments: list[str], expected: str) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (tmp_path / "described_wrongly.py").write_text(MINE)
     assert cadence("describe", *arguments) == 2
     told = capsys.readouterr()

@@ -110,10 +110,11 @@ def test_reports_writes_and_trains_nothing(
 
 
 def test_takes_a_configuration_a_layer_weights_and_a_folder(cadence: Callable[..., int], tmp_path: Path) -> None:
-    options = ["--layer=conv1.bias", "--weights", "3", "--out", "here/and/there"]
+    options = ["--layer=conv1.bias", "--weights", "3", "--n", "10,100,1000000", "--out", "here/and/there"]
     assert cadence("gradient-check", "-c", "small_cnn_mnist", "--data", "Digits", *options) == 0
     told = json.loads((tmp_path / "here/and/there/gradient_check.json").read_text())
     assert told["parameter"] == "conv1.bias" and told["weights"] == 3 and told["model"] == "SmallCNN"
+    assert list(told["float64"]["largest_difference"]) == ["10", "100", "1000000"]
 
 
 def test_a_checkpoint_s_weights_are_the_ones_checked(cadence: Callable[..., int], tmp_path: Path) -> None:
@@ -156,6 +157,10 @@ def test_a_wrong_gradient_has_its_own_exit_status(
         ([*CHECK, "--weights", "-3"], ["--weights", "-3"]),
         ([*CHECK, "--weights", "ten"], ["--weights", "ten"]),
         ([*CHECK, "--weights="], ["--weights needs a value"]),
+        ([*CHECK, "--n", "10,1"], ["--n must be whole numbers from 1 to 1e12, ascending, got 10,1"]),
+        ([*CHECK, "--n", "1,,5"], ["--n must be whole numbers", "got 1,,5"]),
+        ([*CHECK, "--n", "-1,5"], ["--n must be whole numbers", "got -1,5"]),
+        ([*CHECK, "--n", "1,9999999999999"], ["--n must be whole numbers from 1 to 1e12"]),
         ([*CHECK, "--out", "/dev/null"], ["--out /dev/null", "no folder"]),
         ([*CHECK, "--out", "/dev/null/here"], ["--out /dev/null/here", "no folder"]),
         ([*CHECK, "--checkpoint", "none.ckpt"], ["checkpoint none.ckpt: there is no such file"]),

@@ -1,0 +1,27 @@
+"""Pages that a script makes: NAME.template.md has the prose, NAME.py the values, and both together give NAME.md."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+
+
+def page(script: Path, values: Mapping[str, str]) -> str:
+    """A script's page.
+
+    Raises:
+        KeyError: the template asks for a value that is not there.
+    """
+    return Template(script.with_suffix(".template.md").read_text()).substitute(values)
+
+
+def write(script: Path, values: Mapping[str, str]) -> None:
+    """Write a script's page beside it."""
+    target = script.with_suffix(".md")
+    target.write_text(page(script, values))
+    print(f"wrote {target}")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table: the first column to the left, the others to the right."""
+    rule = ["---", *["---:"] * (len(headings) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, rule, *rows))
