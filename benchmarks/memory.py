@@ -39,9 +39,15 @@ def measure(network: str, shape: tuple[int, ...], batch_size: int, device: str) 
         batch_size: images in a batch.
         device: cpu or cuda.
     """
-    optimizer = partial(torch.optim.SGD, momentum=MOMENTUM)
-    module = find(network).build({}, shape)
-    found = describe(network, module, shape, batch_size=batch_size, optimizer=optimizer, measure_on=device)
+    found = describe(
+        network,
+        find(network).build({}, shape),
+        shape,
+        batch_size=batch_size,
+        optimizer=partial(torch.optim.SGD, momentum=MOMENTUM),
+        measure_on=device,
+        channels_last=True,
+    )
     assert found.measured is not None
     row: dict[str, Any] = {
         "network": network,

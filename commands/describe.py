@@ -89,7 +89,8 @@ def _described(model: Model, shape: Sequence[int] | None, biases: bool, asked: M
     try:
         found = find(name)
         module = found.build(options, shape)
-        described = describe(name, module if biases else without_biases(module), shape or found.shape(options), **asked)
+        module = module if biases else without_biases(module)
+        described = describe(name, module, shape or found.shape(options), channels_last=found.ours, **asked)
     except ValueError as error:
         raise UserError(_in_own_options(str(error))) from error
     finally:

@@ -44,6 +44,7 @@ def describe(
     optimizer: OptimizerOf = torch.optim.SGD,
     optimizer_name: str = "SGD",
     measure_on: str | None = None,
+    channels_last: bool = False,
 ) -> Description:
     """Trace a module and predict its memory; measure it too where a device is named.
 
@@ -56,6 +57,7 @@ def describe(
         optimizer: makes the optimizer of a list of parameters.
         optimizer_name: what to call that.
         measure_on: cpu or cuda, for real steps beside the prediction.
+        channels_last: lay out what is measured so, as Cadence's own models are in training.
 
     Raises:
         ValueError: a size is not positive, the module does not take such a batch, or it cannot be measured; names what
@@ -79,8 +81,16 @@ def describe(
         raise ValueError(f"{what}: give another --batch-size or --input-shape") from error
     measured = None
     if measure_on is not None:
-        expected = memory.training_step
-        measured = measure(module, input_shape, batch_size, optimizer, precision, device=measure_on, expected=expected)
+        measured = measure(
+            module,
+            input_shape,
+            batch_size,
+            optimizer,
+            precision,
+            device=measure_on,
+            expected=memory.training_step,
+            channels_last=channels_last,
+        )
     return Description(name, traced, memory, batch_size, precision, optimizer_name, measured)
 
 

@@ -36,11 +36,11 @@ def measure(
     *,
     device: str,
     expected: int,
+    channels_last: bool = False,
 ) -> Measured:
     """Run a forward pass and two training steps on random images; the second step counts, with the state standing.
 
-    Images and convolutions' weights lie channels-last, as in `cadence fit`; weights are drawn anew. torch's generators
-    are left as they were.
+    Weights are drawn anew, and torch's generators left as they were.
 
     Args:
         module: on the meta device, and left there; its dtype is changed.
@@ -51,6 +51,7 @@ def measure(
         device: cpu or cuda.
         expected: bytes that a step is predicted to take. More than are free are refused, as a system that runs out of
             memory ends processes.
+        channels_last: lay out images and convolutions' weights so, as `cadence fit` does with Cadence's own models.
 
     Raises:
         ValueError: an unknown precision, no such device, too little memory, or a module that fails there; names what to
@@ -65,8 +66,12 @@ def measure(
     try:
         with torch.random.fork_rng(devices=generators), peaks:
             images = torch.randn(batch_size, *input_shape, device=device, dtype=dtype)
-            images = images.contiguous(memory_format=torch.channels_last)
-            _run(_real(module.to(dtype), device), images, optimizer, peaks)
+            real = _real(module.to(dtype), device)
+            if channels_last:
+                images = images.contiguous(memory_format=torch.channels_last)
+                for layer in filter(lambda layer: isinstance(layer, nn.Conv2d), real.modules()):
+                    layer.to(memory_format=torch.channels_last)
+            _run(real, images, optimizer, peaks)
     except Exception as error:  # torch tells of too little memory in many ways, and a module may fail in any
         first = (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(".:")[:150]
         what = f"memory cannot be measured on {device} with {batch_size} images in {precision} ({first})"
@@ -103,8 +108,4 @@ def _real(module: nn.Module, device: str) -> nn.Module:
         for buffer in module.buffers():  # variances and means; zeros where they are indices or masks
             fill = torch.ones_like if buffer.is_floating_point() else torch.zeros_like
             there[id(buffer)] = fill(buffer, device=device)
-    real = copy.deepcopy(module, there)  # as its memo, so that what is shared stays shared
-    for layer in real.modules():
-        if isinstance(layer, nn.Conv2d):
-            layer.to(memory_format=torch.channels_last)
-    return real
+    return copy.deepcopy(module, there)  # as its memo, so that what is shared stays shared

@@ -40,7 +40,7 @@ class Found:
         if self.default_shape is not None:
             return self.default_shape
         known = {**_defaults(self.builder), **options}
-        channels, side = known.get("in_channels"), known.get("image_size", 32 if self._ours else None)
+        channels, side = known.get("in_channels"), known.get("image_size", 32 if self.ours else None)
         if not isinstance(channels, int) or not isinstance(side, int):
             raise ValueError(f"{self.name} does not tell the size of its images: give it, e.g. --input-shape 3,32,32")
         return channels, side, side
@@ -85,7 +85,8 @@ class Found:
             raise ValueError(_told(self.name, error)) from error
 
     @property
-    def _ours(self) -> bool:
+    def ours(self) -> bool:
+        """Whether it is one of Cadence's."""
         return self.builder.__module__.startswith("lightning_modules.")
 
     def _check(self, name: str, value: Any, accepted: Mapping[str, Any]) -> None:

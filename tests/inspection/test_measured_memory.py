@@ -28,7 +28,8 @@ def both(
 ) -> tuple[Memory, measured_memory.Measured]:
     module = on_meta(build)
     predicted = predict(module, shape, batch, **options)
-    return predicted, measure(module, shape, batch, **options, device=device, expected=predicted.training_step)
+    expected = predicted.training_step
+    return predicted, measure(module, shape, batch, **options, device=device, expected=expected, channels_last=True)
 
 
 def test_blocks_counted_by_hand() -> None:
@@ -157,6 +158,22 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], expe
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match=expected):
         measure(on_meta(MLP), **{"input_shape": (1, 28, 28), "batch_size": 2, "device": "cpu", "expected": 0} | options)
+
+
+def test_a_module_that_views_its_maps_is_measured_with_its_channels_first() -> None:
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.maps, self.classes = nn.Conv2d(3, 4, 3), nn.Linear(4 * 36, 10)
+
+        def forward(self, images: Tensor) -> Tensor:
+            maps: Tensor = self.maps(images)
+            out: Tensor = self.classes(maps.view(len(maps), -1))
+            return out
+
+    assert measure(on_meta(Viewing), (3, 8, 8), 2, device="cpu", expected=0).training_step > 0
+    with pytest.raises(ValueError, match="view size is not compatible"):
+        measure(on_meta(Viewing), (3, 8, 8), 2, device="cpu", expected=0, channels_last=True)
 
 
 def test_a_module_that_fails_on_values_is_told_in_one_line() -> None:
