@@ -109,7 +109,9 @@ def _rules(axes: Axes, consensus: Agreed) -> None:
         value = _rate(answer.low) if point else f"{_rate(answer.low)} to {_rate(answer.high)}"
         apart = f", seeds {answer.spread:.1f} decades apart" if answer.spread >= 0.05 else ""
         place: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8, "color": MARK}
-        if axes.transData.transform((answer.low, row))[0] > axes.transAxes.transform((0.5, 0))[0]:
+        low, high = axes.transData.transform([(answer.low, row), (answer.high, row)])[:, 0]
+        left, right = axes.transAxes.transform([(0, 0), (1, 0)])[:, 0]
+        if low - left > right - high:
             axes.annotate(value + apart, (answer.low, row), (-8, 0), ha="right", **place)
         else:
             axes.annotate(value + apart, (answer.high, row), (8, 0), ha="left", **place)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from inspection.layers import Trace, trace
+from inspection.layers import NoTensor, Trace, trace
 from inspection.measured_memory import Measured, measure
 from inspection.memory import Memory, OptimizerOf, predict
 
@@ -69,8 +69,14 @@ def describe(
         raise ValueError(f"--batch-size must be at least 1, got {batch_size}: try 64")
     try:
         traced = trace(module, input_shape)
+    except NoTensor as error:
+        raise ValueError(f"{name} returns no tensor: name a module that does") from error
     except Exception as error:
-        what = f"{name} does not take images of {_times(input_shape)} ({_first_line(error)})"
+        told = _first_line(error)
+        if "meta tensor" in told:
+            why = "its forward pass reads values, and there are none where nothing is computed"
+            raise ValueError(f"{name} cannot be described: {why} ({told})") from error
+        what = f"{name} does not take images of {_times(input_shape)} ({told})"
         raise ValueError(f"{what}: give another --input-shape") from error
     try:
         memory = predict(module, input_shape, batch_size, optimizer, precision)

@@ -69,6 +69,10 @@ class Trace:
         return sum(getattr(layer, column) for layer in self.layers)
 
 
+class NoTensor(ValueError):
+    """A module returned none."""
+
+
 def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
     """Run one image through the module in evaluation mode, and note what each layer does.
 
@@ -77,7 +81,7 @@ def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
         input_shape: (channels, height, width).
 
     Raises:
-        ValueError: the module gives no tensor.
+        NoTensor: the module gives none.
         Exception: whatever the module raises on such an input.
     """
     images = torch.empty(1, *input_shape, device="meta", dtype=_dtype(module))
@@ -94,7 +98,7 @@ def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
         for handle in handles:
             handle.remove()
     if out is None:
-        raise ValueError("it gives no tensor")
+        raise NoTensor("it gives no tensor")
     rows += _left_over(module, counted)
     shape = tuple(out.shape[1:])
     return Trace(tuple(rows), tuple(input_shape), shape, tracer.fields(out), counter.get_total_flops() // 2)

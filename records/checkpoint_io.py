@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
 
-_REMEDY = "give one of a run's checkpoints/*.ckpt, or the run itself by --run_dir"
+_REMEDY = "give one of a run's checkpoints/*.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
