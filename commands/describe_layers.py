@@ -18,6 +18,7 @@ def as_texts(layer: Layer) -> tuple[str, ...]:
     if layer.kernel:
         window += f" /{_across(layer.stride, 'x')}" if set(layer.stride) != {1} else ""
         window += f" pad {_across(layer.padding, 'x')}" if set(layer.padding) != {0} else ""
+        window += f" dil {_across(layer.dilation, 'x')}" if set(layer.dilation) != {1} else ""
     field = jump = ""
     if layer.fields is not None:
         exact = all(axis.exact for axis in layer.fields)
@@ -48,6 +49,7 @@ def as_values(layer: Layer) -> dict[str, Any]:
         "kernel": _across(layer.kernel, "x", every=True),
         "stride": _across(layer.stride, "x", every=True),
         "padding": _across(layer.padding, "x", every=True),
+        "dilation": _across(layer.dilation, "x", every=True),
         "field": _across([axis.field for axis in axes], "x", every=True),
         "jump": _across([axis.jump for axis in axes], "x", every=True),
         "field_is_exact": all(axis.exact for axis in axes) if axes else "",

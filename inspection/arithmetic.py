@@ -14,7 +14,7 @@ class ParameterCount:
 
     Attributes:
         weights: all that is no bias.
-        biases: parameters by the name of `bias`, the shift of a normalisation among them.
+        biases: parameters that are called so, the shift of a normalisation among them.
         written: the count as a sum with its result; empty where there is nothing to count.
     """
 
@@ -36,7 +36,7 @@ def parameter_count(layer: nn.Module, counted: set[int] | None = None) -> Parame
         if id(parameter) in counted:
             continue
         counted.add(id(parameter))
-        if name.rpartition(".")[2].endswith("bias"):
+        if is_bias(name):
             biases += parameter.numel()
         else:
             weights += parameter.numel()
@@ -45,6 +45,12 @@ def parameter_count(layer: nn.Module, counted: set[int] | None = None) -> Parame
     terms = [_product(layer, weights)] if weights else []
     terms += [str(biases)] if biases else []
     return ParameterCount(weights, biases, f"{' + '.join(terms)} = {weights + biases:,}")
+
+
+def is_bias(name: str) -> bool:
+    """Whether a parameter is called a bias: `conv.bias`, `attention.in_proj_bias`, `lstm.bias_ih_l0`."""
+    last = name.rpartition(".")[2]
+    return last.endswith("bias") or last.startswith("bias_")
 
 
 def multiplications(layer: nn.Module, output_shape: Sequence[int], count: int) -> str:

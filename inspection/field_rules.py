@@ -14,10 +14,12 @@ from inspection.receptive_field import Axis, joined, narrowed, window
 
 
 def _convolution(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
-    _, weight, _, stride, padding, dilation, transposed = args[:7]
+    _, weight, _, stride, padding, dilation, transposed, _, groups = args[:9]
     place = (axis.dim or 0) - 2
-    if place < 0 or axis.outer > 1 or axis.size != source.shape[place + 2] or transposed:
-        return joined(axis, exact=not transposed)
+    if axis.dim == 0:
+        return axis  # the images of a batch do not meet
+    if place < 0 or transposed or not _alone(axis, source):
+        return joined(axis, exact=place < 0 and groups == 1)
     kernel = weight.shape[place + 2]
     return window(axis, out.shape[place + 2], kernel, _at(stride, place), _at(padding, place), _at(dilation, place))
 
@@ -27,6 +29,10 @@ def _pooling(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) ->
     if len(args) > 4 and isinstance(args[4], bool):  # an average takes ceil_mode where a maximum takes dilation
         given["dilation"] = 1
     place = (axis.dim or 0) - source.ndim + 2
+    if place < 0:
+        return axis
+    if not _alone(axis, source):
+        return joined(axis, exact=False)
     kernel = _at(given["kernel_size"], place)
     stride = _at(given.get("stride") or given["kernel_size"], place)
     padding, dilation = _at(given.get("padding", 0), place), _at(given.get("dilation", 1), place)
@@ -35,7 +41,9 @@ def _pooling(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) ->
 
 def _adaptive(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
     before, after = axis.size, out.shape[axis.dim or 0]
-    if before % after:
+    if (axis.dim or 0) < source.ndim - 2:
+        return axis
+    if before % after or not _alone(axis, source):
         return joined(axis, exact=False)
     return window(axis, after, before // after, before // after)
 
@@ -54,7 +62,14 @@ def _reduction(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) 
 
 
 def _matrix_product(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
-    return joined(axis) if axis.dim == source.ndim - 1 else axis
+    """Of (..., rows, inner) and (..., inner, columns), the last two arguments; a bias may stand before them."""
+    inner = {id(args[-2]): source.ndim - 1, id(args[-1]): source.ndim - 2}.get(id(source))
+    return joined(axis) if axis.dim == inner else axis
+
+
+def _batch_norm(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
+    training = args[5]  # on the images' own statistics, as instance norm always is
+    return joined(axis) if training else axis
 
 
 def _layer_norm(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
@@ -78,6 +93,11 @@ def _slice(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> A
         return joined(axis, exact=False)
     start, step = args[2] if len(args) > 2 else 0, args[4] if len(args) > 4 else 1
     return narrowed(axis, out.shape[dim], slice(start, None).indices(axis.size)[0], step)
+
+
+def _selected(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
+    dim, place = args[1] % source.ndim, axis.dim or 0
+    return joined(axis, exact=False) if place == dim else replace(axis, dim=place - (dim < place))
 
 
 def _padding(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
@@ -106,6 +126,11 @@ def _reshaped(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -
     return joined(axis, exact=False)
 
 
+def _alone(axis: Axis, source: Tensor) -> bool:
+    """Whether its dimension holds this side of the image and nothing else."""
+    return axis.outer == 1 and axis.size == source.shape[axis.dim or 0]
+
+
 def _at(value: Any, place: int) -> int:
     """One number of a list of one or of two."""
     return value if isinstance(value, int) else value[place % len(value)]
@@ -118,10 +143,12 @@ RULES: dict[str, Callable[[Axis, Tensor, Any, Any, Tensor], Axis]] = {
     **dict.fromkeys(("_adaptive_avg_pool2d", "adaptive_max_pool2d"), _adaptive),
     **dict.fromkeys(("mean", "sum", "amax", "amin"), _reduction),
     **dict.fromkeys(("mm", "addmm", "bmm"), _matrix_product),
+    "native_batch_norm": _batch_norm,
     "native_layer_norm": _layer_norm,
     **dict.fromkeys(("_softmax", "_log_softmax"), _softmax),
     **dict.fromkeys(("split", "split_with_sizes"), _split),
     "slice": _slice,
+    "select": _selected,
     **dict.fromkeys(("constant_pad_nd", "reflection_pad2d", "replication_pad2d"), _padding),
     "permute": _permuted,
     **dict.fromkeys(("transpose", "t"), _transposed),

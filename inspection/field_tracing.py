@@ -19,7 +19,7 @@ from inspection.receptive_field import Axis, joined, union
 Fields = tuple[Axis, Axis]
 # Elementwise at evaluation, and not tagged so by torch.
 _ELEMENTWISE = (
-    *("native_batch_norm", "_native_batch_norm_legit_no_training", "native_dropout", "expand", "copy_", "_to_copy"),
+    *("_native_batch_norm_legit_no_training", "native_dropout", "expand", "copy_", "_to_copy"),
     *("hardswish", "hardswish_", "_prelu_kernel", "log_sigmoid_forward"),
 )
 _RESHAPES = ("view", "_unsafe_view", "squeeze", "squeeze_", "unsqueeze", "unsqueeze_", "alias", "detach")
@@ -38,25 +38,43 @@ class FieldTracer(TorchDispatchMode):
         rows, columns = Axis.of_image(images.ndim - 2, height), Axis.of_image(images.ndim - 1, width)
         # Tensors are kept, so that no other comes to bear the id of one that is gone.
         self._known: dict[int, tuple[Tensor, Fields]] = {id(images): (images, (rows, columns))}
+        self._written: dict[int, Fields] = {}  # by storage, where a part of it was written
 
     def fields(self, tensor: Tensor) -> Fields | None:
         """Along height and width; None where nothing is known of the tensor."""
-        return self._known[id(tensor)][1] if id(tensor) in self._known else None
+        if id(tensor) in self._known:
+            return self._known[id(tensor)][1]
+        return self._written.get(tensor.untyped_storage()._cdata)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and note what its results see."""
         result = func(*args, **(kwargs or {}))
-        sources = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and id(leaf) in self._known]
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        sources = [tensor for tensor in tensors if self.fields(tensor) is not None]
         if sources:
             for out in tree_leaves(result):
                 if isinstance(out, Tensor):
                     seen = tuple(self._axis(side, func, sources, args, kwargs or {}, out) for side in (0, 1))
                     self._known[id(out)] = (out, seen)  # type: ignore[assignment]
+                    if func._schema.is_mutable and out.nbytes < out.untyped_storage().nbytes():
+                        self._spread(out)
         return result
+
+    def _spread(self, part: Tensor) -> None:
+        """After a part of a tensor was written: whatever shares its storage may see as much, by a bound."""
+        storage = part.untyped_storage()._cdata
+        sharing = [key for key, (tensor, _) in self._known.items() if tensor.untyped_storage()._cdata == storage]
+        bounds: list[Axis] = []
+        for side in (0, 1):
+            seen = [joined(self._known[key][1][side], exact=False) for key in sharing]
+            seen += [self._written[storage][side]] if storage in self._written else []
+            bounds.append(_union_of(seen))
+        self._written[storage] = (bounds[0], bounds[1])
+        self._known |= {key: (self._known[key][0], self._written[storage]) for key in sharing}
 
     def _axis(self, side: int, func: Any, sources: list[Tensor], args: Any, kwargs: Any, out: Tensor) -> Axis:
         name = func._schema.name.removeprefix("aten::")
-        axes = [self._known[id(source)][1][side] for source in sources]
+        axes = [fields[side] for source in sources if (fields := self.fields(source)) is not None]
         if name in _ELEMENTWISE or torch.Tag.pointwise in func.tags:
             aligned = [_aligned(axis, source, out) for axis, source in zip(axes, sources, strict=True)]
             return _union_of(aligned)

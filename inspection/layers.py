@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
-from inspection.arithmetic import multiplications, parameter_count
+from inspection.arithmetic import is_bias, multiplications, parameter_count
 from inspection.field_tracing import Fields, FieldTracer
 
 
@@ -21,8 +21,9 @@ class Layer:
     Attributes:
         name: its path in the model.
         kind: its class.
-        output_shape: without the batch; empty for parameters that belong to no layer.
-        kernel, stride, padding: of a convolution or a pooling, else empty.
+        output_shape: without the batch, of the first tensor where it gives several; empty for parameters that belong to
+            no layer.
+        kernel, stride, padding, dilation: of a convolution or a pooling, else empty.
         fields: what its units see along height and width (`inspection.receptive_field.Axis`), None where unknown.
         activations: values that it adds to memory; none where it works in place or gives a view, so that a unit is
             counted once, with its nonlinearity, as the homework does.
@@ -38,6 +39,7 @@ class Layer:
     kernel: tuple[int, ...] = ()
     stride: tuple[int, ...] = ()
     padding: tuple[int, ...] = ()
+    dilation: tuple[int, ...] = ()
     fields: Fields | None = None
     activations: int = 0
     weights: int = 0
@@ -53,8 +55,8 @@ class Trace:
 
     Attributes:
         layers: a row an execution; parameters that belong to no layer come last.
-        input_shape, output_shape: without the batch.
-        fields: what the output sees.
+        input_shape, output_shape: without the batch; of the first output where there are several.
+        fields: what that output sees.
         multiply_adds: of the whole pass; more than the layers' where some are computed outside of layers.
     """
 
@@ -132,7 +134,6 @@ def _watch(
             operations = counter.get_total_flops() - before.pop()
             if (out := _tensor_in(output)) is None:
                 return
-            shared = any(_storage(one) == _storage(out) for one in tree_leaves(inputs) if isinstance(one, Tensor))
             count = parameter_count(layer, counted)
             rows.append(
                 Layer(
@@ -141,7 +142,7 @@ def _watch(
                     tuple(out.shape[1:]),
                     **_geometry(layer, out.ndim - 2),
                     fields=tracer.fields(out),
-                    activations=0 if shared else out.numel(),
+                    activations=_new_values(inputs, output),
                     weights=count.weights,
                     biases=count.biases,
                     multiply_adds=operations // 2,
@@ -160,8 +161,7 @@ def _left_over(module: nn.Module, counted: set[int]) -> list[Layer]:
     for name, parameter in module.named_parameters():
         if id(parameter) not in counted:
             counted.add(id(parameter))
-            bias = name.rpartition(".")[2].endswith("bias")
-            weights, biases = (0, parameter.numel()) if bias else (parameter.numel(), 0)
+            weights, biases = (0, parameter.numel()) if is_bias(name) else (parameter.numel(), 0)
             written = f"{'*'.join(map(str, parameter.shape))} = {parameter.numel():,}"
             rows.append(Layer(name, "in no layer", (), weights=weights, biases=biases, written=written))
     return rows
@@ -171,12 +171,25 @@ def _geometry(layer: nn.Module, sides: int) -> dict[str, tuple[int, ...]]:
     kernel = getattr(layer, "kernel_size", None)
     if kernel is None:
         return {}
-    values = {"kernel": kernel, "stride": getattr(layer, "stride", 1), "padding": getattr(layer, "padding", 0)}
-    padding = values["padding"]
-    if isinstance(padding, str):
-        size = (kernel,) * sides if isinstance(kernel, int) else kernel
-        values["padding"] = tuple((side - 1) // 2 for side in size) if padding == "same" else 0
-    return {key: (value,) * sides if isinstance(value, int) else tuple(value) for key, value in values.items()}
+    given = {
+        "kernel": kernel,
+        "stride": getattr(layer, "stride", 1) or kernel,  # a pooling's own default
+        "dilation": getattr(layer, "dilation", 1),
+        "padding": getattr(layer, "padding", 0),
+    }
+    same, given["padding"] = given["padding"] == "same", 0 if isinstance(given["padding"], str) else given["padding"]
+    values = {key: (value,) * sides if isinstance(value, int) else tuple(value) for key, value in given.items()}
+    if same:
+        windows = zip(values["kernel"], values["dilation"], strict=True)
+        values["padding"] = tuple(apart * (side - 1) // 2 for side, apart in windows)
+    return values
+
+
+def _new_values(inputs: Any, output: Any) -> int:
+    """Values of all tensors in the output that lie in no storage of the inputs, each storage once."""
+    there = {_storage(one) for one in tree_leaves(inputs) if isinstance(one, Tensor)}
+    new = {_storage(one): one.numel() for one in tree_leaves(output) if isinstance(one, Tensor)}
+    return sum(count for storage, count in new.items() if storage not in there)
 
 
 def _tensor_in(output: Any) -> Tensor | None:

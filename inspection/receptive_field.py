@@ -7,7 +7,6 @@ that meet see the union. N stacked F x F convolutions of stride 1 so give N F - 
 An interval has no gaps: what a dilated window leaves out within it, or at the image's border, counts as seen.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 
@@ -102,24 +101,3 @@ def union(first: Axis, second: Axis) -> Axis:
         whole=whole,
         exact=exact,
     )
-
-
-def stacked(kernel_sizes: Sequence[int], strides: Sequence[int] | None = None) -> int:
-    """Receptive field of convolutions in a row, in pixels.
-
-    Args:
-        kernel_sizes: of the convolutions, first to last.
-        strides: theirs; 1 each if left out.
-
-    Raises:
-        ValueError: strides and kernel sizes differ in number, or one is not positive.
-    """
-    strides = [1] * len(kernel_sizes) if strides is None else strides
-    if len(strides) != len(kernel_sizes):
-        raise ValueError(f"strides must be {len(kernel_sizes)}, one a kernel size, got {len(strides)}: give one each")
-    if any(size < 1 for size in (*kernel_sizes, *strides)):
-        raise ValueError("kernel_sizes and strides must be at least 1 each: give positive whole numbers")
-    axis = Axis(dim=0, size=1)
-    for kernel, stride in zip(kernel_sizes, strides, strict=True):
-        axis = window(axis, 1, kernel, stride)
-    return axis.field
