@@ -1,5 +1,6 @@
 """`cadence describe`: what a network costs and what it sees, layer by layer, without memory and without arithmetic."""
 
+import contextlib
 import difflib
 import re
 import sys
@@ -19,7 +20,8 @@ USAGE = """usage: cadence describe MODEL [KEY=VALUE ...] [--compare OTHER [KEY=V
 
 A row a layer, in the order of execution: output shape, receptive field and jump in pixels, activations, weights,
 biases, multiply-adds, and the parameters' arithmetic written out; totals; and the bytes of a forward pass and of a
-training step, predicted. Nothing is computed and no memory is taken, unless with --measure.
+training step, predicted; CSV has the layers alone. Nothing is computed and no memory is taken, but with --measure and
+by constructors that read values.
 MODEL is one of Cadence's (`cadence list models`, and NaiveInception, ReducedInception), one of torchvision's, or the
 import path of any torch.nn.Module, package.module.Class. KEY=VALUE are its constructor's options.
 
@@ -47,6 +49,8 @@ def run(arguments: list[str]) -> int:
         return 0
     given = parsed(arguments)
     form, shape, asked = given.format, given.input_shape, _asked(given)
+    if form == "csv" and given.measure and len(given.models) == 1:
+        raise UserError("--measure has no place in csv, which has the layers alone: take --format json")
     descriptions: list[Description] = []
     for model in given.models:
         descriptions.append(_described(model, shape, given.biases, asked))
@@ -85,16 +89,21 @@ def _described(model: Model, shape: Sequence[int] | None, biases: bool, asked: M
     from inspection.models import find
 
     name, options = model
-    sys.path.insert(0, str(Path.cwd()))  # a module of the user's lies in the folder they stand in
+    theirs = [str(Path.cwd())] if "." in name else []  # a module of the user's lies in the folder they stand in
+    sys.path += theirs
     try:
-        found = find(name)
-        module = found.build(options, shape)
-        module = module if biases else without_biases(module)
-        described = describe(name, module, shape or found.shape(options), channels_last=found.ours, **asked)
+        with contextlib.redirect_stdout(sys.stderr):  # a module that prints must not print into the table
+            found = find(name)
+            module = found.build(options, shape)
+            module = module if biases else without_biases(module)
+            # Cadence's own train so, and whoever inherits from them.
+            last = any(base.__module__ == "lightning_modules.classifier" for base in type(module).__mro__)
+            described = describe(name, module, shape or found.shape(options), channels_last=last, **asked)
     except ValueError as error:
         raise UserError(_in_own_options(str(error))) from error
     finally:
-        sys.path.remove(str(Path.cwd()))
+        for path in theirs:
+            sys.path.remove(path)
     return described
 
 

@@ -1,14 +1,18 @@
 """Everything that `cadence describe` tells of one model: its layers and its memory, predicted and measured."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from inspection.errors import first_line
 from inspection.layers import NoTensor, Trace, trace
 from inspection.measured_memory import Measured, measure
 from inspection.memory import Memory, OptimizerOf, predict
+
+_OF_VALUES = ("meta tensor", "data-independent")  # in what torch says where an operation needs values
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,16 @@ def describe(
         raise ValueError(f"--input-shape must be positive, got {_times(input_shape)}: try 3,32,32")
     if batch_size < 1:
         raise ValueError(f"--batch-size must be at least 1, got {batch_size}: try 64")
+    fresh = copy.deepcopy(module) if measure_on is not None else module  # before it keeps what it has computed
     try:
         traced = trace(module, input_shape)
     except NoTensor as error:
         raise ValueError(f"{name} returns no tensor: name a module that does") from error
     except Exception as error:
-        told = _first_line(error)
-        if "meta tensor" in told:
+        told = first_line(error)
+        if 'missing the required "forward"' in told:
+            raise ValueError(f"{name} has no forward of its own: name a module that does") from error
+        if any(clue in told for clue in _OF_VALUES):
             why = "its forward pass reads values, and there are none where nothing is computed"
             raise ValueError(f"{name} cannot be described: {why} ({told})") from error
         what = f"{name} does not take images of {_times(input_shape)} ({told})"
@@ -83,12 +90,13 @@ def describe(
     except Exception as error:
         if str(error).startswith("precision must"):
             raise
-        what = f"{name} cannot be trained on {batch_size} images of {_times(input_shape)} ({_first_line(error)})"
-        raise ValueError(f"{what}: give another --batch-size or --input-shape") from error
+        what = f"{name} cannot be trained on {batch_size} images of {_times(input_shape)} ({first_line(error)})"
+        remedy = "give another --batch-size or --input-shape, or a module that a loss can train"
+        raise ValueError(f"{what}: {remedy}") from error
     measured = None
     if measure_on is not None:
         measured = measure(
-            module,
+            fresh,
             input_shape,
             batch_size,
             optimizer,
@@ -110,7 +118,3 @@ def without_biases(module: nn.Module) -> nn.Module:
 
 def _times(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(".:")[:150]

@@ -52,7 +52,7 @@ def _reduction(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) 
     given = args[1] if len(args) > 1 and args[1] is not None else kwargs.get("dim")
     dims = (
         range(source.ndim)
-        if given is None
+        if given is None or given in ((), [])
         else [dim % source.ndim for dim in ([given] if isinstance(given, int) else given)]
     )
     if axis.dim in dims:

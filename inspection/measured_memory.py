@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inspection.allocator_peaks import Peaks, free_bytes, peaks_of
+from inspection.errors import first_line
 from inspection.memory import OptimizerOf, dtype_of, loss_of
 
 
@@ -73,8 +74,7 @@ def measure(
                     layer.to(memory_format=torch.channels_last)
             _run(real, images, optimizer, peaks)
     except Exception as error:  # torch tells of too little memory in many ways, and a module may fail in any
-        first = (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(".:")[:150]
-        what = f"memory cannot be measured on {device} with {batch_size} images in {precision} ({first})"
+        what = f"memory cannot be measured on {device} with {batch_size} images in {precision} ({first_line(error)})"
         raise ValueError(f"{what}: give a smaller batch, or another device or precision") from error
     found = peaks.bytes()
     return Measured(device, found["forward"], found["training step"])

@@ -61,13 +61,20 @@ def loss_of(output: Any) -> Tensor:
     """A loss of whatever a module returns, shape (): cross-entropy of each (batch, classes) in it, the sum of others.
 
     Args:
-        output: tensors, in lists, tuples or dictionaries as deep as one likes; labels are all the first class.
+        output: tensors, in lists, tuples or dictionaries as deep as one likes; labels are all the first class, and of
+            complex values the size counts.
+
+    Raises:
+        ValueError: there are no tensors of numbers with a gradient.
     """
     terms = []
     for leaf in tree_leaves(output):
-        if isinstance(leaf, Tensor) and leaf.is_floating_point():
+        if isinstance(leaf, Tensor) and (leaf.is_floating_point() or leaf.is_complex()):
+            real = leaf.abs() if leaf.is_complex() else leaf
             labels = torch.zeros(len(leaf), dtype=torch.long, device=leaf.device) if leaf.ndim == 2 else None
-            terms.append(leaf.sum() if labels is None else F.cross_entropy(leaf, labels))
+            terms.append(real.sum() if labels is None else F.cross_entropy(real, labels))
+    if not terms:
+        raise ValueError("it gives no tensor of real or complex numbers")
     return torch.stack(terms).sum() if len(terms) > 1 else terms[0]
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from inspection.errors import first_line
+
 Builder = Callable[..., nn.Module]
 _NAMED = {"bool": bool, "int": int, "str": str}
 
@@ -40,7 +42,7 @@ class Found:
         if self.default_shape is not None:
             return self.default_shape
         known = {**_defaults(self.builder), **options}
-        channels, side = known.get("in_channels"), known.get("image_size", 32 if self.ours else None)
+        channels, side = known.get("in_channels"), known.get("image_size", 32 if self._ours else None)
         if not isinstance(channels, int) or not isinstance(side, int):
             raise ValueError(f"{self.name} does not tell the size of its images: give it, e.g. --input-shape 3,32,32")
         return channels, side, side
@@ -67,15 +69,15 @@ class Found:
             with torch.device("meta"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of libraries about their own defaults
                 model = self.builder(**options, **self.fixed)
-        except RuntimeError:  # a constructor that reads values needs some
-            model = self._built(options).to("meta")
         except Exception as error:
-            raise ValueError(_told(self.name, error)) from error
+            if not isinstance(error, RuntimeError) and "meta" not in str(error):
+                raise ValueError(_told(self.name, error)) from error
+            model = self._built(options).to("meta")  # a constructor that reads values needs some
         if not isinstance(model, nn.Module):
             raise ValueError(f"{self.name} makes no torch.nn.Module but a {type(model).__name__}: name a module")
         if len(needed := _inputs(model)) != 1:
-            listed = ", ".join(needed) or "none"
-            raise ValueError(f"{self.name} takes {len(needed)} inputs ({listed}): only modules of one can be described")
+            listed = f"{len(needed)} inputs ({', '.join(needed)})" if needed else "no input by its position"
+            raise ValueError(f"{self.name} takes {listed}: only modules of one can be described")
         return model
 
     def _built(self, options: Mapping[str, Any]) -> nn.Module:
@@ -85,8 +87,7 @@ class Found:
             raise ValueError(_told(self.name, error)) from error
 
     @property
-    def ours(self) -> bool:
-        """Whether it is one of Cadence's."""
+    def _ours(self) -> bool:
         return self.builder.__module__.startswith("lightning_modules.")
 
     def _check(self, name: str, value: Any, accepted: Mapping[str, Any]) -> None:
@@ -176,15 +177,15 @@ def _defaults(builder: Builder) -> dict[str, Any]:
 
 
 def _told(name: str, error: Exception) -> str:
-    first = (str(error) or type(error).__name__).strip().splitlines()[0]
+    first = first_line(error)
     if not isinstance(error, ValueError):
         return f"{name} cannot be built ({type(error).__name__}: {first}): see to its options"
     return first if first.startswith(name) else f"{name}: {first}"
 
 
 def _inputs(module: nn.Module) -> list[str]:
-    """Names of what `forward` cannot do without; inputs of any number count as one."""
+    """Names of what `forward` cannot do without, or of the first that it takes; inputs of any number count as one."""
     parameters = inspect.signature(module.forward).parameters.values()
-    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
-    named = [p.name for p in needed if p.kind is not p.VAR_POSITIONAL]
-    return named or [p.name for p in needed]
+    taken = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return needed if len(needed) > 1 or (needed and needed[0] in taken) else taken[:1]

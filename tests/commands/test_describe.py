@@ -26,6 +26,22 @@ class Silent(nn.Module):
 class Reading(nn.Module):
     def forward(self, images):
         return images if images.sum().item() > 0 else -images
+class Keyword(nn.Module):
+    def forward(self, *, images):
+        return images
+class Still(nn.Module):
+    pass
+class Places(nn.Module):
+    def forward(self, images):
+        return images.argmax(1)
+class Blank(nn.Module):
+    def forward(self, images):
+        raise ValueError("\\n")
+class Default(Wide):
+    def forward(self, images=None, labels=None):
+        print("shape", images.shape)
+        self.last = self.conv(images)
+        return self.last
 """
 
 
@@ -97,6 +113,12 @@ def test_measured_of_two(cadence, capsys) -> None:
     assert told["ratio"]["forward, bytes, measured on cpu"] == first / second > 1
 
 
+def test_a_module_that_prints_and_keeps_what_it_computes(cadence, capsys, tmp_path: Path) -> None:
+    (tmp_path / "described_wrongly.py").write_text(MINE)
+    told = described(cadence, capsys, "described_wrongly.Default", "--input-shape", "3,8,8", "--measure", "cpu")
+    assert told["output_shape"] == [4, 6, 6] and told["measured_bytes"]["training_step"] > 0
+
+
 def test_a_module_from_where_one_stands(cadence, capsys, tmp_path: Path) -> None:
     (tmp_path / "described_here.py").write_text(MINE)
     before = list(sys.path)
@@ -132,7 +154,12 @@ def test_comparison_takes_options_for_each(cadence, capsys) -> None:
         (["described_wrongly.Wide"], "--input-shape 3,32,32"),
         (["described_wrongly.Wide", "--input-shape", "4,8,8"], "does not take images of 4 x 8 x 8"),
         (["described_wrongly.Wide", "--input-shape", "3,2,2"], "does not take images of 3 x 2 x 2"),
-        (["fasterrcnn_resnet50_fpn"], "does not take images of 3 x 224 x 224"),
+        (["fasterrcnn_resnet50_fpn"], "its forward pass reads values"),
+        (["described_wrongly.Keyword", "--input-shape", "3,8,8"], "takes no input by its position"),
+        (["described_wrongly.Still", "--input-shape", "3,8,8"], "has no forward of its own"),
+        (["described_wrongly.Places", "--input-shape", "3,8,8"], "gives no tensor of real or complex numbers"),
+        (["described_wrongly.Blank", "--input-shape", "3,8,8"], "does not take images of 3 x 8 x 8 (ValueError)"),
+        (["MLP", "--measure", "cpu", "--format", "csv"], "take --format json"),
         (["SmallCNN", "--input-shape", "3,-8,8"], "--input-shape must be positive"),
         (["SmallCNN", "--input-shape", "0,8,8"], "--input-shape must be positive"),
         (["SmallCNN", "--input-shape", "28,28"], "C,H,W"),

@@ -211,6 +211,30 @@ def test_a_layer_adds_no_activations_where_it_works_in_place() -> None:
         assert [layer.activations for layer in table.layers] == [48, values, 0]
 
 
+class Several(nn.Module):
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return images * 2, images, images[:, :1] * 3
+
+
+def test_every_new_tensor_of_several_counts() -> None:
+    table = traced(lambda: nn.Sequential(Several()), (3, 8, 8))
+    assert [layer.activations for layer in table.layers] == [192 + 64]
+
+
+def test_windows_tell_their_dilation_and_a_pooling_s_own_stride() -> None:
+    same, pool = traced(
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding="same", dilation=2), nn.LPPool2d(2, 2)), (3, 8, 8)
+    ).layers
+    assert (same.padding, same.dilation) == ((2, 2), (2, 2)) and same.fields is not None and same.fields[0].field == 5
+    assert (pool.kernel, pool.stride, pool.output_shape) == ((2, 2), (2, 2), (4, 4, 4))
+
+
+def test_biases_by_their_names() -> None:
+    count = parameter_count(nn.LSTM(8, 5))
+    assert (count.weights, count.biases) == (4 * 5 * (8 + 5), 2 * 4 * 5)
+    assert parameter_count(nn.MultiheadAttention(8, 2, add_bias_kv=True)).biases == 24 + 8 + 16
+
+
 def test_parameters_of_other_layers() -> None:
     assert parameter_count(nn.BatchNorm2d(7)).written == "7 + 7 = 14"
     assert parameter_count(nn.ReLU()).written == ""
