@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models import get_model_weights
 
+from inspection.layers import trace
 from inspection.models import find
 
 MINE = """
@@ -101,3 +103,15 @@ def test_refusals(name: str, options: dict[str, Any], expected: str) -> None:
 def test_a_model_of_unknown_images_needs_a_shape() -> None:
     with pytest.raises(ValueError, match="--input-shape 3,32,32"):
         find("torch.nn.ReLU").shape({})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["resnet50", "densenet121", "efficientnet_b0", "mobilenet_v3_small", "regnet_y_400mf", "swin_t", "vit_b_16"],
+)
+def test_parameters_and_multiply_adds_are_those_that_torchvision_publishes(name: str) -> None:
+    published = next(iter(get_model_weights(name))).meta
+    found = find(name)
+    table = trace(found.build({}), found.shape({}))
+    assert table.total("weights") + table.total("biases") == published["num_params"]
+    assert table.multiply_adds / 1e9 == pytest.approx(published["_ops"], abs=6e-4)  # printed to three decimals
