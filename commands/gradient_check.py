@@ -19,18 +19,19 @@ USAGE = """usage: cadence gradient-check -c CONFIG [--checkpoint PATH] [--layer 
 
 Compare autograd's gradient with central differences (L(w + 1/N) - L(w - 1/N)) N / 2 of the first weights of a layer,
 by default for N of 1, 5, 10, 50 ... 500,000, on one training image, in float64 and in float32. Trains nothing. A weight
-agrees; is wrong; has a kink of the loss within the steps (a ReLU or a maximum that changes sides); or is unclear, as
-where its gradient is below round-off. Writes gradient_check.csv, .json and .png. The exit status is 1 if a gradient is
-wrong.
+agrees; is wrong; has a kink of the loss within the steps (a ReLU, a clamp, a maximum or a comparison that changes
+sides, or two slopes at the weight itself); or is unclear, as where its gradient is below round-off. Writes
+gradient_check.csv, .json and .png. The exit status is 1 if a gradient is wrong.
 
 options:
   --checkpoint PATH  take the weights of a run's checkpoint; by default the model is as it would begin to train
   --layer NAME       a layer, or a parameter of it, such as layers.linear_2; by default the second layer
-  --weights NUMBER   how many weights of it, the first ones; 10 by default
-  --n LIST           the N of the steps 1/N, ascending, such as 1,50,1000; larger ones where kinks lie near
+  --weights NUMBER   how many weights of it, the first ones; 10 by default, 1,000 at most
+  --n LIST           the N of the steps 1/N, two or more, ascending, such as 1,50,1000; larger ones where kinks lie near
   --out DIR          where the files go; gradient-check by default"""
 
 OWN = {"--layer": "layers.linear_2", "--weights": "10", "--n": "1,50,1000", "--out": "gradient-check"}
+MOST_WEIGHTS = 1000  # the perturbations of p weights are (24 p, p) numbers: 192 MB of them
 
 
 def run(arguments: list[str]) -> int:
@@ -89,6 +90,8 @@ def _own(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
 def _weights(given: str) -> int:
     if not given.isdecimal() or int(given) < 1:
         raise UserError(f"--weights must be a whole number from 1 on, got {given}: 10 is usual")
+    if int(given) > MOST_WEIGHTS:
+        raise UserError(f"--weights must be at most {MOST_WEIGHTS:,}, got {given}: check the layers one by one")
     return int(given)
 
 
@@ -96,6 +99,8 @@ def _ns(given: str) -> list[int]:
     numbers = [int(word) if word.strip().isdecimal() else 0 for word in given.split(",")]
     if min(numbers) < 1 or numbers != sorted(set(numbers)) or max(numbers) > 10**12:
         raise UserError(f"--n must be whole numbers from 1 to 1e12, ascending, got {given}: e.g. --n 1,50,1000")
+    if len(numbers) < 2:
+        raise UserError(f"--n must be two numbers or more, got {given}: one alone cannot settle, e.g. --n 1,50,1000")
     return numbers
 
 
@@ -110,7 +115,11 @@ def _folder(given: str) -> Path:
 def _load(cli: "CadenceCLI", path: str) -> None:
     from records.checkpoint_io import AtomicCheckpointIO
 
-    cli.model.load_state_dict(AtomicCheckpointIO().load_checkpoint(path)["state_dict"])
+    state = AtomicCheckpointIO().load_checkpoint(path)["state_dict"]
+    if not isinstance(state, dict):
+        given = type(state).__name__
+        raise UserError(f"checkpoint {path}: state_dict must be a dict, got {given}: give one of a run's checkpoints")
+    cli.model.load_state_dict(state)
 
 
 def _sample(cli: "CadenceCLI") -> "SampleLoss":

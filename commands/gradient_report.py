@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -44,8 +45,8 @@ def write_report(found: GradientCheck, folder: Path, about: dict[str, Any]) -> N
     write_csv(folder / "gradient_check.csv", rows(found))
     precisions = {
         name: {
-            "loss": result.loss,
-            "largest_difference": dict(zip(found.ns.tolist(), result.largest.tolist(), strict=True)),
+            "loss": _number(result.loss),
+            "largest_difference": dict(zip(found.ns.tolist(), map(_number, result.largest.tolist()), strict=True)),
             "best_N": result.best(found.ns),
             "best_N_by_theory": 1 / result.theory,
             "batched": result.batched,
@@ -59,14 +60,20 @@ def write_report(found: GradientCheck, folder: Path, about: dict[str, Any]) -> N
         "kinks_by_layer": found.kinks_by_layer,
     }
     write_json(folder / "gradient_check.json", content | precisions)
+    drawn = [np.where(np.isfinite(result.largest), result.largest, np.nan) for result in (found.double, found.single)]
     figure = gradient_check_figure(
         found.ns,
-        found.double.largest,
-        found.single.largest,
+        drawn[0],
+        drawn[1],
         found.kinks.sum(axis=0) > 0,
         (1 / found.double.theory, 1 / found.single.theory),
     )
     figure.savefig(folder / "gradient_check.png", dpi=150)
+
+
+def _number(value: float) -> float | None:
+    """The value; None where it is not finite, which JSON has no word for."""
+    return value if np.isfinite(value) else None
 
 
 def print_tables(found: GradientCheck, folder: Path) -> None:
@@ -98,7 +105,8 @@ def print_tables(found: GradientCheck, folder: Path) -> None:
     console.print(by_n)
     for name, result in (("float64", double), ("float32", found.single)):
         best = result.best(found.ns)
-        measured = f"N = {best:,}" if best else "none, as no weight changes the loss"
+        why = "no weight changes the loss" if not result.largest.any() else "no N has finite differences of all weights"
+        measured = f"N = {best:,}" if best else f"none, as {why}"
         console.print(f"best in {name}: {measured}; by theory {1 / result.theory:,.0f}", soft_wrap=True)
     counts = {verdict: found.verdicts.count(verdict) for verdict in dict.fromkeys(found.verdicts)}
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())

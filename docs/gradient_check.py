@@ -10,11 +10,11 @@ import json
 import math
 from pathlib import Path
 
+from commands.gradient_report import SHOWN
 from docs.pages import table, write
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"
-SHOWN = (1, 50, 1000, 50_000, 500_000)  # the published table's columns
 SMOOTH = (5, 1000)  # beyond the kinks and before the rounding
 
 Differences = dict[tuple[int, int], float]

@@ -9,22 +9,18 @@ of the order of 1 (Press et al., Numerical Recipes, section 5.7).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from inspection.gradient_verdict import Verdict, verdict
 from inspection.kinks import changed_sides
 from inspection.parameter_choice import parameter_name
 from inspection.sample_loss import SampleLoss, ShiftedLoss, one_by_one
 
 NS = tuple(k * 10**i for i in range(6) for k in (1, 5))
 
-Verdict = Literal["agrees", "wrong", "kink", "unclear"]
-
-RELATIVE = 1e-4  # a difference below this share of the gradient is none
-UNCLEAR = 1e-2  # an estimate that is no surer than this share of itself says nothing
 ROUNDINGS = 50  # of a loss of the order of 1, in a deep network
 
 
@@ -36,6 +32,7 @@ class Differences:
         loss: at the point.
         gradient: autograd's, in the same precision, float64 (p,).
         numeric: central differences, float64 (p, n).
+        bend: slope ahead, (L(theta + eps e_i) - L(theta)) / eps, less the slope behind, float64 (p, n).
         rounding: the precision's machine epsilon.
         batched: whether the perturbed copies ran in batched forward passes.
     """
@@ -43,17 +40,19 @@ class Differences:
     loss: float
     gradient: np.ndarray
     numeric: np.ndarray
+    bend: np.ndarray
     rounding: float
     batched: bool
 
     @property
     def difference(self) -> np.ndarray:
         """Central difference less autograd's gradient, (p, n)."""
-        return self.numeric - self.gradient[:, None]
+        with np.errstate(invalid="ignore"):  # an infinite loss within the step
+            return self.numeric - self.gradient[:, None]
 
     @property
     def largest(self) -> np.ndarray:
-        """Largest absolute difference over the weights, (n,)."""
+        """Largest absolute difference over the weights, (n,); not finite where one of them is not."""
         return np.abs(self.difference).max(axis=0)
 
     @property
@@ -62,8 +61,9 @@ class Differences:
         return self.rounding ** (1 / 3)
 
     def best(self, ns: np.ndarray) -> int | None:
-        """The N of the smallest `largest`; None where nothing changes the loss, so that all are 0."""
-        return int(ns[self.largest.argmin()]) if self.largest.any() else None
+        """The N of the smallest `largest`; None where all are 0, as nothing changes the loss, or none is finite."""
+        largest = np.where(np.isfinite(self.largest), self.largest, np.inf)
+        return int(ns[largest.argmin()]) if largest.any() and np.isfinite(largest).any() else None
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,9 @@ class GradientCheck:
         double, single: differences in float64 and in float32.
         kinks: units that change sides within eps of the point, int64 (p, n).
         kinks_by_layer: the same by layer and operation, over all weights and N; only where there are any.
-        verdicts: of each weight, from float64: `agrees`; `wrong`; `kink`: they differ, but no two N are free of kinks;
-            `unclear`: the central differences do not settle, mostly for a gradient below round-off.
+        verdicts: of each weight, from float64: `agrees`; `wrong`; `kink`: they differ, but no two N are free of kinks,
+            or the loss shows two slopes and autograd's is between them; `unclear`: the central differences do not
+            settle, mostly for a gradient below round-off, or are not finite.
     """
 
     parameter: str
@@ -121,8 +122,8 @@ def check_gradient(
     del loss  # a large model's second copy
     single = central_differences(ShiftedLoss(sample, parameter, weights, torch.float32), ns)
     verdicts = [
-        verdict(numeric, gradient, free, np.array(ns), ROUNDINGS * double.rounding * max(1.0, abs(double.loss)))
-        for numeric, gradient, free in zip(double.numeric, double.gradient, kinks == 0, strict=True)
+        verdict(numeric, gradient, free, np.array(ns), ROUNDINGS * double.rounding * max(1.0, abs(double.loss)), bend)
+        for numeric, gradient, free, bend in zip(double.numeric, double.gradient, kinks == 0, double.bend, strict=True)
     ]
     return GradientCheck(parameter, np.array(ns), double, single, kinks, by_layer, verdicts)
 
@@ -151,36 +152,12 @@ def central_differences(loss: ShiftedLoss, ns: Sequence[int], batched: bool = Tr
     both = torch.cat((steps, -steps))
     values, was_batched = loss.rows(loss, both) if batched else (one_by_one(loss, both), False)
     plus, minus = values.double().reshape(2, loss.weights, len(ns)).cpu().numpy()
-    numeric = (plus - minus) * np.array(ns) / 2
-    return Differences(
-        float(value.detach()), gradient.double().cpu().numpy(), numeric, torch.finfo(loss.dtype).eps, was_batched
-    )
-
-
-def verdict(numeric: np.ndarray, gradient: float, free: np.ndarray, ns: np.ndarray, rounding: float) -> Verdict:
-    """Whether a weight's gradient is right.
-
-    The central difference is taken at the N where it is surest. Its uncertainty is the change from the N before, which
-    bounds the truncation error where that falls as N^-2, and round-off, which grows as N.
-
-    Args:
-        numeric: central differences, (n,).
-        gradient: autograd's.
-        free: whether an N is free of kinks, (n,).
-        ns: (n,), ascending.
-        rounding: absolute round-off of the loss.
-    """
-    differentiable = free.sum() > 1
-    if differentiable:
-        numeric, ns = numeric[free], ns[free]
-    if not numeric.any() and gradient == 0:
-        return "agrees"
-    uncertainty = np.abs(np.diff(numeric, prepend=np.inf)) + rounding * ns
-    surest = int(uncertainty.argmin())
-    size = max(abs(gradient), abs(float(numeric[surest])))
-    if abs(float(numeric[surest]) - gradient) > RELATIVE * size + uncertainty[surest]:
-        return "wrong" if differentiable else "kink"
-    return "agrees" if uncertainty[surest] <= UNCLEAR * size else "unclear"
+    here = float(value.detach())
+    with np.errstate(invalid="ignore", over="ignore"):  # a loss that is infinite within the step
+        numeric = (plus - minus) * np.array(ns) / 2
+        bend = ((plus - here) - (here - minus)) * np.array(ns)
+    rounding = torch.finfo(loss.dtype).eps
+    return Differences(here, gradient.double().cpu().numpy(), numeric, bend, rounding, was_batched)
 
 
 def _check_repeats(loss: ShiftedLoss) -> None:

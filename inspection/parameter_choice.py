@@ -10,8 +10,9 @@ def parameter_name(model: nn.Module, layer: str | None = None) -> str:
 
     Args:
         model: whose.
-        layer: a layer, which stands for its `weight`, or a parameter's own name. None is the second layer's weights,
-            as the finite-difference check of the MLP report has it, or the only layer's.
+        layer: a layer, which stands for its `weight`, or a parameter's own name; of one that several layers share, the
+            first of its names is returned. None is the second layer's weights, as the finite-difference check of the
+            MLP report has it, or the only layer's.
 
     Raises:
         ValueError: there is no such layer, it has several parameters and none is its weight, or the model has none.
@@ -22,10 +23,11 @@ def parameter_name(model: nn.Module, layer: str | None = None) -> str:
     if layer is None:
         matrices = [name for name in names if model.get_parameter(name).ndim > 1] or names
         return matrices[min(1, len(matrices) - 1)]
-    if layer in names:
-        return layer
-    if f"{layer}.weight" in names:
-        return f"{layer}.weight"
+    first = {id(parameter): name for name, parameter in reversed([*model.named_parameters()])}
+    tied = {name: first[id(parameter)] for name, parameter in model.named_parameters(remove_duplicate=False)}
+    for name in (layer, f"{layer}.weight"):
+        if tied.get(name) in names:
+            return tied[name]
     layers = list(dict.fromkeys(name.rpartition(".")[0] or name for name in names))
     within = [name for name in names if name.startswith(layer + ".")]
     if within:

@@ -26,7 +26,8 @@ class SampleLoss(nn.Module):
             LightningModule with automatic optimization returns it.
 
     Raises:
-        ValueError: there is no loss, and no training_step that returns one.
+        ValueError: there is no loss, and no training_step that returns one; of `forward`, training_step fails on
+            (images, labels), or the loss is not one number.
     """
 
     images: Tensor
@@ -36,9 +37,10 @@ class SampleLoss(nn.Module):
         super().__init__()
         if loss is None:
             name, by_hand = type(model).__name__, getattr(model, "automatic_optimization", True) is False
-            if by_hand or not callable(getattr(model, "training_step", None)):
+            if by_hand or not _has_training_step(model):
                 why = "'s training_step optimizes by itself, and returns none" if by_hand else " has no training_step"
-                raise ValueError(f"loss is missing: {name}{why}: give loss(output, labels)")
+                remedy = "let training_step return the loss" + (", with automatic_optimization left on" * by_hand)
+                raise ValueError(f"loss is missing: {name}{why}: {remedy}, or, in Python, give SampleLoss a loss")
         self.model, self.loss = model, loss
         self.register_buffer("images", images, persistent=False)
         self.register_buffer("labels", labels, persistent=False)
@@ -49,13 +51,24 @@ class SampleLoss(nn.Module):
         if self.loss is not None:
             value = self.loss(self.model(images), self.labels)
         else:
-            value = self.model.training_step((images, self.labels), 0)  # type: ignore[operator]
+            value = self._training_step(images)
             value = value["loss"] if isinstance(value, dict) and "loss" in value else value
         if not isinstance(value, Tensor) or value.numel() != 1:
             given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             source = "training_step of the model" if self.loss is None else "loss"
-            raise ValueError(f"{source} must return one number, got {given}: reduce it, e.g. by .mean()")
+            remedy = "reduce it, e.g. by .mean()" if isinstance(value, Tensor) else "return the loss, a tensor"
+            raise ValueError(f"{source} must return one number, got {given}: {remedy}")
         return value.reshape(())
+
+    def _training_step(self, images: Tensor) -> Any:
+        try:
+            return self.model.training_step((images, self.labels), 0)  # type: ignore[operator]
+        except (TypeError, LookupError, AttributeError) as error:
+            why = f"{type(error).__name__}, {str(error).splitlines()[0]}" if str(error) else type(error).__name__
+            raise ValueError(
+                f"training_step of {type(self.model).__name__} fails: {why}: it is given (images, labels) and 0, the "
+                "index of the batch, by position, and has no trainer"
+            ) from error
 
 
 class ShiftedLoss:
@@ -138,6 +151,13 @@ class _Largest(TorchFunctionMode):
         if isinstance(result, Tensor) and result.requires_grad:
             self.bytes = max(self.bytes, result.nbytes)
         return result
+
+
+def _has_training_step(model: nn.Module) -> bool:
+    """Whether a model has a training_step of its own: Lightning's own only warns that there is none."""
+    step = getattr(type(model), "training_step", None) or getattr(model, "training_step", None)
+    lightning_s = ("pytorch_lightning.core.module", "lightning.pytorch.core.module")
+    return callable(step) and getattr(step, "__module__", "") not in lightning_s
 
 
 @contextlib.contextmanager

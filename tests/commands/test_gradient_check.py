@@ -59,6 +59,42 @@ class Nan(Mine):
         return super().training_step(batch, batch_idx)["loss"] * torch.nan
 
 
+class Named(Mine):
+    def training_step(self, batch, batch_idx):
+        return self.first(batch["images"]).sum()
+
+
+class Short(Mine):
+    def training_step(self, batch):
+        return batch[0].sum()
+
+
+class Lacking(Mine):
+    def training_step(self, batch, batch_idx):
+        return self.third(batch[0]).sum()
+
+
+class ByHand(Mine):
+    def __init__(self, in_channels: int = 1, image_size: int = 8, num_classes: int = 10) -> None:
+        super().__init__(in_channels, image_size, num_classes)
+        self.automatic_optimization = False
+
+
+class Stepless(pl.LightningModule):
+    def __init__(self, in_channels: int = 1, image_size: int = 8, num_classes: int = 10) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 3)
+
+
+class Logarithm(pl.LightningModule):
+    def __init__(self, in_channels: int = 1, image_size: int = 8, num_classes: int = 10) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((10,), 0.5))
+
+    def training_step(self, batch, batch_idx):
+        return self.weight.log().sum()
+
+
 class Bare(pl.LightningModule):
     def __init__(self, in_channels: int = 1, image_size: int = 8, num_classes: int = 10) -> None:
         super().__init__()
@@ -146,6 +182,21 @@ def test_a_wrong_gradient_has_its_own_exit_status(
     assert cadence("gradient-check", *bug, "--layer", "second") == 0
 
 
+def test_a_step_beyond_the_loss_s_domain_is_left_out_and_null(
+    cadence: Callable[..., int], mine: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cadence("gradient-check", "--model", "their_modules.Logarithm", "--layer", "weight") == 0
+    text = (tmp_path / "gradient-check/gradient_check.json").read_text()
+    told = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert told["verdicts"] == ["agrees"] * 10
+    for precision in ("float64", "float32"):
+        assert told[precision]["largest_difference"]["1"] is None and told[precision]["best_N"] > 1
+        assert told[precision]["largest_difference"]["500000"] is not None
+    assert cadence("gradient-check", "--model", "their_modules.Logarithm", "--layer", "weight", "--n", "1,2") == 0
+    shown = capfd.readouterr()
+    assert shown.err == "" and "none, as no N has finite differences" in shown.out and "10 unclear" in shown.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -157,6 +208,8 @@ def test_a_wrong_gradient_has_its_own_exit_status(
         ([*CHECK, "--weights", "-3"], ["--weights", "-3"]),
         ([*CHECK, "--weights", "ten"], ["--weights", "ten"]),
         ([*CHECK, "--weights="], ["--weights needs a value"]),
+        ([*CHECK, "--weights", "1001"], ["--weights must be at most 1,000, got 1001"]),
+        ([*CHECK, "--n", "1000"], ["--n must be two numbers or more, got 1000"]),
         ([*CHECK, "--n", "10,1"], ["--n must be whole numbers from 1 to 1e12, ascending, got 10,1"]),
         ([*CHECK, "--n", "1,,5"], ["--n must be whole numbers", "got 1,,5"]),
         ([*CHECK, "--n", "-1,5"], ["--n must be whole numbers", "got -1,5"]),
@@ -170,7 +223,15 @@ def test_a_wrong_gradient_has_its_own_exit_status(
         (["gradient-check", "--weights", "3"], ["model is missing"]),
         (["gradient-check", "--model", "MPL"], ["MPL", "nearest: MLP"]),
         (["gradient-check", "--model", "AlexNet"], ["AlexNet takes images of 224 x 224"]),
-        (["gradient-check", "--model", "their_modules.Silent"], ["training_step", "one number, got NoneType"]),
+        (
+            ["gradient-check", "--model", "their_modules.Silent"],
+            ["training_step", "one number, got NoneType", "return"],
+        ),
+        (["gradient-check", "--model", "their_modules.Named"], ["training_step of Named fails", "(images, labels)"]),
+        (["gradient-check", "--model", "their_modules.Short"], ["training_step of Short fails", "index of the batch"]),
+        (["gradient-check", "--model", "their_modules.Lacking"], ["training_step of Lacking fails", "'third'"]),
+        (["gradient-check", "--model", "their_modules.ByHand"], ["optimizes by itself", "let training_step return"]),
+        (["gradient-check", "--model", "their_modules.Stepless"], ["Stepless has no training_step", "let training_"]),
         (["gradient-check", "--model", "their_modules.Drawing"], ["another loss at each call", "evaluation mode"]),
         (["gradient-check", "--model", "their_modules.Nan"], ["loss is nan at this sample"]),
         (["gradient-check", "--model", "their_modules.Bare"], ["Bare has no parameters"]),
@@ -196,6 +257,10 @@ def test_a_checkpoint_of_another_model(
 ) -> None:
     import torch
 
+    torch.save({"state_dict": None}, tmp_path / "none.ckpt")
+    assert cadence(*CHECK, "--checkpoint", "none.ckpt") == 2
+    told = capsys.readouterr().err
+    assert "checkpoint none.ckpt: state_dict must be a dict, got NoneType" in told and len(told.splitlines()) == 1
     torch.save({"state_dict": {"layers.other": torch.ones(1)}}, tmp_path / "other.ckpt")
     assert cadence(*CHECK, "--checkpoint", "other.ckpt") == 2
     assert "checkpoint other.ckpt does not fit MLP" in capsys.readouterr().err

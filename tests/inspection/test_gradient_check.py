@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inspection.gradient_check import NS, check_gradient, verdict
+from inspection.gradient_check import NS, check_gradient
+from inspection.gradient_verdict import verdict
 from inspection.parameter_choice import parameter_name
 from inspection.sample_loss import SampleLoss
 from lightning_modules import MLP
@@ -129,12 +130,51 @@ def test_verdicts() -> None:
     assert verdict(np.zeros(3), 0.0, free, ns, 1e-14) == "agrees"
 
 
+def test_a_step_that_is_not_finite_is_left_out() -> None:
+    ns, free, nan = np.array([1, 10, 100, 1000]), np.ones(4, bool), np.nan
+    settled = np.array([nan, 2.0, 2.0, 2.0])
+    for gone in (nan, np.inf, -np.inf):
+        settled[0] = gone
+        assert verdict(settled, 2.0, free, ns, 1e-14) == "agrees"
+        assert verdict(settled, 2.001, free, ns, 1e-14) == "wrong"
+        assert verdict(settled, 2.001, np.array([True, True, False, False]), ns, 1e-14) == "kink"
+        assert verdict(settled, gone, free, ns, 1e-14) == "wrong"  # a gradient that is no number, of a smooth loss
+    assert verdict(np.array([nan, nan, nan, 2.0]), 2.0, free, ns, 1e-14) == "unclear"
+    assert verdict(np.full(4, nan), 2.0, free, ns, 1e-14) == "unclear"
+
+
+@pytest.mark.parametrize("beyond", [torch.nan, torch.inf])
+def test_a_loss_that_is_not_finite_at_large_steps(beyond: float) -> None:
+    class Log(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.full((3,), 0.5))
+
+        def forward(self, values: Tensor) -> Tensor:
+            positive = self.weight.log().where(self.weight > 0, beyond)
+            return (positive.where(self.weight < 1, beyond) * values).sum()
+
+    found = check_gradient(SampleLoss(Log(), torch.ones(1, 3), torch.zeros(1), lambda out, _: out))
+    assert found.verdicts == ["agrees"] * 3 and not np.isfinite(found.double.largest[0])
+    best = found.double.best(found.ns)
+    assert best is not None and found.double.largest[list(NS).index(best)] < 1e-8
+
+
 def test_names() -> None:
     model = MLP(hidden_sizes=[20, 10])
     assert parameter_name(model) == "layers.linear_2.weight"
     assert parameter_name(model, "layers.output") == "layers.output.weight"
     assert parameter_name(model, "layers.output.bias") == "layers.output.bias"
     assert parameter_name(nn.Linear(2, 2)) == "weight" and parameter_name(nn.BatchNorm1d(3)) == "bias"
+
+
+def test_a_shared_parameter_has_the_name_of_any_of_its_layers() -> None:
+    model = nn.ModuleDict({"first": nn.Linear(4, 4), "second": nn.Linear(4, 4), "third": nn.Linear(4, 4)})
+    model["third"].weight = model["first"].weight
+    assert parameter_name(model, "third") == parameter_name(model, "third.weight") == "first.weight"
+    assert parameter_name(model, "third.bias") == "third.bias"
+    model["third"] = model["first"]
+    assert parameter_name(model, "third") == "first.weight" and parameter_name(model, "third.bias") == "first.bias"
 
 
 class _Random(nn.Module):
