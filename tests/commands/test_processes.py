@@ -55,7 +55,7 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
     assert all(torch.allclose(mine_weights[key], their_weights[key], rtol=0, atol=1e-10) for key in mine_weights)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_stops_and_resume_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     whole = run("--trainer.max_epochs", "60", "--run_dir", tmp_path / "whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr[-2000:]
