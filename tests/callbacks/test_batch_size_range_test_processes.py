@@ -35,6 +35,7 @@ raise SystemExit(main())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_agree_with_one_and_about_memory(fit, tmp_path: Path) -> None:
     """Sizes for which one process alone lacks memory, for the gradient or for the optimizer's state, fit neither.
 
