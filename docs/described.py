@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
+from functools import cache
 from typing import Any
 
 from commands import describe
@@ -12,6 +13,7 @@ Described = dict[str, Any]
 Layer = dict[str, Any]
 
 
+@cache
 def told(arguments: str) -> Described:
     """What `cadence describe` says of a model or two, from its JSON."""
     out = io.StringIO()

@@ -69,11 +69,11 @@ def vgg19() -> dict[str, str]:
 
 def stacks() -> dict[str, str]:
     """3.3: receptive fields of N convolutions of F x F, as traced."""
-    sizes = (3, 5, 7)
-    rows = [(str(n), *(str(_field(n, size)) for size in sizes)) for n in range(1, 6)]
+    windows = (3, 5, 7)
+    rows = [(str(n), *(str(_field(n, size)) for size in windows)) for n in range(1, 6)]
     field, weights = _field(3, 5), 3 * 5 * 5
     return {
-        "stack_table": table(("N", *(f"F = {size}" for size in sizes)), rows),
+        "stack_table": table(("N", *(f"F = {size}" for size in windows)), rows),
         "stack_field": str(field),
         "stack_weights": str(weights),
         "stack_single": str(field**2),

@@ -10,7 +10,7 @@ from torch import nn
 from inspection.errors import first_line
 from inspection.layers import NoTensor, Trace, trace
 from inspection.measured_memory import Measured, measure
-from inspection.memory import Memory, OptimizerOf, predict
+from inspection.memory import Memory, OptimizerOf, dtype_of, predict
 
 _OF_VALUES = ("meta tensor", "data-independent")  # in what torch says where an operation needs values
 
@@ -71,6 +71,7 @@ def describe(
         raise ValueError(f"--input-shape must be positive, got {_times(input_shape)}: try 3,32,32")
     if batch_size < 1:
         raise ValueError(f"--batch-size must be at least 1, got {batch_size}: try 64")
+    dtype_of(precision)  # refuses an unknown one, before an error can be the module's
     fresh = copy.deepcopy(module) if measure_on is not None else module  # before it keeps what it has computed
     try:
         traced = trace(module, input_shape)
@@ -88,8 +89,6 @@ def describe(
     try:
         memory = predict(module, input_shape, batch_size, optimizer, precision)
     except Exception as error:
-        if str(error).startswith("precision must"):
-            raise
         what = f"{name} cannot be trained on {batch_size} images of {_times(input_shape)} ({first_line(error)})"
         remedy = "give another --batch-size or --input-shape, or a module that a loss can train"
         raise ValueError(f"{what}: {remedy}") from error

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.overrides import TorchFunctionMode
 
+from inspection.errors import first_line
+
 Loss = Callable[[Any, Tensor], Tensor]
 
 MEMORY = 2**28  # bytes that the copies of one batched forward pass may take, roughly
@@ -64,7 +66,7 @@ class SampleLoss(nn.Module):
         try:
             return self.model.training_step((images, self.labels), 0)  # type: ignore[operator]
         except (TypeError, LookupError, AttributeError) as error:
-            why = f"{type(error).__name__}, {str(error).splitlines()[0]}" if str(error) else type(error).__name__
+            why = ", ".join(dict.fromkeys((type(error).__name__, first_line(error))))
             raise ValueError(
                 f"training_step of {type(self.model).__name__} fails: {why}: it is given (images, labels) and 0, the "
                 "index of the batch, by position, and has no trainer"
