@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Extra arguments for pytest, e.g. make test TESTS="-m real_data -k mnist"
 TESTS ?=
+# A process a core, four at most: each holds torch and Lightning (up to 2 GB). WORKERS=0 runs all in one.
+WORKERS ?= auto
 
 .PHONY: demo test check setup lock clean
 
@@ -13,7 +15,7 @@ demo: $(VENV)/.ready
 	$(BIN)/cadence fit -c digits_cyclical_batch_size
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal $(TESTS)
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .

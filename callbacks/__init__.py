@@ -7,6 +7,7 @@ from callbacks.cyclical_batch_size import CyclicalBatchSize
 from callbacks.cyclical_lr import CyclicalLR
 from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.lr_range_test import LRRangeTest
+from callbacks.multi_step_lr import MultiStepLR
 from callbacks.rekeyed_randomness import RekeyedRandomness
 from callbacks.run_record import RunRecord
 from callbacks.time_to_target import TimeToTarget
@@ -20,6 +21,7 @@ __all__ = [
     "CyclicalLR",
     "LRRangeTest",
     "LastCheckpoint",
+    "MultiStepLR",
     "RekeyedRandomness",
     "RunRecord",
     "TimeToTarget",

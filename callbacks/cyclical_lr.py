@@ -1,12 +1,12 @@
 """The learning rate of every parameter group follows a cycle."""
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 from torch.optim import Optimizer
 
 from callbacks._bounds import earlier_test, found_bounds
-from callbacks._rows import log_row, row_due
+from callbacks._lr_schedule import LRSchedule, position_of
 from callbacks._step_hooks import without_idle_step_hooks
 from callbacks.lr_range_test import LRRangeTest
 from callbacks.schedules import Cycle, Mode, Unit, counted
@@ -17,7 +17,7 @@ Bounds = tuple[float, float]
 
 
 @without_idle_step_hooks
-class CyclicalLR(pl.Callback):
+class CyclicalLR(LRSchedule):
     """Set each parameter group's learning rate to its `lr_ratio` times a cycle, before every step.
 
     The rate of step t follows from t alone, so that a resumed run goes on as the unbroken one would. Momentum is left
@@ -32,7 +32,8 @@ class CyclicalLR(pl.Callback):
 
     Raises:
         ValueError: a field is out of range or contradicts another; at the start of training, also where the optimizer
-            has no momentum to cycle, the data have no passes to count, or the range test found no bounds.
+            has no momentum to cycle, the data have no passes to count, another schedule sets the rate too, or the
+            range test found no bounds.
     """
 
     def __init__(
@@ -62,8 +63,7 @@ class CyclicalLR(pl.Callback):
         """
         if bounds not in ("given", "auto"):
             raise ValueError(f"bounds must be given or auto, got {bounds!r}: give lower and upper themselves")
-        if unit not in get_args(Unit):
-            raise ValueError(f"unit must be one of {', '.join(get_args(Unit))}, got {unit!r}: try epochs")
+        super().__init__(unit)
         for name, value in (("lower", lower), ("upper", upper)):
             if bounds == "given" and value is None:
                 raise ValueError(f"{name} is missing: give it, or set bounds to auto behind an LRRangeTest")
@@ -74,7 +74,7 @@ class CyclicalLR(pl.Callback):
                 f"cycle_momentum must be [low, high] in [0, 1), got {list(cycle_momentum)}: try [0.85, 0.95]"
             )
         self.auto = bounds == "auto"
-        self.half_cycle, self.unit, self.mode, self.gamma = half_cycle, unit, mode, gamma
+        self.half_cycle, self.mode, self.gamma = half_cycle, mode, gamma
         self.cycle_momentum = cycle_momentum
         self.cycle: Cycle | None = None
         if lower is not None and upper is not None:
@@ -82,8 +82,8 @@ class CyclicalLR(pl.Callback):
         else:
             self._cycle((0, 1))  # the other fields are refused now, not after the range test
 
-    def lr(self, position: Position) -> float:
-        """The learning rate of the step that begins at `position`, for a group of ratio 1.
+    def lr(self, position: Position, configured: float = 0.0) -> float:
+        """The learning rate of the step that begins at `position`, for a group of ratio 1; `configured` has no part.
 
         Raises:
             ValueError: the bounds are the range test's, and it has not run yet.
@@ -105,11 +105,8 @@ class CyclicalLR(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse what cannot work with these data or these callbacks; forget an earlier run's bounds."""
-        if stage != "fit":
-            return
-        if self.unit != "steps" and _stream(trainer) is None:
-            raise ValueError(f"unit {self.unit} needs one of Cadence's datamodules, which count them: set it to steps")
-        if self.auto:
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit" and self.auto:
             self.cycle = None
             earlier_test(trainer, self, LRRangeTest)
 
@@ -126,23 +123,12 @@ class CyclicalLR(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Set the rate, and momentum if asked for, of the step to come."""
-        step, stream = trainer.global_step, _stream(trainer)
-        position = Position(step, 0, 0.0) if stream is None else stream.position(step)
-        lr = self.lr(position)
-        momentum = None if self.cycle_momentum is None else self.momentum(position)
-        for optimizer in trainer.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group.get("lr_ratio", 1.0) * lr
-                if momentum is not None:
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+        if self.cycle_momentum is not None:
+            momentum = self.momentum(position_of(trainer))
+            for optimizer in trainer.optimizers:
+                for group in optimizer.param_groups:
                     _set_momentum(group, _momentum_key(optimizer), momentum)
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Log the rates where a row is due."""
-        if row_due(trainer):
-            rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
-            log_row(trainer, {"lr": rates[0]} if len(rates) == 1 else {f"lr/{i}": lr for i, lr in enumerate(rates)})
 
     def state_dict(self) -> dict[str, Any]:
         """The bounds that the range test found: a resumed run does not ask for them again."""
@@ -155,11 +141,6 @@ class CyclicalLR(pl.Callback):
 
     def _cycle(self, bounds: Bounds) -> Cycle:
         return Cycle(*bounds, self.half_cycle, self.mode, self.gamma)
-
-
-def _stream(trainer: pl.Trainer) -> Any:
-    """The datamodule's stream of steps; None where the data come from elsewhere."""
-    return getattr(getattr(trainer, "datamodule", None), "stream", None)
 
 
 def _momentum_key(optimizer: Optimizer) -> str | None:

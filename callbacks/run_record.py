@@ -46,8 +46,10 @@ class RunRecord(pl.Callback):
         """What happens here counts as rehearsal."""
         before = self._running[0] if self._running else None
         self._switch("rehearsal")
-        yield
-        self._switch(before)
+        try:
+            yield
+        finally:
+            self._switch(before)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Make the directory, start the clock, and cut rows off metrics.csv that the checkpoint does not know of.

@@ -56,17 +56,18 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
     import numpy as np
 
     from callbacks import CyclicalLR
+    from callbacks._lr_schedule import only_schedule
 
     if cli.images is None:
         raise UserError("data: only Cadence's own datasets can be laid out before a run; `cadence list datasets`")
     given = cli.config_init.trainer.callbacks or []
     callbacks = given if isinstance(given, list) else [given]
-    policy = next((callback for callback in callbacks if isinstance(callback, CyclicalLR)), None)
-    if policy is not None and policy.cycle is None:
+    policy = only_schedule(callbacks)
+    if isinstance(policy, CyclicalLR) and policy.cycle is None:
         raise UserError(
             "trainer.callbacks.bounds: auto is known only after the range test\ngive CyclicalLR lower and upper to draw"
         )
-    constant = None if policy is not None else _constant_lr(cli)
+    own = 0.0 if isinstance(policy, CyclicalLR) else _configured_lr(cli)  # at which a cycle does not look
     cli.images.prepare_data()
     cli.images.setup("fit")
     for callback in callbacks:
@@ -77,7 +78,7 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
     positions = [stream.position(step) for step in range(_number_of_steps(cli, stream))]
     sizes = [stream.size(position.step) for position in positions]
     lasting = [place for place in range(len(sizes)) if not _is_remainder(stream, place, sizes)]
-    lr = [policy.lr(positions[place]) if policy is not None else constant for place in lasting]
+    lr = [own if policy is None else policy.lr(positions[place], own) for place in lasting]
     drawn = {
         "steps": np.array(lasting),
         "epochs": np.array([positions[place].epochs for place in lasting]),
@@ -114,7 +115,7 @@ def _some(steps: int) -> int:
     return steps
 
 
-def _constant_lr(cli: "CadenceCLI") -> float:
+def _configured_lr(cli: "CadenceCLI") -> float:
     optimizer = cli.config.optimizer
     if optimizer is None or "lr" not in optimizer.init_args:
         raise UserError("optimizer.lr is missing: the learning rate is drawn from it, where no CyclicalLR sets it")

@@ -11,7 +11,7 @@ from commands.session import bar_of, configured, loggers_of, mistakes_before, pl
 from records.run_directory import RunDirectory
 
 # What the run would do, and its rehearsal does not.
-_OF_THE_RUN = ("CyclicalLR", "CyclicalBatchSize", "LRRangeTest", "BatchSizeRangeTest", "TimeToTarget")
+_OF_THE_RUN = ("CyclicalLR", "MultiStepLR", "CyclicalBatchSize", "LRRangeTest", "BatchSizeRangeTest", "TimeToTarget")
 
 
 class _Over(Exception):
@@ -39,7 +39,7 @@ def range_test(command: str, arguments: list[str], started: float) -> int:
     kept = [callback for callback in given if type(callback).__name__ not in _OF_THE_RUN]
     with loggers_of(cli, directory) as loggers:
         trainer = cli.build_trainer(
-            [record, *kept, RekeyedRandomness(cli.config.seed_everything), test, *bar_of(cli), _EndBeforeTraining()],
+            [record, *kept, RekeyedRandomness(cli.config.seed_everything), test, _EndBeforeTraining(), *bar_of(cli)],
             callbacks=None,
             logger=loggers,
             plugins=plugins_of(cli),

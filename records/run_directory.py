@@ -54,7 +54,7 @@ class RunDirectory:
         """
         try:
             self.check_free()
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"run_dir {self.root} cannot be written ({error.strerror}): name another") from error
 

@@ -28,6 +28,7 @@ IN_YAML: dict[str, dict[str, Any]] = {
     "CyclicalBatchSize": {"half_cycle": 0.5, "lower": 16, "upper": 64},
     "CyclicalLR": {"half_cycle": 0.5, "lower": 0.01, "upper": 0.2, "cycle_momentum": [0.8, 0.9]},
     "LRRangeTest": {"steps": 20, "seeds": 1},
+    "MultiStepLR": {"milestones": [0.5]},
     "TimeToTarget": {"accuracy": 0.2, "warm_up_steps": 2},
 }
 # What the commands put into every run themselves, with their arguments (commands/session.py); `again`: a resumed run.

@@ -19,7 +19,7 @@ from tests.callbacks.records import assert_same, checkpoint
 from tests.callbacks.subjects import IN_YAML, OF_THE_HOUSE, SUBJECTS, Run, begun, fitted, in_the_package, make
 
 # What is trained on, or drawn by the network, is not what it would be without these; every other callback looks on.
-CHANGE_THE_RUN = {"BatchAugmentedCutout", "CyclicalBatchSize", "CyclicalLR", "RekeyedRandomness"}
+CHANGE_THE_RUN = {"BatchAugmentedCutout", "CyclicalBatchSize", "CyclicalLR", "MultiStepLR", "RekeyedRandomness"}
 OF_THE_TRAINER = (
     "limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches", "val_check_interval",
     "check_val_every_n_epoch", "num_sanity_val_steps", "overfit_batches", "log_every_n_steps", "max_epochs",

@@ -14,6 +14,7 @@ CYCLE = [
     "--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.lower", "0.01", "--trainer.callbacks.upper", "0.1",
     "--trainer.callbacks.half_cycle", "1",
 ]  # fmt: skip
+DROP = ["--trainer.callbacks+=MultiStepLR", "--trainer.callbacks.milestones", "[3]"]
 BATCHES = [
     "--trainer.callbacks+=CyclicalBatchSize", "--trainer.callbacks.lower", "16", "--trainer.callbacks.upper", "128",
     "--trainer.callbacks.half_cycle", "2", "--trainer.callbacks.mode", "triangular",
@@ -54,6 +55,13 @@ def test_a_run_without_policies_is_flat(cadence, drawn: dict[str, Any]) -> None:
     assert Path("flat.svg").is_file()
     assert set(drawn["lr"]) == {0.05} and set(drawn["batch_size"]) == {64}
     assert set(drawn["noise_scale"]) == {0.05 * 998 / 64}
+
+
+def test_drops_begin_at_the_optimizer_s_own_rate(cadence, drawn: dict[str, Any]) -> None:
+    assert cadence(*PLOT, *DROP) == 0
+    expected = np.where(drawn["epochs"] < 3, 0.05, 0.005)
+    np.testing.assert_allclose(drawn["lr"], expected)
+    assert drawn["noise_scale"][-1] == pytest.approx(0.005 * 998 / 64)
 
 
 def test_the_batch_size_is_the_laid_stream_s(cadence, drawn: dict[str, Any]) -> None:
@@ -125,6 +133,7 @@ def test_a_configuration_file(cadence, tmp_path: Path, drawn: dict[str, Any]) ->
             [*PLOT, "--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.half_cycle", "2"],
             ["trainer.callbacks", "lower is missing"],
         ),
+        ([*PLOT, *CYCLE, *DROP], ["CyclicalLR and MultiStepLR", "keep one"]),
         ([*PLOT, *CYCLE, "--trainer.callbacks.gama", "0.5"], ["gama", "nearest: gamma"]),
         ([*PLOT, *CYCLE, "--trainer.callbacks.gamma", "0.5"], ["trainer.callbacks", "gamma has no part in"]),
         ([*PLOT, *CYCLE, "--trainer.callbacks.mode", "square"], ["mode", "triangular", "'square'"]),

@@ -39,7 +39,7 @@ def table(run: str, name: str = "lr_range_test") -> list[dict[str, str]]:
 
 def files(run: str, name: str) -> None:
     """What the test leaves, and nothing of a run."""
-    there = {path.name for path in Path(run).rglob("*") if path.is_file()}
+    there = {path.name for path in Path(run).rglob("*")}
     assert there == {"config.yaml", "environment.json", f"{name}.json", f"{name}.csv", f"{name}.png"}
 
 
@@ -51,6 +51,13 @@ def test_learning_rates(cadence, capsys) -> None:
     assert answer["settings"]["steps"] == 60 and answer["seeds"] == 1 and answer["refusal"] is None
     assert f"lr {answer['lr']:.3g}, bounds {answer['bounds'][0]:.3g}" in shown.err
     assert "suggested" in shown.out and "run directory: run" in shown.out
+
+
+def test_the_bar_is_the_test_s_alone(cadence, capsys) -> None:
+    assert cadence(*LR, *QUICK, "--run_dir", "run", "--trainer.enable_progress_bar", "true") == 0
+    shown = "\r".join(capsys.readouterr())
+    bars = {line.partition(":")[0].strip() for line in shown.split("\r") if "|" in line}
+    assert bars == {"LR range test"}
 
 
 def test_batch_sizes(cadence, capsys) -> None:

@@ -50,7 +50,7 @@ EXPECTED = {
         for name in ("digits", "fashion_mnist", "fashion_mnist_small_cnn")
         for policy in ("clr", "cyclical_batch_size")
     ),
-    "fashion_mnist_lr_candidates",
+    *(f"{name}_lr_candidates" for name in ("fashion_mnist", "fashion_mnist_small_cnn")),
 }
 
 
