@@ -86,7 +86,8 @@ def check_parsed(command: str, config: Any) -> None:
     if trainer.log_every_n_steps is not None and trainer.log_every_n_steps < 1:
         raise UserError(f"trainer.log_every_n_steps must be at least 1, got {trainer.log_every_n_steps}: 50 is usual")
     cores = os.cpu_count() or 1
-    if trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not _accelerators()):
+    accelerator = accelerator_of(trainer.accelerator)
+    if accelerator == "cpu" or (accelerator == "auto" and not _cuda()):
         devices = trainer.devices
         if str(devices).lstrip("-").isdigit() and not 1 <= int(devices) <= cores:
             raise UserError(f"trainer.devices must lie in 1 ... {cores}, this machine's cores, got {devices}")
@@ -106,7 +107,22 @@ def check_manual(trainer: Mapping[str, Any]) -> None:
             raise UserError(f"trainer.{name} does not go with Cadence's training step\nset {ours} instead")
 
 
-def _accelerators() -> bool:
+def accelerator_of(wanted: Any) -> Any:
+    """The accelerator that Lightning is to take: not Apple's GPU, which has no float64, in which losses are summed.
+
+    Raises:
+        UserError: that GPU is asked for.
+    """
     import torch
 
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
+    if _cuda() or not torch.backends.mps.is_available():
+        return wanted
+    if wanted in ("gpu", "mps"):
+        raise UserError("trainer.accelerator: Apple's GPU lacks the float64 in which losses are summed: set it to cpu")
+    return "cpu" if wanted == "auto" else wanted
+
+
+def _cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()

@@ -18,7 +18,7 @@ import datamodules
 import lightning_modules
 import optimizers
 from callbacks.run_record import RunRecord
-from commands.checks import check_manual, check_parsed
+from commands.checks import accelerator_of, check_manual, check_parsed
 from commands.epoch_loop import shorten
 from commands.errors import UserError
 from commands.idle_profiler import IdleProfiler
@@ -136,6 +136,7 @@ class CadenceCLI(LightningCLI):
         try:
             config = {**self._get(self.config_init, "trainer"), **kwargs}
             config["profiler"] = config["profiler"] or IdleProfiler()
+            config["accelerator"] = accelerator_of(config["accelerator"])
             trainer = self._instantiate_trainer(config, extra_callbacks)
         except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error

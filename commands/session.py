@@ -32,6 +32,7 @@ _NOT_THE_USERS = (
     r"The number of training batches \(\d+\) is smaller than the logging interval",  # the epoch's mean is logged anyway
     r"Checkpoint directory .* exists and is not empty",  # a resumed run goes on in its own directory
     r"Be aware that when using `ckpt_path`",  # testing needs no checkpoint callback
+    r"GPU available but not used",  # as asked for, or as `accelerator_of` settles it
 )
 
 STOPPED = 130  # the shell's status of a process that SIGINT ended
