@@ -22,6 +22,7 @@ commands:
   data         fetch and verify datasets
   plot-schedule
                draw learning rate, batch size and noise scale of a run, before it is run
+  plot-runs    draw losses and accuracies of runs, over each other, and compare what they came to
   describe     parameters, activations, multiply-adds, receptive fields and memory of a network, layer by layer
   gradient-check
                compare autograd's gradient of a model with central differences
@@ -39,7 +40,7 @@ options:
   --debug      show the whole traceback of a mistake"""
 
 TRAINER_COMMANDS = ("fit", "test", "lr-range-test", "batch-size-range-test")
-COMMANDS = (*TRAINER_COMMANDS, "list", "data", "plot-schedule", "describe", "gradient-check")
+COMMANDS = (*TRAINER_COMMANDS, "list", "data", "plot-schedule", "plot-runs", "describe", "gradient-check")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,6 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
             from commands.plot_schedule import run as run_plot_schedule
 
             return run_plot_schedule(rest)
+        if command == "plot-runs":
+            from commands.plot_runs import run as run_plot_runs
+
+            return run_plot_runs(rest)
         if command == "describe":
             from commands.describe import run as run_describe
 

@@ -72,7 +72,7 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|")
     with given.out.open() as file:
-        rows = list(csv.DictReader(file))
+        rows = sorted(csv.DictReader(file), key=lambda row: int(row["seed"]))
     for task, policy in ARMS:
         mine = [row for row in rows if (row["task"], row["policy"]) == (task, policy)]
         accuracies = [float(row["test_accuracy"]) for row in mine]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from commands.checks import check_given
 from commands.config_files import read_config
 from commands.errors import UserError
+from commands.figure_path import figure_path
 from commands.shipped import config_paths, resolve_config_arguments
 
 if TYPE_CHECKING:
@@ -18,15 +19,13 @@ USAGE = """usage: cadence plot-schedule -c CONFIG [--out schedule.png] [options 
 Draw learning rate, batch size and their ratio, the SGD noise scale lr N / B, over all steps of a run, and print their
 least, greatest and last values. Trains nothing. The figure is a .png, .pdf or .svg."""
 
-SUFFIXES = (".png", ".pdf", ".svg")
-
 
 def run(arguments: list[str]) -> int:
     """Draw a configuration's schedule; returns the exit status."""
     if not arguments or any(word in ("-h", "--help") for word in arguments):
         print(USAGE)
         return 0
-    out, arguments = _out(arguments)
+    out, arguments = figure_path(arguments, "schedule.png")
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
 
@@ -120,23 +119,6 @@ def _configured_lr(cli: "CadenceCLI") -> float:
     if optimizer is None or "lr" not in optimizer.init_args:
         raise UserError("optimizer.lr is missing: the learning rate is drawn from it, where no CyclicalLR sets it")
     return float(optimizer.init_args["lr"])
-
-
-def _out(arguments: list[str]) -> tuple[Path, list[str]]:
-    """The figure's path, and the arguments without it."""
-    rest, words, name = [], iter(arguments), "schedule.png"
-    for word in words:
-        flag, equals, value = word.partition("=")
-        if flag != "--out":
-            rest.append(word)
-        elif not (name := value if equals else next(words, "")):
-            raise UserError("--out needs the figure's path, e.g. --out schedule.png")
-    path = Path(name)
-    if path.suffix not in SUFFIXES:
-        raise UserError(f"--out {name}: the figure must end in {', '.join(SUFFIXES)}: name it schedule.png")
-    if not path.parent.is_dir():
-        raise UserError(f"--out {name}: there is no folder {path.parent}: make it, or name another")
-    return path, rest
 
 
 def _print_table(drawn: dict[str, "np.ndarray"], steps: int, out: Path) -> None:

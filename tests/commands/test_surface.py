@@ -71,7 +71,7 @@ def test_surface_is_the_frozen_one() -> None:
     assert not new, f"new: {new}; if meant: python -m tests.commands.test_surface"
 
 
-LIGHT = [[command, "--help"] for command in ("data", "plot-schedule", "describe", "gradient-check")]
+LIGHT = [[command, "--help"] for command in ("data", "plot-schedule", "plot-runs", "describe", "gradient-check")]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["fti"], *LIGHT])

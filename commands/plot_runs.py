@@ -1,0 +1,114 @@
+"""`cadence plot-runs`: what runs came to, side by side, from what they left on disk."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commands.errors import UserError
+from commands.figure_path import figure_path
+from commands.table_layouts import lay
+
+if TYPE_CHECKING:
+    import numpy as np
+
+AGAINST = ("epoch", "step", "samples", "seconds")
+HEADINGS = ("run", "epochs", "steps", "best val", "at epoch", "last val", "test", "seconds")
+USAGE = f"""usage: cadence plot-runs RUN_DIR [RUN_DIR ...] [--against {"|".join(AGAINST)}] [--out learning_curves.png]
+
+Draw training and validation loss and accuracy of one run, or of several over each other, with their learning rates and
+batch sizes where those were logged; and print their best and final accuracies. A run may still be going on.
+The figure is a .png, .pdf or .svg."""
+
+
+def run(arguments: list[str]) -> int:
+    """Draw runs; returns the exit status."""
+    if not arguments or any(word in ("-h", "--help") for word in arguments):
+        print(USAGE)
+        return 0
+    out, arguments = figure_path(arguments, "learning_curves.png")
+    against, names = _against(arguments)
+    roots = _roots(names)
+
+    from figures.learning_curves import draw
+
+    curves = {name: columns(root / "metrics.csv") for name, root in roots.items()}
+    draw(curves, against).savefig(out, dpi=150)
+    lay("table", HEADINGS, [_row(name, curves[name], root) for name, root in roots.items()], left=(0,))
+    print(f"drawn in {out}")
+    return 0
+
+
+def columns(path: Path) -> dict[str, "np.ndarray"]:
+    """The columns of a metrics.csv, each float64 of shape (rows,), NaN where a row has no value.
+
+    Raises:
+        UserError: the file is not there, has no row, or holds what is no number.
+    """
+    import numpy as np
+
+    from records.metrics_csv import read_rows
+
+    if not path.is_file():
+        raise UserError(f"{path} is not there: the run has logged no row yet; give the path that fit printed")
+    names, rows = read_rows(path)
+    if not rows:
+        raise UserError(f"{path} has no row yet: wait for the first, after trainer.log_every_n_steps steps")
+    try:
+        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}): give the metrics.csv that a run wrote") from error
+
+
+def _against(arguments: list[str]) -> tuple[str, list[str]]:
+    """What to draw against, and the run directories."""
+    against, names, words = AGAINST[0], [], iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag == "--against":
+            against = value if equals else next(words, "")
+            if against not in AGAINST:
+                raise UserError(f"--against must be one of {', '.join(AGAINST)}, got {against!r}: try epoch")
+        elif word.startswith("-"):
+            raise UserError(f"{flag}: there is no such option; there are --against and --out")
+        else:
+            names.append(word)
+    if not names:
+        raise UserError("cadence plot-runs: name a run directory, as fit prints it at its end")
+    return against, names
+
+
+def _roots(names: list[str]) -> dict[str, Path]:
+    """Run directories by what to call them: their own name, or the path as given where two have the same."""
+    paths = [Path(name) for name in names]
+    for path in paths:
+        if not path.is_dir():
+            raise UserError(f"run directory {path} does not exist: give the path that fit printed at its end")
+    short = [path.absolute().name for path in paths]
+    return dict(zip(short if len(set(short)) == len(short) else names, paths, strict=True))
+
+
+def _row(name: str, curves: dict[str, "np.ndarray"], root: Path) -> list[str]:
+    """A run's line of the table; a dash for what it has not come to."""
+    import numpy as np
+
+    validated = curves.get("val/accuracy", np.full(1, np.nan))
+    seen = np.flatnonzero(~np.isnan(validated))
+    best = seen[validated[seen].argmax()] if len(seen) else None
+    return [
+        name, f"{curves['epoch'][-1]:.4g}", f"{int(curves['step'][-1]):,}",
+        "-" if best is None else f"{validated[best]:.2%}",
+        "-" if best is None else f"{curves['epoch'][best]:.4g}",
+        "-" if best is None else f"{validated[seen[-1]]:.2%}",
+        _test_accuracy(root / "result.json"), f"{curves['seconds'][-1]:.1f}",
+    ]  # fmt: skip
+
+
+def _test_accuracy(path: Path) -> str:
+    """Of the run's result, which a run has at its end."""
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text())["metrics"]
+    except FileNotFoundError:
+        return "-"
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): give the directory of a run") from error
+    return f"{metrics['test/accuracy']:.2%}" if "test/accuracy" in metrics else "-"
