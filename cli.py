@@ -19,7 +19,7 @@ commands:
   lr-range-test, batch-size-range-test
                try learning rates or batch sizes on copies of a model, and suggest some
   list         experiments, models, datasets, optimizers and callbacks, a line each
-  data         fetch and verify datasets
+  data         fetch, verify and show datasets
   plot-schedule
                draw learning rate, batch size and noise scale of a run, before it is run
   plot-runs    draw losses and accuracies of runs, over each other, and compare what they came to

@@ -1,22 +1,27 @@
-"""`cadence data fetch` and `cadence data verify`."""
+"""`cadence data`: datasets fetched, verified and shown."""
 
 from commands.errors import UserError
+from commands.figure_path import figure_path
 
 USAGE = """usage: cadence data fetch [--force] NAME...    fetch datasets into the cache; --force replaces what is there
        cadence data verify [NAME...]       check every array in the cache by its SHA-256
+       cadence data show NAME [--out dataset.png]    images by class and split, and a figure of some
 
-datasets: MNIST, FashionMNIST, CIFAR10
+datasets: MNIST, FashionMNIST, CIFAR10; to show, Digits too, which needs no download
 The cache is $CADENCE_DATA, by default ~/.cache/cadence/data."""
 
 NAMES = ("MNIST", "FashionMNIST", "CIFAR10")
+SHOWN = ("Digits", *NAMES)
 
 
 def run(arguments: list[str]) -> int:
-    """Run `fetch` or `verify`; returns the exit status, 2 where a dataset is missing or damaged."""
+    """Run `fetch`, `verify` or `show`; returns the exit status, 2 where a dataset is missing or damaged."""
     if not arguments or any(word in ("-h", "--help") for word in arguments):
         print(USAGE)
         return 0
     action, *names = arguments
+    if action == "show":
+        return _show(names)
     force = "--force" in names
     names = [_known(name) for name in names if name != "--force"]
     if action == "fetch":
@@ -25,14 +30,26 @@ def run(arguments: list[str]) -> int:
         return _fetch(names, force)
     if action == "verify" and not force:
         return _verify(names or list(NAMES))
-    raise UserError(f"cadence data {' '.join(arguments)}: there are `fetch [--force] NAME...` and `verify [NAME...]`")
+    raise UserError(f"cadence data {' '.join(arguments)}: there are `fetch`, `verify` and `show`: see --help")
 
 
-def _known(name: str) -> str:
-    by_lower = {known.lower(): known for known in NAMES}
+def _known(name: str, names: tuple[str, ...] = NAMES) -> str:
+    by_lower = {known.lower(): known for known in names}
     if name.lower() not in by_lower:
-        raise UserError(f"cadence data: unknown dataset {name!r}; there are {', '.join(NAMES)}")
+        raise UserError(f"cadence data: unknown dataset {name!r}; there are {', '.join(names)}")
     return by_lower[name.lower()]
+
+
+def _show(words: list[str]) -> int:
+    out, names = figure_path(words, "dataset.png")
+    if len(names) != 1:
+        raise UserError(f"cadence data show: name one dataset: {', '.join(SHOWN)}")
+    name = _known(names[0], SHOWN)
+
+    from commands.data_show import show
+
+    show(name, out)
+    return 0
 
 
 def _fetch(names: list[str], force: bool) -> int:

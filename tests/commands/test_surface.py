@@ -39,13 +39,14 @@ def surface() -> list[str]:
     import lightning_modules
     import optimizers
     from cli import COMMANDS, TRAINER_COMMANDS
-    from commands.data import NAMES
+    from commands.data import NAMES, SHOWN
     from commands.listing import SECTIONS, contents
     from commands.vocabulary import options, own_and_trainer_fields, transform_names
     from optimizers.capabilities import CAPABILITIES
 
     lines = [f"command {name}" for name in COMMANDS]
     lines += [f"list {name}" for name in SECTIONS] + [f"data fetch {name}" for name in NAMES]
+    lines += [f"data show {name}" for name in SHOWN]
     for command in TRAINER_COMMANDS:
         own = [name for name in own_and_trainer_fields(parser_of(command)) if not name.startswith("trainer.")]
         lines += [f"{command} --{name}" for name in own]
@@ -91,7 +92,7 @@ def test_help_is_complete_and_quiet(command: str) -> None:
     frozen = FROZEN.read_text().splitlines()
     expected = [line.partition(" ")[2] for line in frozen if line.startswith(f"{command} --")]
     expected += [line.split()[1] for line in frozen if line.startswith(("model ", "data ", "optimizer "))]
-    names = set(expected) - {"fetch"}
+    names = set(expected) - {"fetch", "show"}
     text = "".join(done.stdout.split())  # the help breaks long lines, and names with them
     assert sorted(name for name in names if name not in text) == []
 
