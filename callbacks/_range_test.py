@@ -5,6 +5,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from callbacks._interruptible import interruptible
+
 
 class RangeTest(pl.Callback):
     """Base of the range tests: one answer a run, found before its step `at_step`, and kept over a resume.
@@ -56,4 +58,5 @@ class RangeTest(pl.Callback):
 
     def _when_due(self, trainer: pl.Trainer) -> None:
         if trainer.global_step == self.at_step and not self.done:
-            self.run(trainer)
+            with interruptible():
+                self.run(trainer)

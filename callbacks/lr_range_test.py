@@ -13,9 +13,10 @@ from callbacks._curves import curve
 from callbacks._progress import Counter
 from callbacks._range_test import RangeTest
 from callbacks._step_hooks import without_idle_step_hooks
+from callbacks.consensus import Consensus, consensus
 from callbacks.lr_sweeps import Sweep, candidates, rates, swept
 from callbacks.rehearsal import Rehearsal, rehearsal_seed, undisturbed
-from callbacks.suggestions import Consensus, consensus, smooth
+from callbacks.suggestions import CANDIDATE_RULES, RULES, smooth
 from records.environment import device_name, versions
 from records.run_directory import write_json
 
@@ -104,7 +105,8 @@ class LRRangeTest(RangeTest):
     def run(self, trainer: pl.Trainer) -> None:
         """Sweep, and ask the rules; the run stays as it is."""
         sweeps = self.measure(trainer)
-        self.result = consensus(self.lrs(), [sweep.losses for sweep in sweeps])
+        rules = CANDIDATE_RULES if self.candidates else RULES
+        self.result = consensus(self.lrs(), [sweep.losses for sweep in sweeps], rules)
         self.bounds, self.lr, self.refusal = self.result.bounds, self.result.lr, self.result.refusal
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # from four steps there is nothing to learn
             self.bounds, self.refusal = (self.lower, self.upper), None

@@ -1,19 +1,16 @@
-"""What learning rate does a range test suggest: rules on its curve, and what several seeds agree upon.
+"""What learning rate does a range test suggest: rules on its curve.
 
 A rule takes the rates and their *raw* losses, looks at them in log lr (`_curves.py` says how they are smoothed and what
 is cut), and answers (low, high): a point rule the same rate twice, and None where there is no fall beyond the noise.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
 from callbacks._curves import Curve, curve
 
 Rule = Callable[[np.ndarray, np.ndarray], tuple[float, float] | None]
-
-DISAGREEMENT = 2.0  # decades between point rules, above which there is no suggestion
 
 
 def smooth(losses: np.ndarray, beta: float = 0.98) -> np.ndarray:
@@ -73,12 +70,31 @@ def bounds(lrs: np.ndarray, losses: np.ndarray) -> tuple[float, float] | None:
     if found is None:
         return None
     at = found[0]
-    level = at.level[: at.minimum + 1]
-    start = int(np.argmax(level))
-    fallen = (level[start] - level[start:]) / (level[start] - level[-1])
-    first = start + int(np.flatnonzero(fallen <= 0.1)[-1])
-    last = start + int(np.flatnonzero(fallen >= 0.9)[0])
+    first, share = _shares(at)
+    last = int(np.flatnonzero(share >= 0.9)[0])
     return float(10 ** at.x[min(first, last)]), float(10 ** at.x[max(first, last)])
+
+
+def lowest(lrs: np.ndarray, losses: np.ndarray) -> tuple[float, float] | None:
+    """The rate with the lowest loss: of candidates, each of which was trained at its rate for as long as the others."""
+    found = _fallen(lrs, losses)
+    return None if found is None else _point(found[0].x[found[0].minimum])
+
+
+def trainable(lrs: np.ndarray, losses: np.ndarray) -> tuple[float, float] | None:
+    """`bounds` for candidates: lr_min likewise, lr_max the last rate at which the loss is within a tenth of the fall.
+
+    In a sweep a rate past the minimum is about to diverge. A candidate beyond the best one has trained to its end: the
+    bottom of this curve is wide, and what `bounds` calls its end is where the smallest rates have caught up.
+    """
+    found = _fallen(lrs, losses)
+    if found is None:
+        return None
+    at = found[0]
+    first, share = _shares(at)
+    risen = np.flatnonzero(share[at.minimum :] < 0.9)
+    last = at.minimum + int(risen[0]) - 1 if len(risen) else len(share) - 1
+    return float(10 ** at.x[first]), float(10 ** at.x[last])
 
 
 RULES: dict[str, Rule] = {
@@ -87,81 +103,7 @@ RULES: dict[str, Rule] = {
     "minimum_tenth": minimum_tenth,
     "bounds": bounds,
 }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One rule's answer over the seeds.
-
-    Attributes:
-        low, high: medians over the seeds (in log lr); equal for a point rule.
-        spread: decades between the seeds' lowest and highest answer, the larger of the two ends'.
-        seeds: how many seeds gave an answer.
-    """
-
-    low: float
-    high: float
-    spread: float
-    seeds: int
-
-
-@dataclass(frozen=True)
-class Consensus:
-    """What the rules say over the seeds.
-
-    Attributes:
-        lr: the median of the point rules' answers; None with a refusal.
-        bounds: (lr_min, lr_max); None with a refusal.
-        rules: by rule, its answer; None unless more than half of the seeds gave one.
-        seeds: number of curves.
-        refusal: why there is no suggestion; None where there is one.
-    """
-
-    lr: float | None
-    bounds: tuple[float, float] | None
-    rules: dict[str, Answer | None]
-    seeds: int
-    refusal: str | None
-
-
-def consensus(lrs: np.ndarray, losses_per_seed: Sequence[np.ndarray]) -> Consensus:
-    """The suggestion that the seeds share, or why there is none.
-
-    Refused: a curve that is flat, so that in at least half of the seeds no slope is beyond its noise; and point rules
-    that lie further apart than two decades, so that the answer would be the choice of the rule.
-
-    Args:
-        lrs: rates, (n,), positive and strictly increasing.
-        losses_per_seed: for each seed its raw losses, (n,) or fewer where that seed's test stopped early.
-
-    Raises:
-        ValueError: of no seeds; of rates or losses that the rules refuse.
-    """
-    if not len(losses_per_seed):
-        raise ValueError("losses_per_seed must hold at least one curve: run the range test with one seed or more")
-    rules = {name: _answer([rule(lrs, losses) for losses in losses_per_seed]) for name, rule in RULES.items()}
-    seeds, interval = len(losses_per_seed), rules["bounds"]
-    points = {name: answer.low for name, answer in rules.items() if answer is not None and name != "bounds"}
-    if interval is None or not points:
-        return Consensus(None, None, rules, seeds, "the curve is flat: no fall of the loss stands out from its noise")
-    lowest, highest = min(points, key=lambda name: points[name]), max(points, key=lambda name: points[name])
-    apart = float(np.log10(points[highest] / points[lowest]))
-    if apart > DISAGREEMENT:
-        refusal = (
-            f"the rules disagree by {apart:.1f} decades: "
-            f"{lowest} says {points[lowest]:.1e}, {highest} says {points[highest]:.1e}"
-        )
-        return Consensus(None, None, rules, seeds, refusal)
-    lr = float(10 ** np.median(np.log10(list(points.values()))))
-    return Consensus(lr, (interval.low, interval.high), rules, seeds, None)
-
-
-def _answer(answers: list[tuple[float, float] | None]) -> Answer | None:
-    found = np.log10([answer for answer in answers if answer is not None])
-    if 2 * len(found) <= len(answers):
-        return None
-    low, high = (10 ** np.median(found, axis=0)).tolist()
-    return Answer(low, high, float(np.ptp(found, axis=0).max()), len(found))
+CANDIDATE_RULES: dict[str, Rule] = {"lowest": lowest, "bounds": trainable}
 
 
 def _fallen(lrs: np.ndarray, losses: np.ndarray) -> tuple[Curve, list[tuple[int, int]]] | None:
@@ -169,6 +111,14 @@ def _fallen(lrs: np.ndarray, losses: np.ndarray) -> tuple[Curve, list[tuple[int,
     at = curve(lrs, losses)
     falls = [] if at is None else at.falls()
     return (at, falls) if at is not None and falls else None
+
+
+def _shares(at: Curve) -> tuple[int, np.ndarray]:
+    """Where the loss starts to fall, and how much of the whole fall it has done everywhere, (m,): 1 at the minimum."""
+    top = int(np.argmax(at.level[: at.minimum + 1]))
+    share = (at.level[top] - at.level) / (at.level[top] - at.level[at.minimum])
+    share[:top] = 0.0
+    return int(np.flatnonzero(share[: at.minimum + 1] <= 0.1)[-1]), share
 
 
 def _point(x: float) -> tuple[float, float]:

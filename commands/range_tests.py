@@ -6,8 +6,9 @@ from typing import Any
 import pytorch_lightning as pl
 
 from callbacks import RekeyedRandomness, RunRecord
+from callbacks.last_checkpoint import RunStopped
 from commands.configuration import CadenceCLI
-from commands.session import bar_of, configured, loggers_of, mistakes_before, plugins_of, run_root
+from commands.session import STOPPED, bar_of, configured, loggers_of, mistakes_before, plugins_of, run_root
 from records.run_directory import RunDirectory
 
 # What the run would do, and its rehearsal does not.
@@ -48,8 +49,13 @@ def range_test(command: str, arguments: list[str], started: float) -> int:
             num_sanity_val_steps=0,
             **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
         )
-        with contextlib.suppress(_Over), mistakes_before(None):
-            trainer.fit(cli.model, cli.datamodule)
+        try:
+            with contextlib.suppress(_Over), mistakes_before(None):
+                trainer.fit(cli.model, cli.datamodule)
+        except RunStopped:
+            if trainer.is_global_zero:
+                print("Stopped before the end of the test, which starts anew next time")
+            return STOPPED
         if trainer.is_global_zero:
             _print_table(test.table(), directory)
     return 0 if test.refusal is None else 1

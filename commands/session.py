@@ -61,8 +61,10 @@ def fit(arguments: list[str], resume: bool, started: float) -> int:
                     cli.model, cli.datamodule, ckpt_path=str(directory.last) if resume else None, weights_only=True
                 )
         except RunStopped:
-            if trainer.is_global_zero:
+            if trainer.is_global_zero and directory.last.is_file():
                 print(f"Stopped after step {trainer.global_step:,}. Go on with: cadence fit --resume {directory.root}")
+            elif trainer.is_global_zero:
+                print(f"Stopped before the first checkpoint: start anew, {directory.root} is no run to go on with")
             return STOPPED
         if cli.config.test_after_fit and not cli.config.trainer.fast_dev_run:
             best = trainer.strategy.broadcast(str(directory.best) if directory.best.is_file() else None)

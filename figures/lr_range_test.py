@@ -12,7 +12,7 @@ FEW = 30  # rates, up to which each is drawn as a point
 
 
 class Answered(Protocol):
-    """One rule's answer: `callbacks.suggestions.Answer`."""
+    """One rule's answer: `callbacks.consensus.Answer`."""
 
     @property
     def low(self) -> float: ...  # noqa: D102
@@ -23,7 +23,7 @@ class Answered(Protocol):
 
 
 class Agreed(Protocol):
-    """What the seeds agree upon: `callbacks.suggestions.Consensus`, which a figure may not import."""
+    """What the seeds agree upon: `callbacks.consensus.Consensus`, which a figure may not import."""
 
     @property
     def lr(self) -> float | None: ...  # noqa: D102

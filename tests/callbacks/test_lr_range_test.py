@@ -70,6 +70,7 @@ def test_candidates_each_start_afresh(fit) -> None:
     assert len(losses) == 5
     assert losses[0] == pytest.approx(losses[1], abs=0.01)  # rates too small to learn anything: the same start
     assert min(losses[3:]) < losses[0] - 0.5
+    assert set(json.loads((run / "lr_range_test.json").read_text())["rules"]) == {"lowest", "bounds"}
 
 
 class Scripted:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from callbacks._curves import curve
-from callbacks.suggestions import RULES, bounds, consensus, minimum_tenth, smooth, steepest, valley
+from callbacks.consensus import consensus
+from callbacks.suggestions import RULES, bounds, minimum_tenth, smooth, steepest, valley
 
 TARGET = 1e-2
 POINTS = {"valley": valley, "steepest": steepest, "minimum_tenth": minimum_tenth}

@@ -5,7 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from callbacks._curves import curve
-from callbacks.suggestions import RULES, consensus
+from callbacks.consensus import consensus
+from callbacks.suggestions import RULES
 from figures.lr_range_test import draw
 
 
