@@ -69,7 +69,7 @@ SHAPES = {
     "no divergence": Shape(diverges=10),
     "four times the noise": Shape(noise=0.2),
     "100 steps": Shape(steps=100),
-    "10 candidates": Shape(steps=10, lowest=1e-9),
+    "10 rates": Shape(steps=10, lowest=1e-9),
 }
 
 

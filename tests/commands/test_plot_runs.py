@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commands.plot_runs import columns
+from commands.plot_runs import AGAINST, columns
 
 RUN = [
     "fit", "--model", "SmallCNN", "--data", "Digits", "--optimizer", "SGD", "--optimizer.lr", "0.05",
@@ -68,6 +68,12 @@ def test_runs_of_one_name_go_by_their_paths(cadence, finished: Path, tmp_path: P
         shutil.copytree(finished, tmp_path / folder / "dropped")
     assert cadence("plot-runs", "a/dropped", "b/dropped", "--out", "both.svg") == 0
     assert list(drawn[0]) == ["a/dropped", "b/dropped"] and Path("both.svg").is_file()
+
+
+def test_the_help_names_what_the_figure_draws_against() -> None:
+    import figures.learning_curves
+
+    assert list(AGAINST) == list(figures.learning_curves.AGAINST)
 
 
 def test_a_gap_is_no_number(tmp_path: Path) -> None:
