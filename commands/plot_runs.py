@@ -46,17 +46,20 @@ def columns(path: Path) -> dict[str, "np.ndarray"]:
     """
     import numpy as np
 
-    from records.metrics_csv import read_rows
+    from records.metrics_csv import KEYS, read_rows
 
     if not path.is_file():
         raise UserError(f"{path} is not there: the run has logged no row yet; give the path that fit printed")
-    names, rows = read_rows(path)
+    try:
+        names, rows = read_rows(path)
+        found = {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}): give the directory of a run") from error
+    if absent := [key for key in KEYS if key not in found]:
+        raise UserError(f"{path} has no column {absent[0]}, so no run wrote it: give the directory of a run")
     if not rows:
         raise UserError(f"{path} has no row yet: wait for the first, after trainer.log_every_n_steps steps")
-    try:
-        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path} is damaged ({error}): give the metrics.csv that a run wrote") from error
+    return found
 
 
 def _against(arguments: list[str]) -> tuple[str, list[str]]:

@@ -89,6 +89,8 @@ def test_a_gap_is_no_number(tmp_path: Path) -> None:
         (["empty"], ["empty/metrics.csv is not there", "no row yet"]),
         (["headed"], ["headed/metrics.csv has no row yet"]),
         (["words"], ["words/metrics.csv is damaged"]),
+        (["bytes"], ["bytes/metrics.csv is damaged"]),
+        (["foreign"], ["foreign/metrics.csv has no column samples"]),
         (["result"], ["result/result.json is damaged"]),
         (["empty", "--against", "hours"], ["--against", "epoch, step, samples, seconds", "'hours'"]),
         (["empty", "--against"], ["--against", "epoch"]),
@@ -102,6 +104,9 @@ def test_mistakes(cadence, tmp_path: Path, arguments: list[str], expected: list[
     for name, text in (("headed", head), ("words", head + "1,one,2,3\n"), ("result", head + "1,0.5,10,0.1\n")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "metrics.csv").write_text(text)
+    for name, content in (("bytes", b"step\n\xff\xfe\n"), ("foreign", b"step,epoch\n1,1\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.csv").write_bytes(content)
     (tmp_path / "result" / "result.json").write_text("[]")
     (tmp_path / "empty").mkdir()
     assert cadence("plot-runs", *arguments) == 2
