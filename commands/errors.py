@@ -23,11 +23,11 @@ def report(error: BaseException) -> int:
     Raises:
         BaseException: the error itself, where it is no mistake of the user's but a defect of ours.
     """
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+        print("cadence: interrupted", file=sys.stderr)  # the context is that of Lightning's own exit, with status 1
+        return 130
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 2
-    if isinstance(error, KeyboardInterrupt):
-        print("cadence: interrupted", file=sys.stderr)
-        return 130
     if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough, as in `cadence list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes
         return 141
