@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any, get_args
 
 import pytorch_lightning as pl
+from torch.optim import Optimizer
 
 from callbacks._rows import log_row, row_due
 from callbacks.schedules import Unit
@@ -45,11 +46,16 @@ class LRSchedule(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Set the rate of the step to come."""
-        position = position_of(trainer)
+        step, stream = trainer.global_step, _stream(trainer)
+        position = Position(step, 0, 0.0) if stream is None else stream.position(step)
         for optimizer in trainer.optimizers:
-            lr = self.lr(position, optimizer.defaults["lr"])  # which no checkpoint overwrites, unlike a group's
-            for group in optimizer.param_groups:
-                group["lr"] = group.get("lr_ratio", 1.0) * lr
+            self.apply(optimizer, position)
+
+    def apply(self, optimizer: Optimizer, position: Position) -> None:
+        """Set what the step that begins at `position` takes."""
+        lr = self.lr(position, optimizer.defaults["lr"])  # which no checkpoint overwrites, unlike a group's
+        for group in optimizer.param_groups:
+            group["lr"] = group.get("lr_ratio", 1.0) * lr
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -71,12 +77,6 @@ def only_schedule(callbacks: list[pl.Callback]) -> LRSchedule | None:
         names = " and ".join(type(schedule).__name__ for schedule in found)
         raise ValueError(f"trainer.callbacks: {names} would all set the learning rate: keep one of them")
     return found[0] if found else None
-
-
-def position_of(trainer: pl.Trainer) -> Position:
-    """Where the step to come begins; of data from elsewhere, the step's number alone is known."""
-    step, stream = trainer.global_step, _stream(trainer)
-    return Position(step, 0, 0.0) if stream is None else stream.position(step)
 
 
 def _stream(trainer: pl.Trainer) -> Any:

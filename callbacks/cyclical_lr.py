@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from torch.optim import Optimizer
 
 from callbacks._bounds import earlier_test, found_bounds
-from callbacks._lr_schedule import LRSchedule, position_of
+from callbacks._lr_schedule import LRSchedule
 from callbacks._step_hooks import without_idle_step_hooks
 from callbacks.lr_range_test import LRRangeTest
 from callbacks.schedules import Cycle, Mode, Unit, counted
@@ -119,16 +119,13 @@ class CyclicalLR(LRSchedule):
         if self.cycle is None:
             self.cycle = self._cycle(found_bounds(trainer, self, LRRangeTest))
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Set the rate, and momentum if asked for, of the step to come."""
-        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+    def apply(self, optimizer: Optimizer, position: Position) -> None:
+        """Set the rate, and momentum if asked for."""
+        super().apply(optimizer, position)
         if self.cycle_momentum is not None:
-            momentum = self.momentum(position_of(trainer))
-            for optimizer in trainer.optimizers:
-                for group in optimizer.param_groups:
-                    _set_momentum(group, _momentum_key(optimizer), momentum)
+            momentum = self.momentum(position)
+            for group in optimizer.param_groups:
+                _set_momentum(group, _momentum_key(optimizer), momentum)
 
     def state_dict(self) -> dict[str, Any]:
         """The bounds that the range test found: a resumed run does not ask for them again."""

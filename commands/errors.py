@@ -23,8 +23,9 @@ def report(error: BaseException) -> int:
     Raises:
         BaseException: the error itself, where it is no mistake of the user's but a defect of ours.
     """
-    if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
-        print("cadence: interrupted", file=sys.stderr)  # the context is that of Lightning's own exit, with status 1
+    lightnings_exit = isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt)
+    if isinstance(error, KeyboardInterrupt) or lightnings_exit:
+        print("cadence: interrupted", file=sys.stderr)
         return 130
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 2
