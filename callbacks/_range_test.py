@@ -1,25 +1,37 @@
-"""When a range test takes place, and what of it a checkpoint keeps."""
+"""When a range test takes place, and what of it outlives a stop."""
 
 from abc import abstractmethod
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
+from callbacks._artifacts import run_record
 from callbacks._interruptible import interruptible
+from callbacks._kept_trials import Kept, kept_trials, read
+from callbacks.trials import Progress, Trials
 
 
 class RangeTest(pl.Callback):
     """Base of the range tests: one answer a run, found before its step `at_step`, and kept over a resume.
 
+    A test that is stopped goes on from `NAME.ckpt` in the run directory, which the run's end takes away.
+
     Attributes:
+        NAME: of the files that it leaves.
+        SETTINGS: names of the arguments that its result depends on, which are attributes too.
         at_step: of the run.
         bounds: what was found, (lower, upper); None before the test, and with a refusal.
         refusal: why nothing was found; None before the test, and with bounds.
     """
 
+    NAME: str
+    SETTINGS: tuple[str, ...]
     at_step: int
     bounds: tuple[Any, Any] | None = None
     refusal: str | None = None
+    _earlier: Kept | None = None
 
     @abstractmethod
     def run(self, trainer: pl.Trainer) -> None:
@@ -30,10 +42,25 @@ class RangeTest(pl.Callback):
         """Whether there is an answer, be it a refusal."""
         return self.bounds is not None or self.refusal is not None
 
+    def settings(self) -> dict[str, Any]:
+        """The arguments, by name."""
+        return {name: getattr(self, name) for name in self.SETTINGS}
+
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Forget what an earlier run in this process has found."""
+        """Forget what an earlier run in this process has found, and look for what this one has left of the test.
+
+        Raises:
+            ValueError: what is left is of a test with other settings, or damaged.
+        """
         if stage == "fit":
             self.bounds = self.refusal = None
+            path = self._path(trainer)
+            self._earlier = None if path is None else read(path, self._fixed(trainer))
+
+    def trials(self, trainer: pl.Trainer, progress: Progress) -> AbstractContextManager[Trials]:
+        """The trials of the test; what `setup` has found of them is done already."""
+        earlier, self._earlier = self._earlier or Kept(), None
+        return kept_trials(trainer, self._path(trainer), self._fixed(trainer), earlier, progress)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Run the test, if it is due before the first step."""
@@ -45,6 +72,15 @@ class RangeTest(pl.Callback):
         """Run the test, if it is due now."""
         if self.at_step:
             self._when_due(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The answer is in the run's checkpoint by now: take the test's own away."""
+        self.forget(trainer)
+
+    def forget(self, trainer: pl.Trainer) -> None:
+        """Take what is kept of the test away."""
+        if trainer.is_global_zero and (path := self._path(trainer)) is not None:
+            path.unlink(missing_ok=True)
 
     def state_dict(self) -> dict[str, Any]:
         """What was found: a resumed run does not test again."""
@@ -60,3 +96,10 @@ class RangeTest(pl.Callback):
         if trainer.global_step == self.at_step and not self.done:
             with interruptible():
                 self.run(trainer)
+
+    def _path(self, trainer: pl.Trainer) -> Path | None:
+        record = run_record(trainer)
+        return record.directory.kept_test(self.NAME) if record is not None and record.directory is not None else None
+
+    def _fixed(self, trainer: pl.Trainer) -> dict[str, Any]:
+        return self.settings() | {"processes": trainer.world_size}

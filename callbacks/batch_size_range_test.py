@@ -1,6 +1,7 @@
 """The batch-size range test ('batch finder'), rehearsed on copies beside the run."""
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from callbacks.batch_size_suggestion import LEAST
 from callbacks.batch_size_sweeps import Trained, each_size
 from callbacks.noise_scale import NoiseReadings, NoiseWatch
 from callbacks.rehearsal import Rehearsal, rehearsal_seed, undisturbed
+from callbacks.trials import Trial, Trials
 from records.environment import device_name, versions
 from records.run_directory import write_json
 
@@ -45,6 +47,9 @@ class BatchSizeRangeTest(RangeTest):
         noise_scale: measure the gradient noise scale too, at the start and along the smallest size's training.
         at_step: of the run, before which the test takes place.
     """
+
+    NAME = "batch_size_range_test"
+    SETTINGS = ("sizes", "steps", "lr", "seeds", "noise_scale", "at_step")
 
     def __init__(
         self,
@@ -91,13 +96,16 @@ class BatchSizeRangeTest(RangeTest):
         trainings: list[list[Trained]] = []
         readings: list[NoiseReadings] = []
         total = self.seeds * steps * sum(size <= samples for size in sizes)
-        with undisturbed(trainer), Counter("batch-size range test", total, trainer) as progress:
+        counter = Counter("batch-size range test", total, trainer)
+        with undisturbed(trainer), counter as progress, self.trials(trainer, progress) as trials:
             for number in range(self.seeds):
                 seed = rehearsal_seed(data.seed, number)
                 start = partial(Rehearsal, trainer, seed=seed, whole=True)
+                trial = partial(_of_size, trials, f"seed {number}", start)
                 probe = partial(Rehearsal, trainer, sizes[0], seed=rehearsal_seed(seed, 0), whole=True)
-                watch = NoiseWatch(probe, sizes[0]) if noise_scale else None
-                trainings.append(each_size(start, sizes, samples, steps, lr, progress, watch))
+                notes = trial(sizes[0]).found.notes
+                watch = NoiseWatch(probe, sizes[0], notes) if noise_scale else None
+                trainings.append(each_size(trial, sizes, samples, steps, lr, watch))
                 readings += [] if watch is None else [watch.readings()]
         return Outcome(lr, trainings, readings)
 
@@ -119,15 +127,19 @@ class BatchSizeRangeTest(RangeTest):
             self._publish(trainer, self.result)
 
     def _publish(self, trainer: pl.Trainer, result: Outcome) -> None:
-        name = "batch_size_range_test"
         title = f"Batch-size range test: {type(trainer.lightning_module).__name__}, lr {result.lr:.2g}"
-        publish(trainer, name, result.figure(title), result.rows())
+        publish(trainer, self.NAME, result.figure(title), result.rows())
         if (folder := run_folder(trainer)) is not None:
-            settings = {key: getattr(self, key) for key in ("steps", "seeds", "at_step")}
-            setting = {"optimizer": type(trainer.optimizers[0]).__name__, "settings": settings}
+            setting = {"optimizer": type(trainer.optimizers[0]).__name__, "settings": self.settings()}
             device = device_name(trainer.strategy.root_device)
-            write_json(folder / f"{name}.json", result.record() | setting | {"device": device, "versions": versions()})
+            write_json(
+                folder / f"{self.NAME}.json", result.record() | setting | {"device": device, "versions": versions()}
+            )
         print(self.summary(), file=sys.stderr)
+
+
+def _of_size(trials: Trials, name: str, start: Callable[[int], Rehearsal], size: int) -> Trial:
+    return trials(f"{name}, size {size}", partial(start, size))
 
 
 def _rate(trainer: pl.Trainer) -> float:

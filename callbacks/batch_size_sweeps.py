@@ -2,15 +2,16 @@
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
-from time import monotonic
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 
-from callbacks.lr_sweeps import FINISHED, NON_FINITE, READ_EVERY, Progress
+from callbacks.lr_sweeps import FINISHED, NON_FINITE
 from callbacks.rehearsal import Rehearsal, out_of_memory
+from callbacks.trials import READ_EVERY, Trial
 
+READ_SAMPLES = 10_000  # at most, or one step's: large batches take long, and are kept at a reading
 OUT_OF_MEMORY, TOO_LARGE = "out of memory", "larger than the training set"
 
 Watch = Callable[[int, Rehearsal], None]
@@ -55,23 +56,16 @@ class Trained:
 
 
 def each_size(
-    start: Callable[[int], Rehearsal],
-    sizes: list[int],
-    samples: int,
-    steps: int,
-    lr: float,
-    progress: Progress,
-    watch: Watch | None = None,
+    trial: Callable[[int], Trial], sizes: list[int], samples: int, steps: int, lr: float, watch: Watch | None = None
 ) -> list[Trained]:
     """Train every size from the same start; what does not fit is recorded, and the next one has its turn.
 
     Args:
-        start: makes a fresh copy whose batches have a size.
+        trial: the training with batches of a size.
         sizes: batch sizes, increasing.
         samples: of the training set; larger sizes are left out, as no batch could be whole.
         steps: of every size.
         lr: for a param group of ratio 1.
-        progress: told of steps done.
         watch: shown the smallest size's training.
     """
     done = []
@@ -80,49 +74,51 @@ def each_size(
         if size > samples:
             done.append(Trained(size, TOO_LARGE, Point(steps), Point(early)))
             continue
+        notes = trial(size).found.notes
         try:
-            done.append(trained(start(size), size, steps, early, lr, progress, watch if size == sizes[0] else None))
-            continue
+            if OUT_OF_MEMORY not in notes:
+                done.append(trained(trial(size), size, steps, early, lr, watch if size == sizes[0] else None))
+                continue
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
         # Only here, behind the handler, is the copy gone, which the error's frames have held.
+        notes[OUT_OF_MEMORY] = True
         done.append(Trained(size, OUT_OF_MEMORY, Point(steps), Point(early)))
         _free_memory()
     return done
 
 
-def trained(
-    rehearsal: Rehearsal, size: int, steps: int, early: int, lr: float, progress: Progress, watch: Watch | None
-) -> Trained:
+def trained(trial: Trial, size: int, steps: int, early: int, lr: float, watch: Watch | None) -> Trained:
     """One size. Its training at an equal number of samples is the beginning of that at an equal number of steps.
 
     Args:
-        rehearsal: the copy to train.
+        trial: the training.
         size: of its batches.
         steps: to train.
         early: steps at which it has seen as many samples as the smallest size will; 0 where not one step is so small.
         lr: for a param group of ratio 1.
-        progress: told of steps done.
         watch: shown the copy before the first step, and wherever the losses are read.
     """
-    losses: list[float] = []
-    seconds, at_samples = 0.0, Point(early)
-    if watch is not None:
-        watch(0, rehearsal)
+    found, rates, every = trial.found, np.full(steps, lr), min(READ_EVERY, max(READ_SAMPLES // size, 1))
+    if watch is not None and not found.losses:
+        watch(0, trial.copy)
     for stop in sorted({*range(READ_EVERY, steps, READ_EVERY), steps, early} - {0}):
-        began, count = monotonic(), stop - len(losses)
-        losses += torch.stack([rehearsal.step(number, lr) for number in range(len(losses), stop)]).tolist()
-        seconds += monotonic() - began
-        progress(count)
-        if not np.isfinite(losses).all():
-            return Trained(size, NON_FINITE, Point(steps), at_samples, losses[0], seconds)
-        if stop == early:
-            at_samples = _point(losses, rehearsal)
+        if stop <= len(found.losses):
+            continue
+        if np.isfinite(found.losses).all():
+            trial.train(stop, rates, every)
+        if not np.isfinite(found.losses).all():
+            break
+        if stop in (early, steps):
+            found.notes[str(stop)] = asdict(_point(found.losses, trial.copy))
         if watch is not None:
-            watch(stop, rehearsal)
-    at_steps = at_samples if early == steps else _point(losses, rehearsal)
-    return Trained(size, FINISHED, at_steps, at_samples, losses[0], seconds)
+            watch(stop, trial.copy)
+    at_samples = Point(**found.notes.get(str(early), {"steps": early}))
+    if not np.isfinite(found.losses).all():
+        return Trained(size, NON_FINITE, Point(steps), at_samples, found.losses[0], found.seconds)
+    at_steps = at_samples if early == steps else Point(**found.notes[str(steps)])
+    return Trained(size, FINISHED, at_steps, at_samples, found.losses[0], found.seconds)
 
 
 def _point(losses: list[float], rehearsal: Rehearsal) -> Point:

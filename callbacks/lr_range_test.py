@@ -1,6 +1,7 @@
 """The learning-rate range test, rehearsed on copies beside the run."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Literal
@@ -17,12 +18,9 @@ from callbacks.consensus import Consensus, consensus
 from callbacks.lr_sweeps import Sweep, candidates, rates, swept
 from callbacks.rehearsal import Rehearsal, rehearsal_seed, undisturbed
 from callbacks.suggestions import CANDIDATE_RULES, RULES, smooth
+from callbacks.trials import Trials
 from records.environment import device_name, versions
 from records.run_directory import write_json
-
-SETTINGS = (
-    "lower", "upper", "steps", "sweep", "seeds", "candidates", "candidate_steps", "smoothing", "diverged_at", "at_step",
-)  # fmt: skip
 
 
 @without_idle_step_hooks
@@ -47,6 +45,12 @@ class LRRangeTest(RangeTest):
         diverged_at: stop a sweep once the smoothed loss is this many times its best.
         at_step: of the run, before which the test takes place.
     """
+
+    NAME = "lr_range_test"
+    SETTINGS = (
+        "lower", "upper", "steps", "sweep", "seeds", "candidates", "candidate_steps", "smoothing", "diverged_at",
+        "at_step",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -95,12 +99,12 @@ class LRRangeTest(RangeTest):
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             lrs, steps, seeds = lrs[:4], 1, seeds[:1]
         total = len(seeds) * len(lrs) * (steps if self.candidates else 1)
-        with undisturbed(trainer), Counter("LR range test", total, trainer) as progress:
-            if self.candidates:
-                starts = [partial(Rehearsal, trainer, size, seed) for seed in seeds]
-                return [candidates(start, lrs, steps, self.diverged_at, progress) for start in starts]
-            copies = (Rehearsal(trainer, size, seed) for seed in seeds)
-            return [swept(copy, lrs, self.smoothing, self.diverged_at, progress) for copy in copies]
+        counter = Counter("LR range test", total, trainer)
+        with undisturbed(trainer), counter as progress, self.trials(trainer, progress) as trials:
+            return [
+                self._sweep(trials, f"seed {number}", partial(Rehearsal, trainer, size, seed), lrs, steps)
+                for number, seed in enumerate(seeds)
+            ]
 
     def run(self, trainer: pl.Trainer) -> None:
         """Sweep, and ask the rules; the run stays as it is."""
@@ -112,6 +116,11 @@ class LRRangeTest(RangeTest):
             self.bounds, self.refusal = (self.lower, self.upper), None
         if trainer.is_global_zero:
             self._publish(trainer, sweeps, self.result)
+
+    def _sweep(self, trials: Trials, name: str, start: Callable[[], Rehearsal], lrs: np.ndarray, steps: int) -> Sweep:
+        if self.candidates:
+            return candidates(lambda index: trials(f"{name}, rate {index}", start), lrs, steps, self.diverged_at)
+        return swept(trials(name, start), lrs, self.smoothing, self.diverged_at)
 
     def _publish(self, trainer: pl.Trainer, sweeps: list[Sweep], result: Consensus) -> None:
         from figures.lr_range_test import draw
@@ -128,14 +137,13 @@ class LRRangeTest(RangeTest):
         ]
         title = f"LR range test: {type(trainer.lightning_module).__name__}"
         figure = draw(lrs, raw, drawn, result, title) if any(at is not None for at in curves) else None
-        publish(trainer, "lr_range_test", figure, rows)
+        publish(trainer, self.NAME, figure, rows)
         if (folder := run_folder(trainer)) is not None:
-            settings = {key: getattr(self, key) for key in SETTINGS}
             device = device_name(trainer.strategy.root_device)
             write_json(
-                folder / "lr_range_test.json",
+                folder / f"{self.NAME}.json",
                 asdict(result)
-                | {"stopped": [sweep.stopped for sweep in sweeps], "settings": settings, "device": device}
+                | {"stopped": [sweep.stopped for sweep in sweeps], "settings": self.settings(), "device": device}
                 | {"optimizer": type(trainer.optimizers[0]).__name__, "versions": versions()},
             )
         print(self.summary(), file=sys.stderr)

@@ -4,15 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from callbacks.rehearsal import Rehearsal
 from callbacks.suggestions import smooth
-
-READ_EVERY = 20  # steps between two looks at the losses, each of which waits for the device
+from callbacks.trials import READ_EVERY, Trial
 
 FINISHED, DIVERGED, NON_FINITE = "finished", "diverged", "non-finite"
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -35,52 +31,41 @@ def rates(lower: float, upper: float, count: int, sweep: str) -> np.ndarray:
     return np.geomspace(lower, upper, count)
 
 
-def swept(rehearsal: Rehearsal, lrs: np.ndarray, beta: float, diverged_at: float, progress: Progress) -> Sweep:
+def swept(trial: Trial, lrs: np.ndarray, beta: float, diverged_at: float) -> Sweep:
     """One step at each rate, one after the other (Smith 1506.01186, section 3.3).
 
     Args:
-        rehearsal: the copy to train.
+        trial: the training.
         lrs: rates, (n,).
         beta: of the smoothing that divergence is judged by.
         diverged_at: stop once the smoothed loss is this many times its best.
-        progress: told of steps done.
     """
-    losses: list[float] = []
-    for start in range(0, len(lrs), READ_EVERY):
-        part = [rehearsal.step(start + n, float(lr)) for n, lr in enumerate(lrs[start : start + READ_EVERY])]
-        losses += torch.stack(part).tolist()
-        progress(len(part))
+    losses = trial.found.losses
+    while True:
         end, stopped = _stop(np.array(losses), beta, diverged_at)
-        if stopped != FINISHED:
+        if stopped != FINISHED or len(losses) == len(lrs):
             return Sweep(np.array(losses[:end]), stopped)
-    return Sweep(np.array(losses), FINISHED)
+        trial.train(min(len(losses) + READ_EVERY, len(lrs)), lrs)
 
 
-def candidates(
-    start: Callable[[], Rehearsal], lrs: np.ndarray, steps: int, diverged_at: float, progress: Progress
-) -> Sweep:
+def candidates(trial: Callable[[int], Trial], lrs: np.ndarray, steps: int, diverged_at: float) -> Sweep:
     """Each rate trained from the same start for `steps` steps: the mean loss of the last tenth of them.
 
     A rate whose loss is no longer finite is recorded as infinite, and so are those above it, unless they train.
 
     Args:
-        start: makes a fresh copy.
+        trial: the training of the rate with this index.
         lrs: rates, (n,).
         steps: for each rate.
         diverged_at: a loss this many times the best is said to have diverged.
-        progress: told of steps done.
     """
     ends = []
-    for lr in lrs:
-        rehearsal, losses = start(), [float("nan")]
-        for first in range(0, steps, READ_EVERY):
-            count = min(READ_EVERY, steps - first)
-            losses += torch.stack([rehearsal.step(first + n, float(lr)) for n in range(count)]).tolist()
-            progress(count)
-            if not np.isfinite(losses[-count:]).all():
-                losses.append(float("inf"))
-                break
-        ends.append(float("inf") if np.isinf(losses[-1]) else float(np.mean(losses[-max(steps // 10, 1) :])))
+    for index, lr in enumerate(lrs):
+        training = trial(index)
+        losses = training.found.losses
+        while (finite := bool(np.isfinite(losses[-READ_EVERY:]).all())) and len(losses) < steps:
+            training.train(min(len(losses) + READ_EVERY, steps), np.full(steps, lr))
+        ends.append(float(np.mean(losses[-max(steps // 10, 1) :])) if finite else float("inf"))
     found = np.array(ends)
     if not np.isfinite(found).all():
         return Sweep(found, NON_FINITE)

@@ -6,6 +6,7 @@ appendix A.1. B_simple = tr(Sigma) / |G|^2: G is the gradient of the mean loss, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,12 +104,14 @@ class NoiseWatch:
     Args:
         probe: makes a second copy, whose batches have `size` samples, in an order other than the training's.
         size: of the small batches.
+        notes: where the readings are put, with those that are there already.
     """
 
-    def __init__(self, probe: Callable[[], Rehearsal], size: int) -> None:
+    def __init__(self, probe: Callable[[], Rehearsal], size: int, notes: dict[str, Any] | None = None) -> None:
         self._make, self._size = probe, size
-        self._steps: list[int] = []
-        self._norms: list[Tensor] = []
+        notes = {} if notes is None else notes
+        self._steps: list[int] = notes.setdefault("steps", [])
+        self._norms: list[Tensor] = notes.setdefault("norms", [])
 
     def __call__(self, step: int, trained: Rehearsal) -> None:
         """Read the weights that `trained` has after `step` steps: several times at the start, once from then on."""
@@ -120,7 +123,7 @@ class NoiseWatch:
 
     def readings(self) -> NoiseReadings:
         """What has been read; waits for the device."""
-        norms = torch.stack(self._norms).cpu().numpy() if self._norms else np.zeros((0, 2))
+        norms = torch.stack([norm.cpu() for norm in self._norms]).numpy() if self._norms else np.zeros((0, 2))
         signals, noises = two_batch(norms[:, 0], norms[:, 1], self._size, BATCHES * self._size)
         return NoiseReadings(np.array(self._steps, int), signals, noises)
 

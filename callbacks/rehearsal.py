@@ -122,6 +122,26 @@ class Rehearsal:
         self.module.train()
         return self.module.evaluated()
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the steps have changed in the copy; every process calls it, and gets the buffers of all, stacked."""
+        module = dict(self.module.state_dict())
+        if self._trainer.world_size > 1:
+            own = {name: module[name] for name, _ in self.module.named_buffers() if name in module}
+            module |= {name: self._trainer.strategy.all_gather(buffer) for name, buffer in own.items()}
+        scaler = None if self._scaler is None else self._scaler.state_dict()
+        return {"state_dict": module, "optimizer": self.optimizer.state_dict(), "scaler": scaler}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Be the copy that `state_dict` was called of, on as many processes."""
+        module = dict(state["state_dict"])
+        if self._trainer.world_size > 1:
+            own = [name for name, _ in self.module.named_buffers() if name in module]
+            module |= {name: module[name][self._trainer.global_rank] for name in own}
+        self.module.load_state_dict(module)
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self._scaler is not None:
+            self._scaler.load_state_dict(state["scaler"])
+
     @contextmanager
     def _memory_agreed(self) -> Iterator[None]:
         """Where one process runs out of memory all say so, or the others would wait for its gradients.

@@ -41,9 +41,11 @@ DESCRIPTIONS = {
     "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
     "`cadence fit --resume RUN_DIR` goes on with a run that was stopped.",
     "lr-range-test": "Raise the learning rate on copies of a model, step by step, and suggest rates and bounds; takes "
-    "the configuration of a fit, and trains nothing else.",
+    "the configuration of a fit, and trains nothing else. "
+    "`cadence lr-range-test --resume RUN_DIR` goes on with a test that was stopped.",
     "batch-size-range-test": "Train copies of a model with one batch size after another, and suggest a smallest and a "
-    "largest one; takes the configuration of a fit, and trains nothing else.",
+    "largest one; takes the configuration of a fit, and trains nothing else. "
+    "`cadence batch-size-range-test --resume RUN_DIR` goes on with a test that was stopped.",
     "test": "Test a run's checkpoint on the test images: `cadence test --run_dir RUN_DIR` needs nothing else.",
 }
 
@@ -116,6 +118,8 @@ class CadenceCLI(LightningCLI):
                 raise UserError(readable(str(error), vocabulary_of(parser))) from error
             except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
                 raise UserError(readable(f"{type(error).__name__}: {error}", vocabulary_of(parser))) from error
+        if self.command in RANGE_TESTS and not any(word.startswith("--range_test") for word in self.arguments):
+            self._take_own_test()
         check_parsed(self.command, self.config)
 
     def instantiate_classes(self) -> None:
@@ -151,6 +155,17 @@ class CadenceCLI(LightningCLI):
         for key in ("config", "run_dir", "checkpoint"):
             config.pop(key, None)
         return self.parser.dump(config, skip_none=False, format="yaml")
+
+    def _take_own_test(self) -> None:
+        """Settings of the configuration's own test of this kind, if it has one, become those of the command's."""
+        given = self.config.trainer.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        path = f"callbacks.{RANGE_TESTS[self.command]}"
+        own = next((callback for callback in given if callback.class_path == path), None)
+        if own is not None:
+            for name in vars(self.config.range_test):
+                self.config.range_test[name] = own.init_args[name]
+            self.config.trainer.callbacks = [callback for callback in given if callback is not own]
 
     def _add_configure_optimizers_method_to_model(self, subcommand: str | None) -> None:
         init = self._get(self.config_init, "optimizer")

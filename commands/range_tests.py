@@ -7,7 +7,6 @@ import pytorch_lightning as pl
 
 from callbacks import RekeyedRandomness, RunRecord
 from callbacks.last_checkpoint import RunStopped
-from commands.configuration import CadenceCLI
 from commands.session import STOPPED, bar_of, configured, loggers_of, mistakes_before, plugins_of, run_root
 from records.run_directory import RunDirectory
 
@@ -24,19 +23,20 @@ class _EndBeforeTraining(pl.Callback):
         raise _Over
 
 
-def range_test(command: str, arguments: list[str], started: float) -> int:
+def range_test(command: str, arguments: list[str], resume: bool, started: float) -> int:
     """Run the test of a command on a configuration of `fit`; returns the exit status.
 
     The configuration's policies of learning rate and batch size do not apply; those of the data do.
     """
     cli = configured(command, arguments)
+    test = cli.config_init.range_test
+    directory = RunDirectory(run_root(cli, f"-{command}"))
+    if not resume:
+        with mistakes_before(None):
+            directory.check_free()
+    record = RunRecord(directory, cli.resolved(), resume, started)
     given = cli.config_init.trainer.callbacks or []
     given = given if isinstance(given, list) else [given]
-    test = _test(cli, given, any(word.startswith("--range_test") for word in arguments))
-    directory = RunDirectory(run_root(cli, f"-{command}"))
-    with mistakes_before(None):
-        directory.check_free()
-    record = RunRecord(directory, cli.resolved(), False, started)
     kept = [callback for callback in given if type(callback).__name__ not in _OF_THE_RUN]
     with loggers_of(cli, directory) as loggers:
         trainer = cli.build_trainer(
@@ -54,18 +54,13 @@ def range_test(command: str, arguments: list[str], started: float) -> int:
                 trainer.fit(cli.model, cli.datamodule)
         except RunStopped:
             if trainer.is_global_zero:
-                print("Stopped before the end of the test, which starts anew next time")
+                go_on = f"go on with: cadence {command} --resume {directory.root}"
+                print(f"Stopped before the end of the test: {go_on if directory.resumable() else 'start it anew'}")
             return STOPPED
+        test.forget(trainer)
         if trainer.is_global_zero:
             _print_table(test.table(), directory)
     return 0 if test.refusal is None else 1
-
-
-def _test(cli: CadenceCLI, given: list[pl.Callback], on_the_line: bool) -> Any:
-    """The configuration's own test of this kind, unless the command line has settings for another."""
-    from_options = cli.config_init.range_test
-    own = next((callback for callback in given if type(callback) is type(from_options)), None)
-    return from_options if own is None or on_the_line else own
 
 
 def _print_table(rows: list[dict[str, Any]], directory: RunDirectory) -> None:

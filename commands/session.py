@@ -55,13 +55,12 @@ def fit(arguments: list[str], resume: bool, started: float) -> int:
             use_distributed_sampler=False,
             **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
         )
+        checkpoint = str(directory.last) if resume and directory.last.is_file() else None
         try:
             with mistakes_before(record, directory.last):
-                trainer.fit(
-                    cli.model, cli.datamodule, ckpt_path=str(directory.last) if resume else None, weights_only=True
-                )
+                trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
         except RunStopped:
-            if trainer.is_global_zero and directory.last.is_file():
+            if trainer.is_global_zero and directory.resumable():
                 print(f"Stopped after step {trainer.global_step:,}. Go on with: cadence fit --resume {directory.root}")
             elif trainer.is_global_zero:
                 print(f"Stopped before the first checkpoint: start anew, {directory.root} is no run to go on with")

@@ -19,8 +19,8 @@ def run(command: str, arguments: list[str], started: float) -> int:
         started: `time.monotonic()` when the process began, for the record.
     """
     resume = None
-    if command == "fit" and (resume := _value(arguments, "--resume")) is not None:
-        arguments = _resuming(arguments, resume)
+    if command != "test" and (resume := _value(arguments, "--resume")) is not None:
+        arguments = _resuming(command, arguments, resume)
     elif command == "test" and (tested := _value(arguments, "--run_dir")) is not None:
         configured = any(word.partition("=")[0] in ("-c", "--config") for word in arguments)
         arguments = arguments if configured else ["--config", str(_open(tested).config()), *arguments]
@@ -30,17 +30,23 @@ def run(command: str, arguments: list[str], started: float) -> int:
     if command not in ("fit", "test"):
         from commands.range_tests import range_test
 
-        return range_test(command, arguments, started)
+        return range_test(command, arguments, resume is not None, started)
     from commands.session import fit, test
 
     return test(arguments, started) if command == "test" else fit(arguments, resume is not None, started)
 
 
-def _resuming(arguments: list[str], directory: str) -> list[str]:
+def _resuming(command: str, arguments: list[str], directory: str) -> list[str]:
     """The run's own configuration first, so that further options override it."""
     run = _open(directory)
     check_resumable(arguments)
-    if not run.last.is_file():
+    alone = "range_test" in read_config(run.config())
+    if alone == (command == "fit"):
+        what = "a range test alone" if alone else "a run of fit"
+        raise UserError(f"--resume {directory}: that is {what}: go on with it by the command that began it")
+    if alone and not run.kept_test(command.replace("-", "_")).is_file():
+        raise UserError(f"--resume {directory}: no {command} was stopped there: begin one")
+    if not run.resumable():
         raise UserError(f"--resume {directory}: the run has no checkpoints/last.ckpt yet: start it anew")
     if _value(arguments, "--run_dir") is not None:
         raise UserError("--run_dir cannot go with --resume: a resumed run goes on in its own directory")

@@ -13,6 +13,7 @@ class RunDirectory:
     config.yaml       the resolved configuration of fit; test-config.yaml that of a later test
     metrics.csv       one row a logged step
     checkpoints/      best.ckpt (highest validation accuracy) and last.ckpt (to resume from)
+    *_range_test.ckpt what a range test has measured, should it be stopped; gone once the run has ended
     result.json       final metrics, parameters, seconds, device, versions, commit, seed
     environment.json  hardware and the versions of every installed package
     ```
@@ -31,6 +32,14 @@ class RunDirectory:
         """The resolved configuration of `fit`, or of another command run on this directory later."""
         return self.root / ("config.yaml" if command == "fit" else f"{command}-config.yaml")
 
+    def kept_test(self, name: str) -> Path:
+        """What a range test of this name has measured so far."""
+        return self.root / f"{name}.ckpt"
+
+    def resumable(self) -> bool:
+        """Whether a run that was stopped has left something to go on from: a checkpoint, or part of a range test."""
+        return self.last.is_file() or any(self.root.glob(self.kept_test("*_range_test").name))
+
     def check_free(self) -> None:
         """Check that a new run may go here.
 
@@ -43,7 +52,7 @@ class RunDirectory:
         if not os.access(there, os.W_OK | os.X_OK):
             raise ValueError(f"run_dir {self.root} cannot be made, as {there} is not writable: name another")
         if self.root.is_dir() and any(self.root.iterdir()):
-            go_on = f"go on with it by --resume {self.root}, or " if self.last.is_file() else ""
+            go_on = f"go on with it by --resume {self.root}, or " if self.resumable() else ""
             raise ValueError(f"run_dir {self.root} is not empty: {go_on}name another")
 
     def create(self) -> None:

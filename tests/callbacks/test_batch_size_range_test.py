@@ -12,7 +12,7 @@ from callbacks.batch_size_sweeps import trained
 from callbacks.rehearsal import Rehearsal
 from lightning_modules import MLP
 from tests.callbacks.conftest import NAME, QUICK, found, table
-from tests.callbacks.on_the_side import Scripted, measured, on_the_side
+from tests.callbacks.on_the_side import measured, on_the_side, scripted
 from tests.callbacks.records import Generator, assert_same, assert_untouched, rows
 from tests.stopping import StopAfter
 
@@ -104,19 +104,19 @@ def test_measuring_the_noise_scale_changes_no_loss(fit) -> None:
 
 def test_both_points_are_the_mean_of_a_tenth_up_to_them() -> None:
     losses, done, seen = [float(n) for n in range(100)], [], []
-    one = trained(Scripted(losses), 64, 100, 50, 0.1, done.append, lambda step, _: seen.append(step))
+    one = trained(scripted(losses, done.append), 64, 100, 50, 0.1, lambda step, _: seen.append(step))
     assert (one.at_steps.loss, one.at_samples.loss, one.start) == (np.mean(losses[90:]), np.mean(losses[45:50]), 0.0)
     assert one.at_samples.error == pytest.approx(np.std(losses[45:50], ddof=1) / 5**0.5)
     assert (one.at_steps.steps, one.at_samples.steps, one.at_steps.held_out) == (100, 50, -1.0)
     assert sum(done) == 100 and seen == [0, 20, 40, 50, 60, 80, 100]
-    none = trained(Scripted(losses), 64, 9, 0, 0.1, done.append, None)
+    none = trained(scripted(losses), 64, 9, 0, 0.1, None)
     assert np.isnan(none.at_samples.loss) and none.at_steps.loss == 8.0 and np.isnan(none.at_steps.error)
 
 
 def test_losses_that_are_not_finite_are_said_to_be_so() -> None:
-    one = trained(Scripted([1.0] * 30 + [float("nan")] * 70), 64, 100, 20, 0.1, lambda steps: None, None)
+    one = trained(scripted([1.0] * 30 + [float("nan")] * 70), 64, 100, 20, 0.1, None)
     assert one.status == "non-finite" and one.at_samples.loss == 1.0 and np.isnan(one.at_steps.loss)
-    early = trained(Scripted([1.0] * 10 + [float("inf")] * 90), 64, 100, 20, 0.1, lambda steps: None, None)
+    early = trained(scripted([1.0] * 10 + [float("inf")] * 90), 64, 100, 20, 0.1, None)
     assert early.status == "non-finite" and np.isnan(early.at_samples.loss)
 
 

@@ -1,10 +1,13 @@
 """The batch-size range test and memory: sizes that do not fit are reported, and leave nothing behind."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from callbacks.batch_size_sweeps import each_size
 from callbacks.rehearsal import Rehearsal
+from callbacks.trials import Trials
 from tests.callbacks.conftest import QUICK, found, table
 from tests.callbacks.on_the_side import Scripted, measured
 
@@ -61,5 +64,7 @@ def test_the_memory_of_a_size_that_failed_is_free_before_the_next() -> None:
         copies.append(weakref.ref(copy := Full([1.0] * 5)))
         return copy
 
-    statuses = [one.status for one in each_size(start, [8, 16, 32], 100, 5, 0.1, lambda steps: None)]
+    trials = Trials(lambda steps: None)
+    trained = each_size(lambda size: trials(str(size), partial(start, size)), [8, 16, 32], 100, 5, 0.1)
+    statuses = [one.status for one in trained]
     assert statuses == ["out of memory", "finished", "finished"]

@@ -5,10 +5,11 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from callbacks import LRRangeTest
-from callbacks.lr_sweeps import READ_EVERY, candidates, rates, swept
+from callbacks.lr_sweeps import candidates, rates, swept
+from callbacks.trials import READ_EVERY
+from tests.callbacks.on_the_side import scripted
 from tests.callbacks.records import Generator, assert_same, assert_untouched
 from tests.stopping import StopAfter
 
@@ -73,17 +74,6 @@ def test_candidates_each_start_afresh(fit) -> None:
     assert set(json.loads((run / "lr_range_test.json").read_text())["rules"]) == {"lowest", "bounds"}
 
 
-class Scripted:
-    """A rehearsal whose losses are given."""
-
-    def __init__(self, losses: list[float]) -> None:
-        self.losses, self.rates = losses, []
-
-    def step(self, number: int, lr: float) -> torch.Tensor:
-        self.rates.append(lr)
-        return torch.tensor(self.losses[number], dtype=torch.float64)
-
-
 @pytest.mark.parametrize(
     ("losses", "stopped", "kept"),
     [
@@ -96,14 +86,14 @@ class Scripted:
 )
 def test_stop_reasons(losses: list[float], stopped: str, kept: int) -> None:
     done: list[int] = []
-    sweep = swept(Scripted(losses), rates(1e-4, 1, 60, "exponential"), 0.9, 4.0, done.append)
+    sweep = swept(scripted(losses, done.append), rates(1e-4, 1, 60, "exponential"), 0.9, 4.0)
     assert (sweep.stopped, len(sweep.losses)) == (stopped, kept)
     assert sum(done) == (60 if stopped == "finished" else -(-(kept + 1) // READ_EVERY) * READ_EVERY)
 
 
 def test_a_candidate_that_blows_up_is_recorded() -> None:
-    curves = iter([Scripted([1.0] * 20), Scripted([1.0] * 10 + [0.5] * 10), Scripted([1.0] * 10 + [float("nan")] * 10)])
-    sweep = candidates(lambda: next(curves), np.array([1e-3, 1e-2, 1e-1]), 20, 4.0, lambda steps: None)
+    curves = [[1.0] * 20, [1.0] * 10 + [0.5] * 10, [1.0] * 10 + [float("nan")] * 10]
+    sweep = candidates(lambda index: scripted(curves[index]), np.array([1e-3, 1e-2, 1e-1]), 20, 4.0)
     assert sweep.losses.tolist() == [1.0, 0.5, float("inf")]
     assert sweep.stopped == "non-finite"
 

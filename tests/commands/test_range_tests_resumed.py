@@ -1,0 +1,98 @@
+"""`--resume` of a range test alone: the same table and answer as without the stop, and what it refuses."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from callbacks._progress import Counter
+from tests.commands.test_range_tests import COPIES, RUN, both_tests, configuration
+
+TESTS = {
+    "LRRangeTest": ("lr-range-test", {"steps": 60, "seeds": 2}),
+    "BatchSizeRangeTest": ("batch-size-range-test", {"sizes": [8, 32, 128], "steps": 50, "lr": 0.3}),
+}
+
+
+@pytest.fixture
+def stop(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Steps of copies until SIGTERM comes, while there are any; a test is kept at every look at its losses."""
+    count, left = Counter.__call__, []
+
+    def counting(self: Counter, steps: int) -> None:
+        count(self, steps)
+        if left:
+            left[0] -= steps
+            if left[0] <= 0:
+                left.clear()
+                signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Counter, "__call__", counting)
+    monkeypatch.setattr("callbacks._kept_trials.KEEP_EVERY", 0.0)
+    return left
+
+
+def left_by(run: str) -> dict[str, str]:
+    """All files but pictures, without the seconds."""
+    texts = {path.name: path.read_text() for path in Path(run).iterdir() if path.suffix != ".png"}
+    for name in texts:
+        if name.endswith(".csv"):
+            lines = texts[name].splitlines()
+            texts[name] = "\n".join(line.rpartition(",")[0] if "seconds" in lines[0] else line for line in lines)
+    return texts
+
+
+def configured(test: str) -> list[str]:
+    """The configuration's own test, which stands before a step that it never comes to when it is alone."""
+    return configuration("own", [{"class_path": test, "init_args": {**TESTS[test][1], "at_step": 9}}, COPIES])
+
+
+@both_tests
+def test_equals_unbroken(cadence, test: str, stop: list[int], capsys) -> None:
+    command, own = TESTS[test][0], configured(test)
+    assert cadence(command, *RUN, *own, "--run_dir", "whole") in (0, 1)
+    for steps in (30, 75, 100):
+        stop.append(steps)
+        assert cadence(command, *RUN, *own, "--run_dir", "run") == 130
+        assert f"go on with: cadence {command} --resume run" in capsys.readouterr().out
+        assert cadence(command, "--resume", "run") in (0, 1)
+        assert left_by("run") == left_by("whole")
+        shutil.rmtree("run")
+
+
+def test_the_record_is_of_what_was_tested(cadence) -> None:
+    """config.yaml alone gives the test again: the configuration's own one has become the command's."""
+    own = configured("LRRangeTest")
+    assert cadence("lr-range-test", *RUN, *own, "--run_dir", "run") in (0, 1)
+    recorded = yaml.safe_load(Path("run/config.yaml").read_text())
+    assert recorded["range_test"]["steps"] == 60 and len(recorded["trainer"]["callbacks"]) == 1
+    assert cadence("lr-range-test", "-c", "run/config.yaml", "--run_dir", "again") in (0, 1)
+    assert left_by("again") == left_by("run")
+
+
+def test_each_command_goes_on_with_its_own(cadence, stop: list[int], capsys) -> None:
+    own = configured("LRRangeTest")
+    stop.append(50)
+    assert cadence("lr-range-test", *RUN, *own, "--run_dir", "alone") == 130
+    stop.append(50)
+    first = ["--trainer.callbacks+=LRRangeTest", "--trainer.max_epochs", "1"]
+    assert cadence("fit", *RUN, *first, "--run_dir", "run") == 130
+    for arguments, part in (
+        (["fit", "--resume", "alone"], "a range test alone"),
+        (["lr-range-test", "--resume", "run"], "a run of fit"),
+        (["batch-size-range-test", "--resume", "alone"], "no batch-size-range-test was stopped there"),
+        (["lr-range-test", "--resume", "alone", "--range_test.steps", "70"], "kept with steps 60, not 70"),
+        (["lr-range-test", "--resume", "alone", "--optimizer", "Adam"], "--optimizer cannot go with --resume"),
+        (["fit", *RUN, *first, "--run_dir", "run"], "go on with it by --resume run"),
+    ):
+        capsys.readouterr()
+        assert cadence(*arguments) == 2
+        told = capsys.readouterr().err
+        assert part in told and len(told.splitlines()) == 1, told
+    assert cadence("fit", "--resume", "run") == 0
+    assert cadence("lr-range-test", "--resume", "alone") in (0, 1)
+    capsys.readouterr()
+    assert cadence("lr-range-test", "--resume", "alone") == 2
+    assert "no lr-range-test was stopped there" in capsys.readouterr().err
