@@ -1,11 +1,13 @@
 """The progress bar: loss, accuracy and images a second, refreshed by the clock and not by the step."""
 
+import sys
 import time
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
 
+from callbacks._progress import seconds_between
 from callbacks._step_hooks import without_idle_step_hooks
 
 
@@ -17,12 +19,12 @@ class TrainingProgress(TQDMProgressBar):
     refresh. It logs no keys.
 
     Args:
-        interval: seconds between two refreshes.
+        interval: seconds between two refreshes; by default half a second on a terminal, a minute in a file.
     """
 
-    def __init__(self, interval: float = 0.5) -> None:
-        super().__init__(refresh_rate=10)
-        self.interval = interval
+    def __init__(self, interval: float | None = None) -> None:
+        super().__init__(refresh_rate=10 if sys.stdout.isatty() else 1000)
+        self.interval = seconds_between(sys.stdout) if interval is None else interval
         self._drawn = (0.0, 0)
         self._images_per_second = 0.0
 
