@@ -45,7 +45,10 @@ def read(path: Path, settings: dict[str, Any]) -> Kept:
     """
     if not path.is_file():
         return Kept()
-    content = AtomicCheckpointIO().load_checkpoint(path)
+    try:
+        content = AtomicCheckpointIO().load_checkpoint(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: delete it, and the test begins anew") from error
     for name, now in settings.items():
         if (then := content.get("settings", {}).get(name)) != now:
             raise ValueError(f"{path} was kept with {name} {then}, not {now}: go on with that, or delete the file")

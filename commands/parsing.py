@@ -39,11 +39,13 @@ class Vocabulary:
         classes: names of classes, by the field that takes them.
         options: the options of a class, by its import path.
         fields: all options of the command, without their leading dashes.
+        command: as it is typed, whose help shows them.
     """
 
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     options: Callable[[str], Sequence[str]] = lambda path: ()
     fields: Sequence[str] = ()
+    command: str = "cadence fit"
 
 
 def readable(message: str, vocabulary: Vocabulary | None = None, checkpoint: str = "the checkpoint") -> str:
@@ -118,7 +120,8 @@ def _unknown_option(key: str, option: str, holder: str, vocabulary: Vocabulary) 
         return f"{key} is missing, but {key}.{option} is given: name one, e.g. {EXAMPLES.get(key, '')}"
     options = vocabulary.options(holder)
     near = nearest(option, options)
-    hint = f"nearest: {near}" if near else f"it has: {', '.join(options)}" if options else "see `cadence fit --help`"
+    own = f"it has: {', '.join(options)}" if options else f"see `{vocabulary.command} --help`"
+    hint = f"nearest: {near}" if near else own
     return f"{key}.{option}: {name} has no such option\n{hint}"
 
 
@@ -126,9 +129,9 @@ def _unknown_field(word: str, vocabulary: Vocabulary) -> str:
     name = word.lstrip("-").partition("=")[0]
     near = nearest(name, vocabulary.fields) or nearest(name.partition(".")[0], vocabulary.fields)
     if not word.startswith("-") and not near:
-        return f"{name!r} is not expected here: options begin with --, and `cadence fit --help` shows them"
+        return f"{name!r} is not expected here: options begin with --, and `{vocabulary.command} --help` shows them"
     hint = f"nearest: {near}; " if near else ""
-    return f"{name}: there is no such option\n{hint}`cadence fit --help` shows all"
+    return f"{name}: there is no such option\n{hint}`{vocabulary.command} --help` shows all"
 
 
 def _unknown_class(key: str, name: str, reason: str, vocabulary: Vocabulary) -> str:

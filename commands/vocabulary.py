@@ -16,7 +16,7 @@ from commands.parsing import Vocabulary
 
 def vocabulary_of(parser: ArgumentParser) -> Vocabulary:
     """The vocabulary of `fit` or `test`."""
-    return Vocabulary(classes=classes(), options=options, fields=own_and_trainer_fields(parser))
+    return Vocabulary(classes=classes(), options=options, fields=own_and_trainer_fields(parser), command=parser.prog)
 
 
 def classes() -> dict[str, list[str]]:

@@ -180,7 +180,7 @@ def test_a_damaged_file_is_named(fit, cadence, at_once, steps: Steps, content: b
     run = fit("run", *LR, status=130)
     (run / "lr_range_test.ckpt").write_bytes(content)
     assert cadence("fit", "--resume", run) == 2
-    assert "lr_range_test.ckpt is damaged" in capsys.readouterr().err
+    assert "lr_range_test.ckpt is damaged: delete it" in capsys.readouterr().err
 
 
 def test_nothing_is_kept_where_there_is_no_file(tmp_path: Path) -> None:

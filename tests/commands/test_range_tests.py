@@ -141,7 +141,7 @@ def test_the_run_directory_is_named_after_the_command(cadence, tmp_path: Path) -
         ([*LR, "--range_test.lower", "2", "--range_test.upper", "1"], ["lower must lie between 0 and upper"]),
         ([*LR, "--range_test.steps", "5"], ["steps must be at least 20", "got 5"]),
         ([*LR, "--range_test.steps", "x"], ["range_test.steps", "whole number", "'x'"]),
-        ([*LR, "--range_test.stepps", "30"], ["range_test.stepps", "nearest: range_test.steps"]),
+        ([*LR, "--range_test.stepps", "30"], ["nearest: range_test.steps", "`cadence lr-range-test --help`"]),
         ([*LR, "--range_test.sweep", "cubic"], ["range_test.sweep", "exponential, linear", "'cubic'"]),
         ([*LR, "--range_test.seeds", "0"], ["seeds must be at least 1"]),
         ([*LR, "--range_test.candidate_steps", "3"], ["candidate_steps needs candidates"]),
