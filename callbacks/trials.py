@@ -105,12 +105,12 @@ class Trials:
             start: makes a fresh copy.
         """
         found = self.found.setdefault(name, Found())
-        if name == self._name and self._state is not None:
-            start = partial(_as_it_was, start, self._state)
+        if name == self._name:
+            start = partial(self._as_it_was, start)
         return Trial(name, start, found, self._progress, self._keep)
 
-
-def _as_it_was(start: Callable[[], Rehearsal], state: dict[str, Any]) -> Rehearsal:
-    copy = start()
-    copy.load_state_dict(state)
-    return copy
+    def _as_it_was(self, start: Callable[[], Rehearsal]) -> Rehearsal:
+        copy, state, self._state = start(), self._state, None  # and no longer in memory
+        if state is not None:
+            copy.load_state_dict(state)
+        return copy
