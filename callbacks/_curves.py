@@ -52,7 +52,7 @@ class Curve:
         return [(first, last) for first, last in stretches if certain[first : last + 1].any()]
 
 
-def curve(lrs: np.ndarray, losses: np.ndarray) -> Curve | None:
+def curve(lrs: np.ndarray, losses: np.ndarray, errors: np.ndarray | None = None) -> Curve | None:
     """Local linear regression of the loss on log10 lr, with a Gaussian kernel of a quarter of a decade.
 
     Not a running mean: that one lags, at beta .98 by fifty steps, which may be a decade. Everything
@@ -62,18 +62,22 @@ def curve(lrs: np.ndarray, losses: np.ndarray) -> Curve | None:
     Args:
         lrs: rates, (n,), positive and strictly increasing.
         losses: raw losses, (n,) or fewer where the test stopped early, one per rate.
+        errors: standard error of each loss, of the same shape. Without them one noise for all is taken from the
+            losses' second differences, which presupposes that the rates lie closer than the curve bends.
 
     Returns:
         The curve; None where fewer than four losses are left.
 
     Raises:
-        ValueError: of lrs that are not positive and increasing, or fewer than the losses.
+        ValueError: of lrs that are not positive and increasing, or fewer than the losses; of errors of another shape.
     """
     lrs, losses = np.asarray(lrs, np.float64), np.asarray(losses, np.float64)
     if lrs.ndim != 1 or not np.all(np.isfinite(lrs)) or np.any(lrs <= 0) or np.any(np.diff(lrs) <= 0):
         raise ValueError("lrs must be positive and strictly increasing: sort them and drop what comes twice")
     if losses.ndim != 1 or len(losses) > len(lrs):
         raise ValueError(f"losses must be one per rate, got {losses.shape} for {len(lrs)} rates: cut them to the rates")
+    if errors is not None and np.shape(errors) != losses.shape:
+        raise ValueError(f"errors must be one per loss, got {np.shape(errors)} for {losses.shape}: leave them out")
     broken = np.flatnonzero(~np.isfinite(losses))
     n = int(broken[0]) if len(broken) else len(losses)
     if n < 4:
@@ -82,7 +86,8 @@ def curve(lrs: np.ndarray, losses: np.ndarray) -> Curve | None:
     start = np.median(losses[: max(3, n // 10)])
     middles = np.median(np.lib.stride_tricks.sliding_window_view(losses, 3), axis=1)  # no single loss is the lowest
     clipped = np.minimum(losses, start + max(start - middles.min(), 0.0))
-    noise = _noise(losses, clipped)
+    rounding = 1e-9 * max(float(np.abs(clipped).max()), 1e-300)
+    noise = np.maximum(_noise(losses, clipped) if errors is None else np.asarray(errors, np.float64)[:n], rounding)
     grid = np.linspace(x[0], x[-1], max(2, round((x[-1] - x[0]) * PER_DECADE) + 1))
     gaps = np.interp(grid, (x[1:] + x[:-1]) / 2, np.diff(x))
     apart = x - grid[:, None]
@@ -92,19 +97,17 @@ def curve(lrs: np.ndarray, losses: np.ndarray) -> Curve | None:
     determinant = s0 * s2 - s1**2
     for_level = (weights * s2 - moments * s1) / determinant
     for_slope = (moments * s0 - weights * s1) / determinant
-    error = noise * np.sqrt(np.sum(for_slope**2, axis=1))
+    error = np.sqrt(np.sum((noise * for_slope) ** 2, axis=1))
     return Curve(grid, for_level @ clipped, for_slope @ clipped, error)
 
 
 def _noise(losses: np.ndarray, clipped: np.ndarray) -> float:
     """Standard deviation of a loss, by the median absolute second difference where nothing was clipped.
 
-    A slope leaves no second difference, and the few that the bends leave do not move the median. Never below rounding,
-    which would be a fall on a constant curve.
+    A slope leaves no second difference, and the few that the bends leave do not move the median.
     """
-    rounding = 1e-9 * max(float(np.abs(clipped).max()), 1e-300)
     seconds = np.diff(losses, 2)
     whole = np.lib.stride_tricks.sliding_window_view(losses <= clipped, 3).all(axis=1)
     if not whole.any():
-        return max(float(np.std(clipped)), rounding)
-    return max(float(np.median(np.abs(seconds[whole]))) / (0.6745 * 6**0.5), rounding)
+        return float(np.std(clipped))
+    return float(np.median(np.abs(seconds[whole]))) / (0.6745 * 6**0.5)

@@ -9,7 +9,7 @@ import torch
 
 from callbacks.lr_sweeps import FINISHED, NON_FINITE
 from callbacks.rehearsal import Rehearsal, out_of_memory
-from callbacks.trials import READ_EVERY, Trial
+from callbacks.trials import READ_EVERY, Trial, last_tenth
 
 READ_SAMPLES = 10_000  # at most, or one step's: large batches take long, and are kept at a reading
 OUT_OF_MEMORY, TOO_LARGE = "out of memory", "larger than the training set"
@@ -122,9 +122,8 @@ def trained(trial: Trial, size: int, steps: int, early: int, lr: float, watch: W
 
 
 def _point(losses: list[float], rehearsal: Rehearsal) -> Point:
-    last = np.array(losses[-max(len(losses) // 10, 1) :])
-    error = float(last.std(ddof=1) / len(last) ** 0.5) if len(last) > 1 else float("nan")
-    return Point(len(losses), float(last.mean()), error, rehearsal.held_out().get("loss", float("nan")))
+    mean, error = last_tenth(losses)
+    return Point(len(losses), mean, error, rehearsal.held_out().get("loss", float("nan")))
 
 
 def _free_memory() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from callbacks.suggestions import RULES, Rule
+from callbacks.suggestions import RULES, Errors, Rule
 
 DISAGREEMENT = 2.0  # decades between point rules, above which there is no suggestion
 
@@ -46,7 +46,10 @@ class Consensus:
 
 
 def consensus(
-    lrs: np.ndarray, losses_per_seed: Sequence[np.ndarray], its_rules: Mapping[str, Rule] = RULES
+    lrs: np.ndarray,
+    losses_per_seed: Sequence[np.ndarray],
+    its_rules: Mapping[str, Rule] = RULES,
+    errors_per_seed: Sequence[Errors] | None = None,
 ) -> Consensus:
     """The suggestion that the seeds share, or why there is none.
 
@@ -57,13 +60,15 @@ def consensus(
         lrs: rates, (n,), positive and strictly increasing.
         losses_per_seed: for each seed its raw losses, (n,) or fewer where that seed's test stopped early.
         its_rules: RULES for sweeps, CANDIDATE_RULES for candidates; one is called `bounds`.
+        errors_per_seed: for each seed the losses' standard errors, or None where they are not known.
 
     Raises:
         ValueError: of no seeds; of rates or losses that the rules refuse.
     """
     if not len(losses_per_seed):
         raise ValueError("losses_per_seed must hold at least one curve: run the range test with one seed or more")
-    rules = {name: _answer([rule(lrs, losses) for losses in losses_per_seed]) for name, rule in its_rules.items()}
+    curves = list(zip(losses_per_seed, errors_per_seed or [None] * len(losses_per_seed), strict=True))
+    rules = {name: _answer([rule(lrs, *curve) for curve in curves]) for name, rule in its_rules.items()}
     seeds, interval = len(losses_per_seed), rules["bounds"]
     points = {name: answer.low for name, answer in rules.items() if answer is not None and name != "bounds"}
     if interval is None or not points:

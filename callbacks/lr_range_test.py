@@ -110,7 +110,8 @@ class LRRangeTest(RangeTest):
         """Sweep, and ask the rules; the run stays as it is."""
         sweeps = self.measure(trainer)
         rules = CANDIDATE_RULES if self.candidates else RULES
-        self.result = consensus(self.lrs(), [sweep.losses for sweep in sweeps], rules)
+        losses, errors = [sweep.losses for sweep in sweeps], [sweep.errors for sweep in sweeps]
+        self.result = consensus(self.lrs(), losses, rules, errors)
         self.bounds, self.lr, self.refusal = self.result.bounds, self.result.lr, self.result.refusal
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # from four steps there is nothing to learn
             self.bounds, self.refusal = (self.lower, self.upper), None
@@ -128,12 +129,13 @@ class LRRangeTest(RangeTest):
         lrs, raw = self.lrs(), [sweep.losses for sweep in sweeps]
         beta = 0.0 if self.candidates else self.smoothing
         smoothed = [smooth(losses, beta) for losses in raw]
-        curves = [curve(lrs, losses) for losses in raw]
+        curves = [curve(lrs, sweep.losses, sweep.errors) for sweep in sweeps]
         drawn = [np.full(len(lrs), np.nan) if at is None else at.at(lrs) for at in curves]
         rows = [
-            {"seed": seed, "lr": float(lr), "loss": float(loss), "smoothed": float(mean)}
-            for seed, (losses, means) in enumerate(zip(raw, smoothed, strict=True))
-            for lr, loss, mean in zip(lrs, losses, means, strict=False)
+            {"seed": seed, "lr": float(lr), "loss": float(sweep.losses[place]), "smoothed": float(means[place])}
+            | ({} if sweep.errors is None else {"error": float(sweep.errors[place])})
+            for seed, (sweep, means) in enumerate(zip(sweeps, smoothed, strict=True))
+            for place, lr in enumerate(lrs[: len(sweep.losses)])
         ]
         title = f"LR range test: {type(trainer.lightning_module).__name__}"
         figure = draw(lrs, raw, drawn, result, title) if any(at is not None for at in curves) else None

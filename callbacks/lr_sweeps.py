@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from callbacks.suggestions import smooth
-from callbacks.trials import READ_EVERY, Trial
+from callbacks.trials import READ_EVERY, Trial, last_tenth
 
 FINISHED, DIVERGED, NON_FINITE = "finished", "diverged", "non-finite"
 
@@ -18,10 +18,12 @@ class Sweep:
     Attributes:
         losses: raw training loss at each rate, float64 (n,) or fewer where it stopped.
         stopped: `finished`, `diverged` (the smoothed loss passed a multiple of its best) or `non-finite`.
+        errors: standard error of each loss, (n,); None where they are single steps'.
     """
 
     losses: np.ndarray
     stopped: str
+    errors: np.ndarray | None = None
 
 
 def rates(lower: float, upper: float, count: int, sweep: str) -> np.ndarray:
@@ -51,7 +53,8 @@ def swept(trial: Trial, lrs: np.ndarray, beta: float, diverged_at: float) -> Swe
 def candidates(trial: Callable[[int], Trial], lrs: np.ndarray, steps: int, diverged_at: float) -> Sweep:
     """Each rate trained from the same start for `steps` steps: the mean loss of the last tenth of them.
 
-    A rate whose loss is no longer finite is recorded as infinite, and so are those above it, unless they train.
+    A rate whose loss is no longer finite is recorded as infinite, and so are those above it, unless they train. A
+    loss's error is that of the mean over those steps, but no less than the median of all: of few steps it says little.
 
     Args:
         trial: the training of the rate with this index.
@@ -63,13 +66,16 @@ def candidates(trial: Callable[[int], Trial], lrs: np.ndarray, steps: int, diver
     for index, lr in enumerate(lrs):
         training = trial(index)
         losses = training.found.losses
-        while (finite := bool(np.isfinite(losses[-READ_EVERY:]).all())) and len(losses) < steps:
+        while np.isfinite(losses[-READ_EVERY:]).all() and len(losses) < steps:
             training.train(min(len(losses) + READ_EVERY, steps), np.full(steps, lr))
-        ends.append(float(np.mean(losses[-max(steps // 10, 1) :])) if finite else float("inf"))
-    found = np.array(ends)
-    if not np.isfinite(found).all():
-        return Sweep(found, NON_FINITE)
-    return Sweep(found, DIVERGED if found[-1] > diverged_at * found.min() else FINISHED)
+        finite = bool(np.isfinite(losses[-READ_EVERY:]).all())
+        ends.append(last_tenth(losses) if finite else (float("inf"), float("nan")))
+    means, errors = np.array(ends).T
+    ended = np.isfinite(means)
+    known = np.fmax(errors, np.median(errors[ended])) if np.isfinite(errors).any() else None
+    if not ended.all():
+        return Sweep(means, NON_FINITE, known)
+    return Sweep(means, DIVERGED if means[-1] > diverged_at * means.min() else FINISHED, known)
 
 
 def _stop(losses: np.ndarray, beta: float, diverged_at: float) -> tuple[int, str]:

@@ -73,6 +73,12 @@ class Trial:
 Keep = Callable[[Trial], None]
 
 
+def last_tenth(losses: list[float]) -> tuple[float, float]:
+    """Mean of the last tenth of the losses, of one at least, and its standard error over them; NaN of a single one."""
+    last = np.array(losses[-max(len(losses) // 10, 1) :])
+    return float(last.mean()), float(last.std(ddof=1) / len(last) ** 0.5) if len(last) > 1 else float("nan")
+
+
 class Trials:
     """All trials of a test, by name.
 

@@ -27,6 +27,32 @@ def test_the_measured_curve() -> None:
     assert steepest(RATES, MEASURED)[0] < agreed.lr / 30  # what is right for a sweep is far too low here
 
 
+@pytest.mark.parametrize("last", [2.4, 2.9, 3.29, 3.6, 3.94, 40.0, np.inf])
+def test_what_the_last_rate_comes_to_decides_nothing(last: float) -> None:
+    """Ten rates bend from one to the next: with 3.29 their second differences would pass for noise that hides the fall.
+
+    The errors, measured on the way, are those of a mean over 391 steps.
+    """
+    losses, errors = np.append(MEASURED[:-1], last), np.full(10, 0.006)
+    agreed = consensus(RATES, [losses], CANDIDATE_RULES, [errors])
+    assert agreed.lr is not None and RATES[6] / 3 < agreed.lr < RATES[6] * 3
+    assert RATES[3] < agreed.bounds[0] < RATES[4] and RATES[7] / 1.1 < agreed.bounds[1] < RATES[8] / 1.5
+
+
+def test_errors_decide_what_is_flat() -> None:
+    found = 0
+    for seed in range(200):
+        losses = 2.3 + 0.01 * np.random.default_rng(seed).standard_normal(10)
+        found += consensus(RATES, [losses], CANDIDATE_RULES, [np.full(10, 0.01)]).lr is not None
+    assert found <= 6
+    assert consensus(RATES, [MEASURED], CANDIDATE_RULES, [np.full(10, 2.0)]).refusal is not None
+
+
+def test_errors_are_one_a_loss() -> None:
+    with pytest.raises(ValueError, match="errors must be one per loss"):
+        lowest(RATES, MEASURED, np.full(9, 0.1))
+
+
 @pytest.mark.parametrize("count", [12, 40, 200])
 def test_a_wide_bottom_is_trainable_to_its_end(count: int) -> None:
     lrs = np.geomspace(1e-8, 10, count)

@@ -95,7 +95,17 @@ def test_a_candidate_that_blows_up_is_recorded() -> None:
     curves = [[1.0] * 20, [1.0] * 10 + [0.5] * 10, [1.0] * 10 + [float("nan")] * 10]
     sweep = candidates(lambda index: scripted(curves[index]), np.array([1e-3, 1e-2, 1e-1]), 20, 4.0)
     assert sweep.losses.tolist() == [1.0, 0.5, float("inf")]
-    assert sweep.stopped == "non-finite"
+    assert sweep.stopped == "non-finite" and sweep.errors.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_candidate_s_error_is_that_of_its_last_steps() -> None:
+    wide, narrow = [1.0, 3.0] * 20, [1.0] * 38 + [1.9, 2.1]
+    curves = [wide, wide, narrow]
+    sweep = candidates(lambda index: scripted(curves[index]), np.array([1e-3, 1e-2, 1e-1]), 40, 4.0)
+    error = np.std([1.0, 3.0] * 2, ddof=1) / 2
+    assert sweep.losses.tolist() == [2.0, 2.0, 1.5] and np.allclose(sweep.errors, [error] * 3)
+    alone = candidates(lambda index: scripted(curves[index]), np.array([1e-3, 1e-2, 1e-1]), 19, 4.0)
+    assert alone.errors is None  # a single step's loss has none
 
 
 def test_rates() -> None:
