@@ -39,6 +39,22 @@ def test_what_the_last_rate_comes_to_decides_nothing(last: float) -> None:
     assert RATES[3] < agreed.bounds[0] < RATES[4] and RATES[7] / 1.1 < agreed.bounds[1] < RATES[8] / 1.5
 
 
+@pytest.mark.parametrize(("count", "without"), [(5, 98), (6, 93), (8, 85), (10, 51), (15, 0)])
+def test_no_basin_is_taken_for_flat(count: int, without: int) -> None:
+    """However few the rates; of a hundred curves so many are refused where the errors are not known."""
+    lrs, refused = np.geomspace(1e-9, 10, count), 0
+    for seed in range(100):
+        draw = np.random.default_rng(seed)
+        scale, rises, top = 10 ** draw.uniform(-1.5, 1.5), draw.uniform(-1.5, 0.5), draw.uniform(2.4, 4.0)
+        losses = np.minimum(basin(lrs * scale, rises), top) + 0.005 * draw.standard_normal(count)
+        agreed = consensus(lrs, [losses], CANDIDATE_RULES, [np.full(count, 0.005)])
+        assert agreed.lr is not None and agreed.bounds is not None
+        refused += consensus(lrs, [losses], CANDIDATE_RULES).lr is None
+        there = basin(np.array([agreed.lr * scale]), rises)[0]
+        assert there < losses.min() + 0.2  # within a tenth of the fall of the best candidate
+    assert refused == without
+
+
 def test_errors_decide_what_is_flat() -> None:
     found = 0
     for seed in range(200):
