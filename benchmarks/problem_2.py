@@ -93,8 +93,9 @@ def main() -> int:
             write(given.out, row | found | {"date": datetime.now(UTC).date().isoformat()})
             (folder / part / "done").touch()
         both = [str(folder / part) for part in ("clr", "cyclical_batch_size")]
-        if all((Path(run) / "result.json").is_file() for run in both):
-            subprocess.run([sys.executable, "-m", "cli", "plot-runs", *both, "--out", str(folder / "runs.png")])
+        figure = folder / "runs.png"
+        if not figure.is_file() and all((Path(run) / "result.json").is_file() for run in both):
+            subprocess.run([sys.executable, "-m", "cli", "plot-runs", *both, "--out", str(figure)], check=True)
     return 0
 
 
