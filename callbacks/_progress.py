@@ -20,12 +20,15 @@ class Counter:
         name: of the work.
         total: steps to do.
         trainer: whose run it belongs to.
+        done: steps done by an earlier process, in no time of this one.
     """
 
-    def __init__(self, name: str, total: int, trainer: pl.Trainer) -> None:
+    def __init__(self, name: str, total: int, trainer: pl.Trainer, done: int = 0) -> None:
         shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
         pace = seconds_between(sys.stderr)
-        self._bar = tqdm(total=total, desc=name, unit="step", leave=False, disable=not shown, mininterval=pace)
+        self._bar = tqdm(
+            total=total, initial=done, desc=name, unit="step", leave=False, disable=not shown, mininterval=pace
+        )
 
     def __enter__(self) -> "Counter":
         return self

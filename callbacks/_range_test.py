@@ -57,6 +57,10 @@ class RangeTest(pl.Callback):
             path = self._path(trainer)
             self._earlier = None if path is None else read(path, self._fixed(trainer))
 
+    def steps_before(self) -> int:
+        """Steps of copies that an earlier process has done."""
+        return 0 if self._earlier is None else sum(len(found.losses) for found in self._earlier.found.values())
+
     def trials(self, trainer: pl.Trainer, progress: Progress) -> AbstractContextManager[Trials]:
         """The trials of the test; what `setup` has found of them is done already."""
         earlier, self._earlier = self._earlier or Kept(), None

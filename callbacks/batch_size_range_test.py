@@ -96,7 +96,7 @@ class BatchSizeRangeTest(RangeTest):
         trainings: list[list[Trained]] = []
         readings: list[NoiseReadings] = []
         total = self.seeds * steps * sum(size <= samples for size in sizes)
-        counter = Counter("batch-size range test", total, trainer)
+        counter = Counter("batch-size range test", total, trainer, self.steps_before())
         with undisturbed(trainer), counter as progress, self.trials(trainer, progress) as trials:
             for number in range(self.seeds):
                 seed = rehearsal_seed(data.seed, number)

@@ -99,7 +99,7 @@ class LRRangeTest(RangeTest):
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             lrs, steps, seeds = lrs[:4], 1, seeds[:1]
         total = len(seeds) * len(lrs) * (steps if self.candidates else 1)
-        counter = Counter("LR range test", total, trainer)
+        counter = Counter("LR range test", total, trainer, self.steps_before())
         with undisturbed(trainer), counter as progress, self.trials(trainer, progress) as trials:
             return [
                 self._sweep(trials, f"seed {number}", partial(Rehearsal, trainer, size, seed), lrs, steps)

@@ -100,8 +100,6 @@ class Trials:
     ) -> None:
         self.found = {} if found is None else found
         self._progress, self._name, self._state, self._keep = progress, name, state, keep
-        if done := sum(len(one.losses) for one in self.found.values()):
-            progress(done)
 
     def __call__(self, name: str, start: Callable[[], Rehearsal]) -> Trial:
         """The trial of a name. It alone holds its copy, which goes when the trial is let go of.

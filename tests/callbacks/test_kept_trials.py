@@ -9,6 +9,7 @@ import torch
 
 from callbacks import _kept_trials
 from callbacks._kept_trials import Kept, read
+from callbacks._progress import Counter
 from callbacks.batch_size_sweeps import trained
 from callbacks.last_checkpoint import RunStopped
 from callbacks.rehearsal import Rehearsal
@@ -128,6 +129,16 @@ def test_an_answer_outlives_a_stop_before_a_checkpoint(fit, cadence, at_once, st
     assert steps.count == 0
     assert json.loads((run / "result.json").read_text())["seconds"]["rehearsal"] > took / 3
     assert results(run) == results(whole)
+
+
+def test_the_bar_goes_on_where_it_was(fit, cadence, at_once, steps: Steps, monkeypatch) -> None:
+    made, init = [], Counter.__init__
+    monkeypatch.setattr(Counter, "__init__", lambda self, *given: [made.append(given[3]), init(self, *given)][1])
+    steps.last = 75
+    run = fit("run", *LR, status=130)
+    steps.last = None
+    assert cadence("fit", "--resume", run) == 0
+    assert made == [0, 70]  # all of the first sweep, and 20 of the second, whose losses had been read
 
 
 def test_a_short_test_leaves_no_file(fit, steps: Steps) -> None:

@@ -31,6 +31,13 @@ def test_a_file_gets_the_first_drawing_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert drawn(io.StringIO(), monkeypatch, time.monotonic() + 1.3) == 1
 
 
+def test_what_was_done_before_is_no_speed_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with Counter("work", 100, SimpleNamespace(is_global_zero=True, progress_bar_callback=object()), 90) as count:
+        count(1)
+        assert (count._bar.n, count._bar.initial) == (91, 90)
+
+
 def test_the_training_bar_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", io.StringIO())
     assert TrainingProgress().interval == 60
