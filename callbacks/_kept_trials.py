@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from callbacks._artifacts import run_record
+from callbacks.rehearsal import Rehearsal
 from callbacks.trials import Found, Progress, Trial, Trials
 from records.checkpoint_io import AtomicCheckpointIO
 
@@ -89,7 +90,12 @@ def kept_trials(
                 {"name": name if state else "", **(state or {"state_dict": {}}), **known}, path
             )
 
-    trials = Trials(progress, earlier.found, earlier.name, earlier.state, keep)
+    def restore(copy: Rehearsal) -> None:
+        if earlier.state is not None:
+            copy.load_state_dict(earlier.state)
+            earlier.state = None  # it takes as much memory as the copy
+
+    trials = Trials(progress, earlier.found, earlier.name, restore, keep)
     yield trials
     if path is not None and path.is_file():
         write(path)

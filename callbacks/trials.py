@@ -86,7 +86,7 @@ class Trials:
         progress: told of steps done.
         found: what is known from before the test was stopped.
         name: of the trial that was stopped; empty where none was.
-        state: of its copy.
+        restore: makes a fresh copy what that trial's was.
         keep: called with a trial before more of its steps.
     """
 
@@ -95,11 +95,11 @@ class Trials:
         progress: Progress,
         found: dict[str, Found] | None = None,
         name: str = "",
-        state: dict[str, Any] | None = None,
+        restore: Callable[[Rehearsal], None] = lambda copy: None,
         keep: Keep = lambda trial: None,
     ) -> None:
         self.found = {} if found is None else found
-        self._progress, self._name, self._state, self._keep = progress, name, state, keep
+        self._progress, self._name, self._restore, self._keep = progress, name, restore, keep
 
     def __call__(self, name: str, start: Callable[[], Rehearsal]) -> Trial:
         """The trial of a name. It alone holds its copy, which goes when the trial is let go of.
@@ -114,7 +114,6 @@ class Trials:
         return Trial(name, start, found, self._progress, self._keep)
 
     def _as_it_was(self, start: Callable[[], Rehearsal]) -> Rehearsal:
-        copy, state, self._state = start(), self._state, None  # and no longer in memory
-        if state is not None:
-            copy.load_state_dict(state)
+        copy = start()
+        self._restore(copy)
         return copy
