@@ -48,14 +48,18 @@ def run(cells: list[Cell], keys: Sequence[str], fields: Sequence[str], measure: 
     there = done(out, keys)
     mine = [cell for cell in cells[share::workers] if cell not in there]
     for number, cell in enumerate(mine, start=1):
-        row = dict(zip(keys, cell, strict=True)) | measure(*cell)
-        header = not out.exists()
-        with out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")
-            if header:
-                writer.writeheader()
-            writer.writerow(row)
+        append(out, fields, dict(zip(keys, cell, strict=True)) | measure(*cell))
         print(f"{number} of {len(mine)}: {' '.join(cell)}", flush=True)
+
+
+def append(out: Path, fields: Sequence[str], row: dict) -> None:
+    """Add a row to the file, which begins with the names of its columns."""
+    header = not out.exists()
+    with out.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")
+        if header:
+            writer.writeheader()
+        writer.writerow(row)
 
 
 def spawn(workers: int) -> None:

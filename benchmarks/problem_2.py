@@ -6,12 +6,11 @@
 Ten candidate rates (part 2); bounds and cyclical LR in one run (2, 3); batch sizes and cyclical batch size in one run
 (4 to 6). A seed after the other, each part in a directory of its own under --runs. When the minutes are over, the part
 that runs is stopped as Ctrl-C stops it; called again, the script goes on there (exit status 130 until all is done).
-Writes a row a part that is done, and for each seed a figure of both runs over each other (7). Options that are not the
-script's own go to the commands.
+Writes a row a part that is done (what --out has is not run again), and for each seed a figure of both runs over each
+other (7). Options that are not the script's own go to the commands.
 """
 
 import argparse
-import csv
 import json
 import shutil
 import signal
@@ -21,6 +20,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks import cells
 from records.run_directory import RunDirectory
 
 PARTS = {"lr_candidates": "lr-range-test", "clr": "fit", "cyclical_batch_size": "fit"}
@@ -80,7 +80,7 @@ def main() -> int:
     for seed in range(1, given.seeds + 1):
         folder = given.runs / f"{given.size}-{seed}"
         for part, command in PARTS.items():
-            if (folder / part / "done").is_file():
+            if (given.size, part, str(seed)) in cells.done(given.out, FIELDS[:3]):
                 continue
             if time.monotonic() > until:
                 return STOPPED
@@ -90,23 +90,12 @@ def main() -> int:
             if status and found.get("lower") != "refused":
                 return status
             row = {"size": given.size, "part": part, "seed": seed, "options": " ".join(options)}
-            write(given.out, row | found | {"date": datetime.now(UTC).date().isoformat()})
-            (folder / part / "done").touch()
+            cells.append(given.out, FIELDS, row | found | {"date": datetime.now(UTC).date().isoformat()})
         both = [str(folder / part) for part in ("clr", "cyclical_batch_size")]
         figure = folder / "runs.png"
         if not figure.is_file() and all((Path(run) / "result.json").is_file() for run in both):
             subprocess.run([sys.executable, "-m", "cli", "plot-runs", *both, "--out", str(figure)], check=True)
     return 0
-
-
-def write(out: Path, row: dict) -> None:
-    """Add a row."""
-    header = not out.exists()
-    with out.open("a", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, restval="", lineterminator="\n")
-        if header:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

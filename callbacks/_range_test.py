@@ -7,10 +7,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from callbacks._artifacts import run_record
+from callbacks._artifacts import run_folder
 from callbacks._interruptible import interruptible
 from callbacks._kept_trials import Kept, kept_trials, read
 from callbacks.trials import Progress, Trials
+from records.run_directory import RunDirectory
 
 
 class RangeTest(pl.Callback):
@@ -102,8 +103,8 @@ class RangeTest(pl.Callback):
                 self.run(trainer)
 
     def _path(self, trainer: pl.Trainer) -> Path | None:
-        record = run_record(trainer)
-        return record.directory.kept_test(self.NAME) if record is not None and record.directory is not None else None
+        folder = run_folder(trainer)
+        return None if folder is None else RunDirectory(folder).kept_test(self.NAME)
 
     def _fixed(self, trainer: pl.Trainer) -> dict[str, Any]:
         return self.settings() | {"processes": trainer.world_size}

@@ -103,8 +103,7 @@ class BatchSizeRangeTest(RangeTest):
                 start = partial(Rehearsal, trainer, seed=seed, whole=True)
                 trial = partial(_of_size, trials, f"seed {number}", start)
                 probe = partial(Rehearsal, trainer, sizes[0], seed=rehearsal_seed(seed, 0), whole=True)
-                notes = trial(sizes[0]).found.notes
-                watch = NoiseWatch(probe, sizes[0], notes) if noise_scale else None
+                watch = NoiseWatch(probe, sizes[0], trial(sizes[0]).found.notes) if noise_scale else None
                 trainings.append(each_size(trial, sizes, samples, steps, lr, watch))
                 readings += [] if watch is None else [watch.readings()]
         return Outcome(lr, trainings, readings)

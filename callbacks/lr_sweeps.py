@@ -64,11 +64,10 @@ def candidates(trial: Callable[[int], Trial], lrs: np.ndarray, steps: int, diver
     """
     ends = []
     for index, lr in enumerate(lrs):
-        training = trial(index)
+        training, at_lr = trial(index), np.full(steps, lr)
         losses = training.found.losses
-        while np.isfinite(losses[-READ_EVERY:]).all() and len(losses) < steps:
-            training.train(min(len(losses) + READ_EVERY, steps), np.full(steps, lr))
-        finite = bool(np.isfinite(losses[-READ_EVERY:]).all())
+        while (finite := bool(np.isfinite(losses[-READ_EVERY:]).all())) and len(losses) < steps:
+            training.train(min(len(losses) + READ_EVERY, steps), at_lr)
         ends.append(last_tenth(losses) if finite else (float("inf"), float("nan")))
     means, errors = np.array(ends).T
     ended = np.isfinite(means)

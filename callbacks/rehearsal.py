@@ -125,18 +125,14 @@ class Rehearsal:
     def state_dict(self) -> dict[str, Any]:
         """What the steps have changed in the copy; every process calls it, and gets the buffers of all, stacked."""
         module = dict(self.module.state_dict())
-        if self._trainer.world_size > 1:
-            own = {name: module[name] for name, _ in self.module.named_buffers() if name in module}
-            module |= {name: self._trainer.strategy.all_gather(buffer) for name, buffer in own.items()}
+        module |= {name: self._trainer.strategy.all_gather(module[name]) for name in self._of_a_process(module)}
         scaler = None if self._scaler is None else self._scaler.state_dict()
         return {"state_dict": module, "optimizer": self.optimizer.state_dict(), "scaler": scaler}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Be the copy that `state_dict` was called of, on as many processes."""
         module = dict(state["state_dict"])
-        if self._trainer.world_size > 1:
-            own = [name for name, _ in self.module.named_buffers() if name in module]
-            module |= {name: module[name][self._trainer.global_rank] for name in own}
+        module |= {name: module[name][self._trainer.global_rank] for name in self._of_a_process(module)}
         self.module.load_state_dict(module)
         self.optimizer.load_state_dict(state["optimizer"])
         if self._scaler is not None:
@@ -162,6 +158,12 @@ class Rehearsal:
         torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
         if flag.item():
             raise torch.OutOfMemoryError("out of memory in one of the processes")
+
+    def _of_a_process(self, state: dict[str, Tensor]) -> list[str]:
+        """Names of what differs between several processes: the buffers, which gradients have no part in."""
+        if self._trainer.world_size == 1:
+            return []
+        return [name for name, _ in self.module.named_buffers() if name in state]
 
     def _backward(self, loss: Tensor, rows: float) -> None:
         scaled = loss / rows

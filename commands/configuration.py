@@ -158,8 +158,7 @@ class CadenceCLI(LightningCLI):
 
     def _take_own_test(self) -> None:
         """Settings of the configuration's own test of this kind, if it has one, become those of the command's."""
-        given = self.config.trainer.callbacks or []
-        given = given if isinstance(given, list) else [given]
+        given = listed(self.config.trainer.callbacks)
         path = f"callbacks.{RANGE_TESTS[self.command]}"
         own = next((callback for callback in given if callback.class_path == path), None)
         if own is not None:
@@ -188,6 +187,11 @@ class CadenceCLI(LightningCLI):
     def images(self) -> ImageDataModule | None:
         """The datamodule, where it is one of Cadence's."""
         return self.datamodule if isinstance(self.datamodule, ImageDataModule) else None
+
+
+def listed(value: Any) -> list[Any]:
+    """What a field holds that takes nothing, one thing, or a list."""
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def _optimizer(groups: list[dict[str, Any]], init: dict[str, Any]) -> Optimizer:

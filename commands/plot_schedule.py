@@ -56,11 +56,11 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
 
     from callbacks import CyclicalLR
     from callbacks._lr_schedule import only_schedule
+    from commands.configuration import listed
 
     if cli.images is None:
         raise UserError("data: only Cadence's own datasets can be laid out before a run; `cadence list datasets`")
-    given = cli.config_init.trainer.callbacks or []
-    callbacks = given if isinstance(given, list) else [given]
+    callbacks = listed(cli.config_init.trainer.callbacks)
     policy = only_schedule(callbacks)
     if isinstance(policy, CyclicalLR) and policy.cycle is None:
         raise UserError(

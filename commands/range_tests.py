@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 
 from callbacks import RekeyedRandomness, RunRecord
 from callbacks.last_checkpoint import RunStopped
+from commands.configuration import listed
 from commands.session import STOPPED, bar_of, configured, loggers_of, mistakes_before, plugins_of, run_root
 from records.run_directory import RunDirectory
 
@@ -35,8 +36,7 @@ def range_test(command: str, arguments: list[str], resume: bool, started: float)
         with mistakes_before(None):
             directory.check_free()
     record = RunRecord(directory, cli.resolved(), resume, started)
-    given = cli.config_init.trainer.callbacks or []
-    given = given if isinstance(given, list) else [given]
+    given = listed(cli.config_init.trainer.callbacks)
     kept = [callback for callback in given if type(callback).__name__ not in _OF_THE_RUN]
     with loggers_of(cli, directory) as loggers:
         trainer = cli.build_trainer(

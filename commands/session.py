@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, TrainingProgress
 from callbacks._bounds import NoBounds
 from callbacks.last_checkpoint import RunStopped
-from commands.configuration import CadenceCLI
+from commands.configuration import CadenceCLI, listed
 from commands.errors import UserError
 from commands.parsing import readable
 from commands.summary import print_summary
@@ -140,15 +140,13 @@ def bar_of(cli: CadenceCLI) -> list[pl.Callback]:
 
 def plugins_of(cli: CadenceCLI) -> list[Any]:
     """The configuration's plugins, and whole-or-absent checkpoints."""
-    given = cli.config_init.trainer.plugins or []
-    return [*(given if isinstance(given, list) else [given]), AtomicCheckpointIO()]
+    return [*listed(cli.config_init.trainer.plugins), AtomicCheckpointIO()]
 
 
 @contextlib.contextmanager
 def loggers_of(cli: CadenceCLI, directory: RunDirectory | None) -> Iterator[list[Logger]]:
     """The configuration's loggers; W&B's learns where the run lies and what it is, and is closed at the end."""
-    given = cli.config_init.trainer.logger or []
-    loggers = [logger for logger in (given if isinstance(given, list) else [given]) if isinstance(logger, Logger)]
+    loggers = [logger for logger in listed(cli.config_init.trainer.logger) if isinstance(logger, Logger)]
     records = [logger for logger in loggers if isinstance(logger, WandbRecord)]
     for record in records:
         record.attach(directory.root if directory else None, yaml.safe_load(cli.resolved()))
