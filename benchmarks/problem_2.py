@@ -24,7 +24,7 @@ from benchmarks import cells
 from records.run_directory import RunDirectory
 
 PARTS = {"lr_candidates": "lr-range-test", "clr": "fit", "cyclical_batch_size": "fit"}
-PREFIX = {"small": "fashion_mnist_small_cnn_", "full": "fashion_mnist_"}
+PREFIX = {"small": "fashion_mnist_small_cnn_", "short": "fashion_mnist_short_", "full": "fashion_mnist_"}
 STOPPED = 130
 FIELDS = (
     "size", "part", "seed", "options", "lr", "lower", "upper", "test_accuracy", "val_accuracy", "steps",
