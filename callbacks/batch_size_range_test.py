@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytorch_lightning as pl
 
 from callbacks._artifacts import publish, run_folder
+from callbacks._memory import HostGuard
 from callbacks._progress import Counter
 from callbacks._range_test import RangeTest
 from callbacks._step_hooks import without_idle_step_hooks
@@ -96,11 +98,12 @@ class BatchSizeRangeTest(RangeTest):
         trainings: list[list[Trained]] = []
         readings: list[NoiseReadings] = []
         total = self.seeds * steps * sum(size <= samples for size in sizes)
+        guard = partial(HostGuard, trainer.num_devices) if trainer.strategy.root_device.type == "cpu" else nullcontext
         counter = Counter("batch-size range test", total, trainer, self.steps_before())
         with undisturbed(trainer), counter as progress, self.trials(trainer, progress) as trials:
             for number in range(self.seeds):
                 seed = rehearsal_seed(data.seed, number)
-                start = partial(Rehearsal, trainer, seed=seed, whole=True)
+                start = partial(Rehearsal, trainer, seed=seed, whole=True, guard=guard)
                 trial = partial(_of_size, trials, f"seed {number}", start)
                 probe = partial(Rehearsal, trainer, sizes[0], seed=rehearsal_seed(seed, 0), whole=True)
                 watch = NoiseWatch(probe, sizes[0], trial(sizes[0]).found.notes) if noise_scale else None

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
+from callbacks._memory import out_of_memory
 from callbacks.lr_sweeps import FINISHED, NON_FINITE
-from callbacks.rehearsal import Rehearsal, out_of_memory
+from callbacks.rehearsal import Rehearsal
 from callbacks.trials import READ_EVERY, Trial, last_tenth
 
 READ_SAMPLES = 10_000  # at most, or one step's: large batches take long, and are kept at a reading

@@ -2,8 +2,8 @@
 
 import copy
 import hashlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from callbacks._artifacts import run_record
+from callbacks._memory import out_of_memory
 from callbacks.rekeyed_randomness import seed_generators, step_key
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.layouts import BatchSizes
@@ -37,16 +38,24 @@ class Rehearsal:
         batch_size: samples in a step, over all processes; or a function of the position.
         seed: of the order and the draws.
         whole: every batch has its full size; what is left of a pass is left out.
+        guard: makes what is entered around the first two steps, by which all memory has been asked for.
 
     Raises:
         ValueError: the module or the datamodule is not one of Cadence's.
     """
 
-    def __init__(self, trainer: pl.Trainer, batch_size: int | BatchSizes, seed: int, whole: bool = False) -> None:
+    def __init__(
+        self,
+        trainer: pl.Trainer,
+        batch_size: int | BatchSizes,
+        seed: int,
+        whole: bool = False,
+        guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
         run, data = trainer.lightning_module, trainer.datamodule  # type: ignore[attr-defined]  # set undeclared
         if not (hasattr(run, "accumulate") and isinstance(data, ImageDataModule) and data.stream is not None):
             raise ValueError("a range test needs a model and a dataset of Cadence's own: `cadence list` shows them")
-        self._trainer, self._data, self._seed = trainer, data, seed
+        self._trainer, self._data, self._seed, self._guard = trainer, data, seed, guard
         self.module: Any = copy.deepcopy(run, {id(trainer): None, id(run._fabric): None})
         self.module.train()
         self.optimizer = cast(Optimizer, self.module.configure_optimizers())
@@ -140,20 +149,23 @@ class Rehearsal:
 
     @contextmanager
     def _memory_agreed(self) -> Iterator[None]:
-        """Where one process runs out of memory all say so, or the others would wait for its gradients.
+        """Within the guard; and where one process runs out of memory all say so, or the others would wait for it.
 
-        Told in the first two steps alone, by which all memory has been asked for: to tell it makes the host wait.
+        In the first two steps alone, by which all memory has been asked for: to tell it makes the host wait.
         """
-        if self._trainer.world_size == 1 or self._tried > 2:
+        if self._tried > 2:
             yield
             return
-        short = False
+        alone, short = self._trainer.world_size == 1, False
         try:
-            yield
+            with self._guard():
+                yield
         except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
+            if alone or not out_of_memory(error):
                 raise
             short = True  # and not the error itself, whose frames hold on to the memory
+        if alone:
+            return
         flag = torch.tensor(int(short), device=self._trainer.strategy.root_device)
         torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
         if flag.item():
@@ -181,14 +193,6 @@ def undisturbed(trainer: pl.Trainer) -> Iterator[None]:
         if record is not None:
             stack.enter_context(record.rehearsing())
         yield
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device or the host has no memory left."""
-    words = ("out of memory", "can't allocate memory", "not enough memory", "DefaultCPUAllocator")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
-    )
 
 
 def _own_scaler(trainer: pl.Trainer) -> Any:
