@@ -25,7 +25,7 @@ class Point:
     Attributes:
         steps: done.
         loss: mean training loss over the last tenth of them, at least one; NaN where it did not get so far.
-        error: standard error of that mean over its steps; NaN of a single one.
+        error: standard error of that mean (`last_tenth`); NaN of fewer than three steps.
         held_out: loss on the validation images; NaN where nothing is held out.
     """
 

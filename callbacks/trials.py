@@ -74,9 +74,16 @@ Keep = Callable[[Trial], None]
 
 
 def last_tenth(losses: list[float]) -> tuple[float, float]:
-    """Mean of the last tenth of the losses, of one at least, and its standard error over them; NaN of a single one."""
+    """Mean of the last tenth of the losses, of one at least, and its standard error.
+
+    The error is that over these steps. A single one's is the spread of the second differences of the last ten, which a
+    loss that falls evenly does not have; NaN where there are none, of fewer than three losses.
+    """
     last = np.array(losses[-max(len(losses) // 10, 1) :])
-    return float(last.mean()), float(last.std(ddof=1) / len(last) ** 0.5) if len(last) > 1 else float("nan")
+    if len(last) > 1:
+        return float(last.mean()), float(last.std(ddof=1) / len(last) ** 0.5)
+    bends = np.diff(losses[-10:], 2)  # of independent noise, six times its variance
+    return float(last[0]), float(np.sqrt(np.mean(bends**2) / 6)) if len(bends) else float("nan")
 
 
 class Trials:

@@ -105,7 +105,8 @@ def test_a_candidate_s_error_is_that_of_its_last_steps() -> None:
     error = np.std([1.0, 3.0] * 2, ddof=1) / 2
     assert sweep.losses.tolist() == [2.0, 2.0, 1.5] and np.allclose(sweep.errors, [error] * 3)
     alone = candidates(lambda index: scripted(curves[index]), np.array([1e-3, 1e-2, 1e-1]), 19, 4.0)
-    assert alone.errors is None  # a single step's loss has none
+    assert np.allclose(alone.errors, (16 / 6) ** 0.5)  # a single step's, by second differences of 4
+    assert candidates(lambda index: scripted(curves[index]), np.array([1e-3, 1e-2, 1e-1]), 2, 4.0).errors is None
 
 
 def test_rates() -> None:
