@@ -1,6 +1,7 @@
 """Problem 2 of the training dynamics homework as its configurations stand, in slots: range tests, both cyclical runs.
 
     python benchmarks/problem_2.py --size small                                               # SmallCNN, on a laptop
+    python benchmarks/problem_2.py --size short                                               # MiniGoogLeNet, cut
     python benchmarks/problem_2.py --size full --minutes 9 --trainer.precision bf16-mixed     # MiniGoogLeNet, on a GPU
 
 Ten candidate rates (part 2); bounds and cyclical LR in one run (2, 3); batch sizes and cyclical batch size in one run

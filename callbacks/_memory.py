@@ -72,10 +72,10 @@ def available(proc: Path = PROC, cgroups: Path = CGROUPS) -> float:
     try:
         host = _fields(proc / "meminfo")
         groups = (proc / "self/cgroup").read_text().splitlines()
-        left = [host["MemAvailable"] - int(RESERVE * host["MemTotal"])]
+        left = host["MemAvailable"] - int(RESERVE * host["MemTotal"])
     except (OSError, KeyError):
         return math.inf
-    return min([*left, *(granted for line in groups for granted in _granted(line, cgroups))])
+    return min([left, *(granted for line in groups for granted in _granted(line, cgroups))])
 
 
 def _granted(line: str, cgroups: Path) -> Iterator[int]:

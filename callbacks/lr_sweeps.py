@@ -54,7 +54,7 @@ def candidates(trial: Callable[[int], Trial], lrs: np.ndarray, steps: int, diver
     """Each rate trained from the same start for `steps` steps: the mean loss of the last tenth of them.
 
     A rate whose loss is no longer finite is recorded as infinite, and so are those above it, unless they train. A
-    loss's error is that of the mean over those steps, but no less than the median of all: of few steps it says little.
+    loss's error is that of `last_tenth`, but no less than the median of all: of few steps it says little.
 
     Args:
         trial: the training of the rate with this index.
