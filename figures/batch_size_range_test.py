@@ -47,7 +47,7 @@ def draw(
         refusal: why there are none, which is then said.
         title: of the figure.
     """
-    figure = Figure(figsize=(10, 4.8), layout="constrained")
+    figure = Figure(figsize=(10, 5), layout="constrained")
     for number, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
         _axis(axes, sizes, noise)
         if bounds is not None:
@@ -60,10 +60,11 @@ def draw(
         axes.set_xlabel("batch size")
         if number == 0:
             axes.set_ylabel("loss")
-            if axes.get_legend_handles_labels()[0]:
-                axes.legend(frameon=False, fontsize=8)
     said = f"no suggestion: {refusal}" if bounds is None else f"suggested: from {bounds[0]:,} to {bounds[1]:,}"
     figure.suptitle(f"{title}\n{said}", x=0.01, ha="left", fontsize=11)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if handles:  # below the curves: inside, it would hide some
+        figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside lower center", ncols=3)
     return figure
 
 

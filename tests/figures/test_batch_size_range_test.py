@@ -24,9 +24,8 @@ def figure(**changes: object) -> Figure:
 
 
 def said(axes: Axes) -> str:
-    legend = axes.get_legend()
-    texts = [text.get_text() for text in axes.texts] + ([t.get_text() for t in legend.get_texts()] if legend else [])
-    return "\n".join(texts)
+    named = [text for legend in axes.get_figure().legends for text in legend.get_texts()]
+    return "\n".join(text.get_text() for text in [*axes.texts, *named])
 
 
 def test_draws_the_mean_of_the_seeds_where_all_have_a_loss() -> None:
@@ -59,6 +58,14 @@ def test_sizes_that_did_not_run_and_the_answer_are_marked() -> None:
     refused = figure(bounds=None, refusal="both curves are flat")
     assert "no suggestion: both curves are flat" in refused.get_suptitle()
     assert len(refused.axes[0].patches) == len(suggested.axes[0].patches) - 1
+
+
+def test_the_legend_is_within_the_figure_and_over_no_curve() -> None:
+    drawn = figure()
+    drawn.draw_without_rendering()
+    legend = drawn.legends[0].get_window_extent()
+    assert drawn.bbox.x0 <= legend.x0 and legend.x1 <= drawn.bbox.x1 and drawn.bbox.y0 <= legend.y0
+    assert all(legend.y1 < axes.get_tightbbox().y0 for axes in drawn.axes)
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
