@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ import torch
 from callbacks._memory import out_of_memory
 from callbacks.lr_sweeps import FINISHED, NON_FINITE
 from callbacks.rehearsal import Rehearsal
-from callbacks.trials import READ_EVERY, Trial, last_tenth
+from callbacks.trials import READ_EVERY, Found, Trial, last_tenth
 
 READ_SAMPLES = 10_000  # at most, or one step's: large batches take long, and are kept at a reading
 OUT_OF_MEMORY, TOO_LARGE = "out of memory", "larger than the training set"
@@ -112,19 +112,19 @@ def trained(trial: Trial, size: int, steps: int, early: int, lr: float, watch: W
         if not np.isfinite(found.losses).all():
             break
         if stop in (early, steps):
-            found.notes[str(stop)] = asdict(_point(found.losses, trial.copy))
+            found.notes[str(stop)] = {"held_out": trial.copy.held_out().get("loss", float("nan"))}
         if watch is not None:
             watch(stop, trial.copy)
-    at_samples = Point(**found.notes.get(str(early), {"steps": early}))
+    at_samples = _point(found, early) if str(early) in found.notes else Point(early)
     if not np.isfinite(found.losses).all():
         return Trained(size, NON_FINITE, Point(steps), at_samples, found.losses[0], found.seconds)
-    at_steps = at_samples if early == steps else Point(**found.notes[str(steps)])
+    at_steps = at_samples if early == steps else _point(found, steps)
     return Trained(size, FINISHED, at_steps, at_samples, found.losses[0], found.seconds)
 
 
-def _point(losses: list[float], rehearsal: Rehearsal) -> Point:
-    mean, error = last_tenth(losses)
-    return Point(len(losses), mean, error, rehearsal.held_out().get("loss", float("nan")))
+def _point(found: Found, steps: int) -> Point:
+    mean, error = last_tenth(found.losses[:steps])
+    return Point(steps, mean, error, found.notes[str(steps)]["held_out"])
 
 
 def _free_memory() -> None:

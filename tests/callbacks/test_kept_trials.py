@@ -10,9 +10,10 @@ import torch
 from callbacks import _kept_trials
 from callbacks._kept_trials import Kept, read
 from callbacks._progress import Counter
-from callbacks.batch_size_sweeps import trained
+from callbacks.batch_size_sweeps import Point, trained
 from callbacks.last_checkpoint import RunStopped
 from callbacks.rehearsal import Rehearsal
+from callbacks.trials import Found, Trials, last_tenth
 from tests.callbacks.on_the_side import scripted
 from tests.callbacks.records import assert_untouched
 
@@ -183,6 +184,15 @@ def test_large_batches_are_read_often() -> None:
     assert done == [2, 2, 1, *[2] * 7, 1, *[2] * 5]
     again = scripted([1.0] * 40 + [float("nan")] * 20)
     assert trained(again, 64, 60, 0, 0.1, None).status == trained(again, 64, 90, 0, 0.1, None).status == "non-finite"
+
+
+def test_a_size_that_is_done_is_judged_by_its_losses_as_they_are_judged_now() -> None:
+    """Only what no loss tells is kept beside the losses; there is no copy left to ask."""
+    losses = [3.0 - 0.1 * step for step in range(40)]
+    kept = Found(losses, 1.5, {"20": {"held_out": 2.5}, "40": {"held_out": 0.5}})
+    one = trained(Trials(lambda steps: None, {"64": kept})("64", start=pytest.fail), 64, 40, 20, 0.1, None)
+    assert one.at_samples == Point(20, *last_tenth(losses[:20]), held_out=2.5)
+    assert one.at_steps == Point(40, *last_tenth(losses), held_out=0.5) and one.seconds == 1.5
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn"])
