@@ -48,7 +48,7 @@ def draw(
         title: of the figure.
     """
     figure = Figure(figsize=(10, 5), layout="constrained")
-    for number, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _axis(axes, sizes, noise)
         if bounds is not None:
             axes.axvspan(*bounds, color=CHOICE, alpha=0.1, linewidth=0, label=r"$b_{min}$ to $b_{max}$")
@@ -58,10 +58,9 @@ def draw(
         _crosses(axes, unfinished)
         axes.set_title(panel.title, loc="left", fontsize=10)
         axes.set_xlabel("batch size")
-        if number == 0:
-            axes.set_ylabel("loss")
     said = f"no suggestion: {refusal}" if bounds is None else f"suggested: from {bounds[0]:,} to {bounds[1]:,}"
     figure.suptitle(f"{title}\n{said}", x=0.01, ha="left", fontsize=11)
+    figure.axes[0].set_ylabel("loss")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:  # below the curves: inside, it would hide some
         figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside lower center", ncols=3)
