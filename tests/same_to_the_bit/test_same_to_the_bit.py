@@ -1,0 +1,44 @@
+"""A refactoring changes no bit of a run: eight runs against the record of them.
+
+What the record holds is written before a change by `python -m tests.same_to_the_bit write`, and never to make this pass
+after a change that was to leave behaviour alone.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.same_to_the_bit.record import differences, whole
+from tests.same_to_the_bit.runs import RUNS, machine, observed
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """A run as it was recorded, and as it is."""
+    return whole()["runs"][request.param], observed(request.param, tmp_path_factory.mktemp("runs"))
+
+
+def test_same_to_the_bit(pair: tuple[Any, Any]) -> None:
+    if (there := whole()["machine"]) != (here := machine()):
+        pytest.skip(f"recorded on {there}, this is {here}, which may round otherwise")
+    assert differences(*pair) == []
+
+
+def test_same_but_for_rounding_on_any_machine(pair: tuple[Any, Any]) -> None:
+    """Rounding grows as a training goes on, so the first row alone is compared."""
+    before, after = (run["metrics"][0] for run in pair)
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        assert float(after[key]) == pytest.approx(float(value), rel=1e-3), key
+
+
+def test_a_difference_is_told(pair: tuple[Any, Any]) -> None:
+    """The comparison itself: one changed digit of one row, and another digest."""
+    run = pair[1]
+    row = run["metrics"][-1]
+    changed = run | {"weights": "0", "metrics": [*run["metrics"][:-1], row | {"train/loss": "0.5"}]}
+    told = differences(run, changed)
+    assert told[0] == "weights differ"
+    assert told[1].startswith(f"metrics differ from step {row['step']} on: train/loss 0.5")
