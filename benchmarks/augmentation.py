@@ -32,10 +32,10 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 from torchvision.transforms import v2
 
-from commands.process import settle
 from datamodules.batch import Batch
 from datamodules.transforms import Cutout, Normalize, Pipeline, RandomCrop, RandomHorizontalFlip
-from records.tables import write_csv
+from records.files import write_csv
+from trainer.process import settle
 
 BATCH = 2048
 PIL, V2, OURS = "PIL, 2 workers", "v2 on tensors, 2 workers", "ours"

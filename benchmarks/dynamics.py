@@ -32,7 +32,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from records.tables import write_csv
+from records.files import write_csv
 
 BATCH = 64
 RANGE_STEPS, WARM_UP = 100, 60
@@ -46,7 +46,7 @@ def range_test(rounds: int) -> dict[str, list[Timed]]:
 
     import cli
     from callbacks import LRRangeTest
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     found: dict[str, list[Timed]] = {"range test": [], "its report": []}
 
@@ -211,7 +211,7 @@ def main() -> None:
         parser.error(f"--rounds must be at least 2, got {options.rounds}: quartiles need two")
     if options.threads:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    from commands.process import settle
+    from trainer.process import settle
 
     settle()
     import torch

@@ -22,9 +22,9 @@ from pytorch_lightning.tuner.lr_finder import _LRCallback, _LRFinder
 from rich.console import Console
 from rich.table import Table
 
-from callbacks.suggestions import RULES
+from callbacks.range_tests.lr_rules import RULES
 from records.environment import versions
-from records.tables import write_csv
+from records.files import write_csv
 
 TARGET = 1e-2
 RAW, STOCK = "Lightning, raw losses", "Lightning, its smoothing"

@@ -3,8 +3,8 @@
     python benchmarks/memory.py [--device cpu] [--out results/memory.csv]
 
 A row a network and batch size, 32-true, SGD with momentum 0.9: the most bytes of a forward pass in evaluation mode and
-of a training step, as `inspection/memory.py` predicts them and as the device's allocator gave them out to real steps on
-random images. On one core it takes about two minutes, and 3 GB.
+of a training step, as `inspection/memory/predicted.py` predicts them and as the device's allocator gave them out to
+real steps on random images. On one core it takes about two minutes, and 3 GB.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
-from commands.process import settle
 from inspection.description import describe
 from inspection.models import find
 from records.environment import device_name, versions
-from records.tables import write_csv
+from records.files import write_csv
+from trainer.process import settle
 
 CASES = {
     "ResNet": ((3, 32, 32), (8, 64, 128)),

@@ -25,7 +25,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from records.tables import write_csv
+from records.files import write_csv
 
 ARMS = ("fit", "bare", "tuned", "stock")
 TARGETS = {"bare": 0.65, "tuned": 1.15, "stock": 0.40}
@@ -63,7 +63,7 @@ def fit(turns: Turns) -> None:
     import pytorch_lightning as pl
 
     import cli
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     class Pace(pl.Callback):
         def on_train_batch_end(self, *_: object) -> None:
@@ -117,7 +117,7 @@ def bare(turns: Turns) -> None:
 
 def tuned(turns: Turns) -> None:
     """The same loop with everything that `fit` does to be fast, and nothing else."""
-    from commands.process import settle
+    from trainer.process import settle
 
     settle()
     import torch

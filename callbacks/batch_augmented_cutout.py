@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Literal
 import pytorch_lightning as pl
 import torch
 
-from callbacks._artifacts import publish, run_folder
-from callbacks._step_hooks import without_idle_step_hooks
+from callbacks.run_record import publish, run_folder
 from datamodules.batch import Batch
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.transforms import BatchTransform, Copies, Cutout, Normalize
+from trainer.access import datamodule_of, images_of
+from trainer.step_hooks import without_idle_step_hooks
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from figures import Figure
 
 SHOWN_SAMPLES = 2
 SHOWN_COPIES = 6
@@ -82,7 +83,7 @@ class BatchAugmentedCutout(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Take the transforms out: Lightning tears nothing down after an error or a stop."""
-        if isinstance(trainer.datamodule, ImageDataModule):  # type: ignore[attr-defined]  # set undeclared
+        if isinstance(datamodule_of(trainer), ImageDataModule):
             self._take_out(_transforms(trainer))
 
     def _take_out(self, transforms: list[BatchTransform]) -> None:
@@ -127,13 +128,7 @@ def _in_colour(images: torch.Tensor, transforms: list[BatchTransform]) -> torch.
 
 
 def _images(trainer: pl.Trainer) -> ImageDataModule:
-    data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it undeclared
-    if not isinstance(data, ImageDataModule):
-        raise ValueError(
-            f"data must be an ImageDataModule for BatchAugmentedCutout, got {type(data).__name__}: "
-            "derive it from datamodules.ImageDataModule, or leave the callback out"
-        )
-    return data
+    return images_of(trainer, ImageDataModule, "BatchAugmentedCutout")
 
 
 def _transforms(trainer: pl.Trainer) -> list[BatchTransform]:

@@ -9,19 +9,21 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 
-from callbacks._artifacts import publish, run_folder
-from callbacks._memory import HostGuard
-from callbacks._progress import Counter
-from callbacks._range_test import RangeTest
-from callbacks._step_hooks import without_idle_step_hooks
-from callbacks.batch_size_outcome import Outcome
-from callbacks.batch_size_suggestion import LEAST
-from callbacks.batch_size_sweeps import Trained, each_size
-from callbacks.noise_scale import NoiseReadings, NoiseWatch
-from callbacks.rehearsal import Rehearsal, rehearsal_seed, undisturbed
-from callbacks.trials import Trial, Trials
+from callbacks.range_tests.batch_size_outcome import Outcome
+from callbacks.range_tests.batch_size_rule import LEAST
+from callbacks.range_tests.batch_size_trainings import Trained, each_size
+from callbacks.range_tests.noise_scale import NoiseReadings, NoiseWatch
+from callbacks.range_tests.range_test import RangeTest
+from callbacks.range_tests.rehearsal import Rehearsal, undisturbed
+from callbacks.range_tests.trials import Trial, Trials
+from callbacks.run_record import publish, run_folder
 from records.environment import device_name, versions
-from records.run_directory import write_json
+from records.files import write_json
+from timeline.keys import rehearsal_seed
+from trainer.access import datamodule_of, is_fast_dev_run
+from trainer.host_memory import HostGuard
+from trainer.progress import Counter
+from trainer.step_hooks import without_idle_step_hooks
 
 SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
@@ -32,9 +34,9 @@ class BatchSizeRangeTest(RangeTest):
 
     Every size starts from the run as it stands and makes the same number of steps (the homework's problem 2.4); on its
     way it passes the number of samples that the smallest size sees in all. Both losses are compared, and the held-out
-    loss is drawn beside them. b_min and b_max follow by the rule of `callbacks.batch_size_suggestion`. Batches beyond
-    `model.micro_batch_size` run in chunks within the step; a size that does not fit in memory is reported and passed
-    over. The run itself is not touched: all of it is the same to the bit with and without the test.
+    loss is drawn beside them. b_min and b_max follow by the rule of `callbacks.range_tests.batch_size_rule`. Batches
+    beyond `model.micro_batch_size` run in chunks within the step; a size that does not fit in memory is reported and
+    passed over. The run itself is not touched: all of it is the same to the bit with and without the test.
 
     Batches are whole, or a size above half the training set would have every other one short: what is left of a pass is
     left out. The gradient noise scale (McCandlish et al., arXiv 1812.06162) is that of the smallest size's weights.
@@ -90,10 +92,10 @@ class BatchSizeRangeTest(RangeTest):
 
     def measure(self, trainer: pl.Trainer) -> Outcome:
         """Train every size; the run is left as it is."""
-        data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it undeclared
+        data = datamodule_of(trainer)
         samples, lr = data.stream.samples, self.lr or _rate(trainer)
         sizes, steps, noise_scale = self.sizes, self.steps, self.noise_scale
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if is_fast_dev_run(trainer):
             sizes, steps, noise_scale = sizes[:LEAST], 1, False
         trainings: list[list[Trained]] = []
         readings: list[NoiseReadings] = []
@@ -123,7 +125,7 @@ class BatchSizeRangeTest(RangeTest):
         """Train every size, and ask the rule; the run stays as it is."""
         self.result = self.measure(trainer)
         self.bounds, self.refusal = self.result.suggestion.bounds, self.result.suggestion.refusal
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # from one step there is nothing to learn
+        if is_fast_dev_run(trainer):  # from one step there is nothing to learn
             self.bounds, self.refusal = (self.sizes[0], self.sizes[1]), None
         if trainer.is_global_zero:
             self._publish(trainer, self.result)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from callbacks._step_hooks import without_idle_step_hooks
+from trainer.step_hooks import without_idle_step_hooks
 
 
 @without_idle_step_hooks

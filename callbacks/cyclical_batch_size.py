@@ -5,14 +5,14 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 
-from callbacks._bounds import earlier_test, found_bounds
-from callbacks._epoch_length import tell_epoch_length
-from callbacks._rows import log_row, row_due
-from callbacks._step_hooks import without_idle_step_hooks
 from callbacks.batch_size_range_test import BatchSizeRangeTest
-from callbacks.schedules import Cycle, counted
+from callbacks.range_tests.range_test import earlier_test, found_bounds
 from datamodules.image_datamodule import ImageDataModule
-from datamodules.layouts import BatchSizes
+from timeline.position import BatchSizes, counted
+from timeline.schedules import Cycle
+from trainer.access import datamodule_of, log_row, position_of, row_due, stream_of
+from trainer.epoch_length import tell_epoch_length
+from trainer.step_hooks import without_idle_step_hooks
 
 
 def rounded(value: float, granularity: int) -> int:
@@ -95,7 +95,7 @@ class CyclicalBatchSize(pl.Callback):
         if stage != "fit":
             return
         if self.bounds == "given":
-            self.lay_stream(trainer.datamodule, trainer.world_size)  # type: ignore[attr-defined]
+            self.lay_stream(datamodule_of(trainer), trainer.world_size)
         else:
             earlier_test(trainer, self, BatchSizeRangeTest)
             self.lower = self.upper = None
@@ -105,7 +105,7 @@ class CyclicalBatchSize(pl.Callback):
         if self.bounds == "auto":  # whether found now or, in a resumed run, by the checkpoint
             if self.lower is None:
                 self.lower, self.upper = found_bounds(trainer, self, BatchSizeRangeTest)
-            self.lay_stream(trainer.datamodule, trainer.world_size)  # type: ignore[attr-defined]
+            self.lay_stream(datamodule_of(trainer), trainer.world_size)
         tell_epoch_length(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -118,14 +118,14 @@ class CyclicalBatchSize(pl.Callback):
         """Log the step just done, where a row is due."""
         if not row_due(trainer):
             return
-        stream, step = trainer.datamodule.stream, trainer.global_step  # type: ignore[attr-defined]
-        size, lr = stream.size(step - 1), trainer.optimizers[0].param_groups[0]["lr"]
-        samples = stream.position(step).samples
-        log_row(trainer, {"batch_size": size, "samples_seen": samples, "lr_over_batch_size": float(lr) / size})
+        position, stream = position_of(trainer), stream_of(trainer)
+        assert stream is not None
+        size, lr = stream.size(position.step - 1), trainer.optimizers[0].param_groups[0]["lr"]
+        log_row(trainer, {"batch_size": size, "samples_seen": position.samples, "lr_over_batch_size": float(lr) / size})
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Give the datamodule its own batch size back."""
-        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        datamodule = datamodule_of(trainer)
         if stage == "fit" and isinstance(datamodule, ImageDataModule) and datamodule.stream is not None:
             datamodule.stream.lay(datamodule.batch_size)
 

@@ -5,13 +5,13 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 from torch.optim import Optimizer
 
-from callbacks._bounds import earlier_test, found_bounds
-from callbacks._lr_schedule import LRSchedule
-from callbacks._step_hooks import without_idle_step_hooks
 from callbacks.lr_range_test import LRRangeTest
-from callbacks.schedules import Cycle, Mode, Unit, counted
-from datamodules.layouts import Position
+from callbacks.lr_schedule import LRSchedule
+from callbacks.range_tests.range_test import earlier_test, found_bounds
 from optimizers.capabilities import CAPABILITIES
+from timeline.position import Position, Unit, counted
+from timeline.schedules import Cycle, Mode
+from trainer.step_hooks import without_idle_step_hooks
 
 Bounds = tuple[float, float]
 

@@ -8,13 +8,10 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from callbacks._step_hooks import without_idle_step_hooks
+from trainer.signals import RunStopped
+from trainer.step_hooks import without_idle_step_hooks
 
 AGREE_EVERY = 20  # steps between two agreements on stopping among several processes, each of which waits for all
-
-
-class RunStopped(Exception):
-    """Training was stopped from outside; the checkpoint to resume from is written."""
 
 
 @without_idle_step_hooks

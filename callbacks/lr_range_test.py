@@ -9,18 +9,21 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 
-from callbacks._artifacts import publish, run_folder
-from callbacks._curves import curve
-from callbacks._progress import Counter
-from callbacks._range_test import RangeTest
-from callbacks._step_hooks import without_idle_step_hooks
-from callbacks.consensus import Consensus, consensus
-from callbacks.lr_sweeps import Sweep, candidates, rates, swept
-from callbacks.rehearsal import Rehearsal, rehearsal_seed, undisturbed
-from callbacks.suggestions import CANDIDATE_RULES, RULES, smooth
-from callbacks.trials import Trials
+from callbacks.range_tests.losses import smooth
+from callbacks.range_tests.lr_consensus import Consensus, consensus
+from callbacks.range_tests.lr_curve import curve
+from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
+from callbacks.range_tests.lr_sweeps import Sweep, candidates, rates, swept
+from callbacks.range_tests.range_test import RangeTest
+from callbacks.range_tests.rehearsal import Rehearsal, undisturbed
+from callbacks.range_tests.trials import Trials
+from callbacks.run_record import publish, run_folder
 from records.environment import device_name, versions
-from records.run_directory import write_json
+from records.files import write_json
+from timeline.keys import rehearsal_seed
+from trainer.access import datamodule_of, is_fast_dev_run
+from trainer.progress import Counter
+from trainer.step_hooks import without_idle_step_hooks
 
 
 @without_idle_step_hooks
@@ -91,12 +94,12 @@ class LRRangeTest(RangeTest):
 
     def measure(self, trainer: pl.Trainer) -> list[Sweep]:
         """Loss against rate, once for each seed; the run is left as it is."""
-        data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it undeclared
+        data = datamodule_of(trainer)
         step = trainer.global_step
         size, lrs = data.stream.size(step), self.lrs()
         steps = self.candidate_steps or data.stream.steps_in(data.stream.place(step)[0])
         seeds = [rehearsal_seed(data.seed, number) for number in range(self.seeds)]
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if is_fast_dev_run(trainer):
             lrs, steps, seeds = lrs[:4], 1, seeds[:1]
         total = len(seeds) * len(lrs) * (steps if self.candidates else 1)
         counter = Counter("LR range test", total, trainer, self.steps_before())
@@ -113,7 +116,7 @@ class LRRangeTest(RangeTest):
         losses, errors = [sweep.losses for sweep in sweeps], [sweep.errors for sweep in sweeps]
         self.result = consensus(self.lrs(), losses, rules, errors)
         self.bounds, self.lr, self.refusal = self.result.bounds, self.result.lr, self.result.refusal
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # from four steps there is nothing to learn
+        if is_fast_dev_run(trainer):  # from four steps there is nothing to learn
             self.bounds, self.refusal = (self.lower, self.upper), None
         if trainer.is_global_zero:
             self._publish(trainer, sweeps, self.result)

@@ -3,10 +3,9 @@
 import math
 from bisect import bisect_right
 
-from callbacks._lr_schedule import LRSchedule
-from callbacks._step_hooks import without_idle_step_hooks
-from callbacks.schedules import Unit, counted
-from datamodules.layouts import Position
+from callbacks.lr_schedule import LRSchedule
+from timeline.position import Position, Unit, counted
+from trainer.step_hooks import without_idle_step_hooks
 
 
 @without_idle_step_hooks

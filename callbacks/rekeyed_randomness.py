@@ -1,28 +1,11 @@
 """Make what the network itself draws (dropout) a function of (seed, step)."""
 
-import hashlib
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 
-from callbacks._step_hooks import without_idle_step_hooks
-
-
-def step_key(seed: int, step: int, rank: int) -> int:
-    """A 63-bit generator seed for (seed, step, rank); neighbours share nothing."""
-    digest = hashlib.blake2b(f"{seed}/{step}/{rank}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
-
-
-def seed_generators(key: int, device: torch.device) -> None:
-    """Seed torch's generator on the host and the one on `device`.
-
-    Not `torch.manual_seed`: while CUDA is not in use, it queues a call with its stack trace each time.
-    """
-    torch.default_generator.manual_seed(key)
-    if device.type != "cpu":
-        torch.get_device_module(device).manual_seed(key)
+from timeline.keys import seed_generators, step_key
+from trainer.step_hooks import without_idle_step_hooks
 
 
 @without_idle_step_hooks

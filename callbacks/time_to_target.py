@@ -6,12 +6,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from callbacks._artifacts import run_folder
-from callbacks._first_passage import FirstPassage, Reading, TrainingClock, sentence
-from callbacks._step_hooks import without_idle_step_hooks
+from callbacks.run_record import run_folder
 from datamodules.image_datamodule import ImageDataModule
-from datamodules.layouts import Position
-from records.run_directory import write_json
+from records.files import write_json
+from records.first_passage import FirstPassage, Reading, TrainingClock, sentence
+from trainer.access import images_of, position_of
+from trainer.step_hooks import without_idle_step_hooks
 
 
 @without_idle_step_hooks
@@ -62,13 +62,7 @@ class TimeToTarget(pl.Callback):
         self._fitting = stage == "fit"
         if not self._fitting:
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it undeclared
-        if not isinstance(data, ImageDataModule):
-            raise ValueError(
-                f"data must be an ImageDataModule for TimeToTarget, got {type(data).__name__}: "
-                "derive it from datamodules.ImageDataModule, or leave the callback out"
-            )
-        if not data.validates:
+        if not images_of(trainer, ImageDataModule, "TimeToTarget").validates:
             raise ValueError("val_fraction is 0, and TimeToTarget needs a validation: set data.val_fraction to 0.1")
         self.passage, self.clock = FirstPassage(self.passage.target), TrainingClock()
 
@@ -109,14 +103,14 @@ class TimeToTarget(pl.Callback):
         if self.monitor not in metrics:
             logged = ", ".join(sorted(name for name in metrics if name.startswith("val/"))) or "nothing"
             raise ValueError(f"monitor {self.monitor} is not logged by the validation, which logs {logged}: name one")
-        self.passage.add(float(metrics[self.monitor]), _position(trainer), *self._spent())
+        self.passage.add(float(metrics[self.monitor]), position_of(trainer), *self._spent())
         self._stop_if_reached(trainer)
         self.clock.start(self._now())
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Pause, and record; before the checkpoint of this moment is written."""
         self.clock.stop(self._now())
-        self.passage.spend(_position(trainer), *self._spent())
+        self.passage.spend(position_of(trainer), *self._spent())
         if record := getattr(pl_module, "record", None):
             result = self.passage.result()
             values = {f"time_to_target/{key}": float(result[key]) for key in result if result[key] is not None}
@@ -166,7 +160,3 @@ class TimeToTarget(pl.Callback):
     def _stop_if_reached(self, trainer: pl.Trainer) -> None:
         if self.stop and self.passage.reached is not None:
             trainer.should_stop = True
-
-
-def _position(trainer: pl.Trainer) -> Position:
-    return trainer.datamodule.stream.position(trainer.global_step)  # type: ignore[attr-defined]  # set undeclared

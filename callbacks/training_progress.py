@@ -7,8 +7,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
 
-from callbacks._progress import seconds_between
-from callbacks._step_hooks import without_idle_step_hooks
+from trainer.progress import seconds_between
+from trainer.step_hooks import without_idle_step_hooks
 
 
 @without_idle_step_hooks

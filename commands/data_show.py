@@ -6,7 +6,7 @@ import numpy as np
 
 import datamodules
 from commands.errors import UserError
-from commands.table_layouts import lay
+from commands.tables.layout import lay
 from datamodules.splits import stratified_split
 from figures.dataset import draw
 

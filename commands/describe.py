@@ -14,7 +14,7 @@ from commands.errors import UserError
 
 if TYPE_CHECKING:
     from inspection.description import Description
-    from inspection.memory import OptimizerOf
+    from inspection.memory.predicted import OptimizerOf
 
 USAGE = """usage: cadence describe MODEL [KEY=VALUE ...] [--compare OTHER [KEY=VALUE ...]] [options]
 
@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> int:
         descriptions.append(_described(model, shape, given.biases, asked))
         shape = descriptions[0].trace.input_shape
 
-    from commands.describe_tables import print_compared, print_described
+    from commands.tables.description import print_compared, print_described
 
     if len(descriptions) == 2:
         print_compared(descriptions[0], descriptions[1], form)
@@ -69,10 +69,10 @@ def _asked(given: Arguments) -> dict[str, Any]:
     """What is asked about memory, as `inspection.description.describe` takes it."""
     batch_size, measure_on = given.batch_size, given.measure
 
-    from commands.process import spare_device_queries
+    from trainer.process import spare_device_queries
 
     spare_device_queries()
-    from inspection.memory import PRECISIONS
+    from inspection.memory.predicted import PRECISIONS
 
     precision, name = given.precision(PRECISIONS), given.texts["--optimizer"]
     return {

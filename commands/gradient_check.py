@@ -5,14 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.checks import check_given
-from commands.config_files import read_config
+from commands.configuration.checks import check_given
+from commands.configuration.files import read_config
+from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.errors import UserError
-from commands.shipped import config_paths, resolve_config_arguments
 
 if TYPE_CHECKING:
-    from commands.configuration import CadenceCLI
-    from inspection.sample_loss import SampleLoss
+    from commands.configuration.cadence_cli import CadenceCLI
+    from inspection.gradients.sample_loss import SampleLoss
 
 USAGE = """usage: cadence gradient-check -c CONFIG [--checkpoint PATH] [--layer NAME] [--weights 10] [--n LIST]
                               [--out DIR] [options of `cadence fit`]
@@ -45,10 +45,10 @@ def run(arguments: list[str]) -> int:
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
 
-    from commands.gradient_report import print_tables, write_report
-    from commands.parsing import readable
+    from commands.configuration.messages import readable
     from commands.session import configured
-    from inspection.gradient_check import NS, check_gradient
+    from commands.tables.gradient_check import print_tables, write_report
+    from inspection.gradients.check import NS, check_gradient
     from records.environment import cpu_name, versions
 
     cli = configured("test", arguments)  # as `fit`, but for an optimizer and a length, which play no part here
@@ -127,7 +127,7 @@ def _sample(cli: "CadenceCLI") -> "SampleLoss":
     from torch import Tensor
     from torch.nn import functional as F
 
-    from inspection.sample_loss import SampleLoss
+    from inspection.gradients.sample_loss import SampleLoss
     from lightning_modules import ImageClassifier
 
     data = cli.datamodule

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.errors import UserError
 from commands.figure_path import figure_path
-from commands.table_layouts import lay
+from commands.tables.layout import lay
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.checks import check_given
-from commands.config_files import read_config
+from commands.configuration.checks import check_given
+from commands.configuration.files import read_config
+from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.errors import UserError
 from commands.figure_path import figure_path
-from commands.shipped import config_paths, resolve_config_arguments
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
 USAGE = """usage: cadence plot-schedule -c CONFIG [--out schedule.png] [options of `cadence fit`]
 
@@ -29,7 +29,7 @@ def run(arguments: list[str]) -> int:
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
 
-    from commands.parsing import readable
+    from commands.configuration.messages import readable
     from commands.session import configured
     from figures.schedule import schedule_figure
 
@@ -55,8 +55,8 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
     import numpy as np
 
     from callbacks import CyclicalLR
-    from callbacks._lr_schedule import only_schedule
-    from commands.configuration import listed
+    from callbacks.lr_schedule import only_schedule
+    from commands.configuration.cadence_cli import listed
 
     if cli.images is None:
         raise UserError("data: only Cadence's own datasets can be laid out before a run; `cadence list datasets`")

@@ -6,10 +6,10 @@ from typing import Any
 import pytorch_lightning as pl
 
 from callbacks import RekeyedRandomness, RunRecord
-from callbacks.last_checkpoint import RunStopped
-from commands.configuration import listed
+from commands.configuration.cadence_cli import listed
 from commands.session import STOPPED, bar_of, configured, loggers_of, mistakes_before, plugins_of, run_root
 from records.run_directory import RunDirectory
+from trainer.signals import RunStopped
 
 # What the run would do, and its rehearsal does not.
 _OF_THE_RUN = ("CyclicalLR", "MultiStepLR", "CyclicalBatchSize", "LRRangeTest", "BatchSizeRangeTest", "TimeToTarget")

@@ -14,17 +14,18 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, TrainingProgress
-from callbacks._bounds import NoBounds
-from callbacks.last_checkpoint import RunStopped
-from commands.configuration import CadenceCLI, listed
+from callbacks.range_tests.range_test import NoBounds
+from commands.configuration.cadence_cli import CadenceCLI, listed
+from commands.configuration.messages import readable
 from commands.errors import UserError
-from commands.parsing import readable
-from commands.summary import print_summary
+from commands.tables.summary import print_summary
 from records.checkpoint_io import AtomicCheckpointIO
 from records.environment import commit, device_name, versions
+from records.files import write_json
 from records.metrics_csv import MetricsCSV
-from records.run_directory import RunDirectory, write_json
+from records.run_directory import RunDirectory
 from records.wandb_record import WandbRecord
+from trainer.signals import RunStopped
 
 # Warnings about the libraries' own insides, or about what Cadence does on purpose: no user can act on them.
 _NOT_THE_USERS = (

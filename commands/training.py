@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from commands.checks import check_given, check_resumable
-from commands.config_files import read_config
+from commands.configuration.checks import check_given, check_resumable
+from commands.configuration.files import read_config
+from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.errors import UserError
-from commands.process import settle
-from commands.shipped import config_paths, resolve_config_arguments
 from records.run_directory import RunDirectory
+from trainer.process import settle
 
 
 def run(command: str, arguments: list[str], started: float) -> int:

@@ -12,8 +12,8 @@ from torch import Tensor
 from datamodules.batch import Batch
 from datamodules.loaders import EvalLoader, Store, TrainLoader
 from datamodules.splits import stratified_split
-from datamodules.stream import Stream
 from datamodules.transforms import BatchTransform, GreyToRGB, Normalize, Pad, Pipeline, Resize
+from timeline.stream import Stream
 
 
 class ImageDataModule(pl.LightningDataModule):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from datamodules.batch import Batch
-from datamodules.stream import Stream
+from timeline.stream import Stream
 
 
 class Store:

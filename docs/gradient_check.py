@@ -10,7 +10,7 @@ import json
 import math
 from pathlib import Path
 
-from commands.gradient_report import SHOWN
+from commands.tables.gradient_check import SHOWN
 from docs.pages import table, write
 
 HERE = Path(__file__).parent

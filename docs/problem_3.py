@@ -7,7 +7,7 @@ from torch import nn
 
 from docs.described import Layer, as_code, as_command, own, sizes, spread, summed, times, told
 from docs.pages import table
-from inspection.layers import trace
+from inspection.layers.trace import trace
 
 ALEXNET, VGG19 = "AlexNet num_classes=1000", "VGG19 num_classes=1000"
 INCEPTION = "NaiveInception --compare ReducedInception"

@@ -12,7 +12,7 @@ FEW = 30  # rates, up to which each is drawn as a point
 
 
 class Answered(Protocol):
-    """One rule's answer: `callbacks.consensus.Answer`."""
+    """One rule's answer: `callbacks.range_tests.lr_consensus.Answer`."""
 
     @property
     def low(self) -> float: ...  # noqa: D102
@@ -23,7 +23,7 @@ class Answered(Protocol):
 
 
 class Agreed(Protocol):
-    """What the seeds agree upon: `callbacks.consensus.Consensus`, which a figure may not import."""
+    """What the seeds agree upon: `callbacks.range_tests.lr_consensus.Consensus`, which a figure may not import."""
 
     @property
     def lr(self) -> float | None: ...  # noqa: D102
@@ -47,7 +47,7 @@ def draw(
     Args:
         lrs: rates, (n,), increasing.
         losses_per_seed_raw: for each seed its losses, (n,) or fewer where it stopped early; they may end non-finite.
-        losses_per_seed_smoothed: the same, smoothed; without lag (`callbacks._curves`), or the marks look early.
+        losses_per_seed_smoothed: the same, smoothed without lag (`range_tests/lr_curve.py`), or marks look early.
         consensus: the rules' answers, the suggestion and the bounds, or the refusal, which is then said.
         title: of the figure.
     """

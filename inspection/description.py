@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from inspection.errors import first_line
-from inspection.layers import NoTensor, Trace, trace
-from inspection.measured_memory import Measured, measure
-from inspection.memory import Memory, OptimizerOf, dtype_of, predict
+from inspection.layers.arithmetic import Convolution
+from inspection.layers.trace import NoTensor, Trace, trace
+from inspection.memory.measured import Measured, measure
+from inspection.memory.predicted import Memory, OptimizerOf, dtype_of, predict
 
 _OF_VALUES = ("meta tensor", "data-independent")  # in what torch says where an operation needs values
 
@@ -110,7 +111,7 @@ def describe(
 def without_biases(module: nn.Module) -> nn.Module:
     """Take the biases away from convolutions and linear layers, in place; normalisations keep their shift."""
     for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd) and layer.bias is not None:
+        if isinstance(layer, nn.Linear | Convolution) and layer.bias is not None:
             layer.register_parameter("bias", None)
     return module
 

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from lightning_modules._chunks import check_chunks
-from lightning_modules._direct import nobody_between, step
+from lightning_modules._checks import check_chunks
+from lightning_modules._metrics import ClassificationTotals, means
 from lightning_modules._parameter_groups import parameter_groups
-from lightning_modules._totals import ClassificationTotals, means
+from trainer.access import datamodule_of, row_due, stream_of
+from trainer.direct_step import nobody_between, step
 
 OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
 
@@ -94,7 +95,7 @@ class ImageClassifier(pl.LightningModule):
         Raises:
             ValueError: the shortest chunk of a batch is one image.
         """
-        stream = self._stream
+        stream = stream_of(self.trainer)
         if stream is not None and any(isinstance(module, nn.BatchNorm1d) for module in self.modules()):
             check_chunks(stream, self._copies, self.trainer.world_size, self.micro_batch_size)
 
@@ -120,7 +121,7 @@ class ImageClassifier(pl.LightningModule):
         self.accumulate(batch, self._rows_per_process(len(batch[1])), self._backward, self.train_totals)
         self.clip_gradient()
         step(optimizer, self.steps_directly)
-        if self.global_step % self._log_every_n_steps == 0:
+        if row_due(self.trainer):
             self._read_train_totals()
             self.record({f"train/{name}": value for name, value in means(self._window).items()}, monitored=False)
             self._window = (0.0, 0, 0)
@@ -210,15 +211,11 @@ class ImageClassifier(pl.LightningModule):
             self._window, self._epoch = tuple(state["window"]), tuple(state["epoch"])
             self.recorded = dict(state["recorded"])
 
-    @property
-    def _log_every_n_steps(self) -> int:
-        return self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it without declaring it
-
     def _rows_per_process(self, own: int) -> float:
         """Rows of this step's batch over all processes, divided by their number."""
         if self.trainer.world_size == 1:
             return own
-        stream = self._stream
+        stream = stream_of(self.trainer)
         if stream is None:
             return own
         return stream.size(self.global_step) * self._copies / self.trainer.world_size
@@ -236,12 +233,7 @@ class ImageClassifier(pl.LightningModule):
     @property
     def _copies(self) -> int:
         """Rows that the datamodule's transforms make of one sample."""
-        return self.trainer.datamodule.train_transforms.rows_per_sample  # type: ignore[attr-defined]
-
-    @property
-    def _stream(self) -> Any:
-        """The datamodule's stream of steps; None where the data come from elsewhere."""
-        return getattr(getattr(self.trainer, "datamodule", None), "stream", None)
+        return datamodule_of(self.trainer).train_transforms.rows_per_sample
 
     def _read_train_totals(self) -> None:
         new = self.train_totals.sums()

@@ -1,9 +1,7 @@
 """Where the parts of one run lie on disk."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 
 class RunDirectory:
@@ -77,10 +75,3 @@ class RunDirectory:
             raise ValueError(f"run directory {self.root} does not exist: give the path that fit printed at its end")
         if not self.config().is_file():
             raise ValueError(f"run directory {self.root} has no config.yaml: give the path that fit printed at its end")
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    temporary.replace(path)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from datamodules.batch import Batch
-from datamodules.draws import to_device, words
 from datamodules.transforms._parts import for_each_part
+from timeline.draws import to_device, words
 
 
 class BatchTransform(ABC):

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datamodules.draws import below, chance
 from datamodules.transforms._layout import from_rows, to_rows
 from datamodules.transforms._pipeline import RowTransform
+from timeline.draws import below, chance
 
 
 def random_crop(images: Tensor, offsets: Tensor, padding: int, fill: int = 0) -> Tensor:

@@ -36,7 +36,7 @@ def fit(cadence, tmp_path: Path) -> Run:
 @pytest.fixture
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[Generator]:
     """A `Generator` in each run."""
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     build, made = CadenceCLI.build_trainer, []
 

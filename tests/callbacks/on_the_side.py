@@ -7,9 +7,9 @@ import pytorch_lightning as pl
 import torch
 
 from callbacks import BatchSizeRangeTest
-from callbacks.batch_size_outcome import Outcome
-from callbacks.batch_size_sweeps import Trained
-from callbacks.trials import Trial, Trials
+from callbacks.range_tests.batch_size_outcome import Outcome
+from callbacks.range_tests.batch_size_trainings import Trained
+from callbacks.range_tests.trials import Trial, Trials
 from datamodules import Digits
 from lightning_modules import MLP
 from lightning_modules.classifier import ImageClassifier

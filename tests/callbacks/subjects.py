@@ -43,13 +43,19 @@ SUBJECTS = [*IN_YAML, *OF_THE_HOUSE]
 
 
 def in_the_package() -> set[str]:
-    """Names of all callbacks that are defined in the package, exported or not; private files hold bases at most."""
-    files = [found.name for found in pkgutil.iter_modules(callbacks.__path__) if not found.name.startswith("_")]
-    modules = [import_module(f"callbacks.{name}") for name in files]
+    """Names of all callbacks that are defined in the package, exported or not, bases apart."""
+    modules = [import_module(found.name) for found in pkgutil.walk_packages(callbacks.__path__, "callbacks.")]
     classes = [(module, kind) for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)]
     return {
-        kind.__name__ for module, kind in classes if issubclass(kind, Callback) and kind.__module__ == module.__name__
+        kind.__name__
+        for module, kind in classes
+        if issubclass(kind, Callback) and kind.__module__ == module.__name__ and not is_base(kind)
     }
+
+
+def is_base(kind: type) -> bool:
+    """Whether a class leaves something to those that inherit from it."""
+    return any(getattr(getattr(kind, name), "__isabstractmethod__", False) for name in dir(kind))
 
 
 def make(name: str, folder: Path, again: bool = False) -> Callback:

@@ -10,10 +10,10 @@ import torch
 from callbacks import BatchAugmentedCutout
 from datamodules import Digits
 from datamodules.batch import Batch
-from datamodules.draws import words
 from datamodules.transforms import Copies, Cutout, Normalize, Pipeline, RandomCrop, RandomHorizontalFlip
 from lightning_modules import SmallCNN
 from tests.datamodules import per_image
+from timeline.draws import words
 
 ORDERS = ["copy_major", "sample_major"]
 

@@ -7,9 +7,9 @@ import pytest
 import pytorch_lightning as pl
 
 from callbacks import BatchSizeRangeTest
-from callbacks.batch_size_suggestion import Suggestion
-from callbacks.batch_size_sweeps import trained
-from callbacks.rehearsal import Rehearsal
+from callbacks.range_tests.batch_size_rule import Suggestion
+from callbacks.range_tests.batch_size_trainings import trained
+from callbacks.range_tests.rehearsal import Rehearsal
 from lightning_modules import MLP
 from tests.callbacks.conftest import NAME, QUICK, found, table
 from tests.callbacks.on_the_side import measured, on_the_side, scripted
@@ -36,7 +36,7 @@ def test_the_run_is_untouched_with_batch_norm_momentum_and_micro_batches(fit) ->
 
 
 def test_a_resumed_run_does_not_test_again(fit, cadence, monkeypatch) -> None:
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     plain, build = fit("plain"), CadenceCLI.build_trainer
     with monkeypatch.context() as patch:
@@ -74,7 +74,7 @@ def test_a_cyclical_batch_size_takes_the_bounds(fit, monkeypatch) -> None:
     def answer(*_: object) -> Suggestion:
         return Suggestion((16, 64), (64,), (16,), None)
 
-    monkeypatch.setattr("callbacks.batch_size_outcome.suggest", answer)
+    monkeypatch.setattr("callbacks.range_tests.batch_size_outcome.suggest", answer)
     cycle = (
         "--trainer.callbacks+=CyclicalBatchSize",
         "--trainer.callbacks.half_cycle",

@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 import torch
 
-from callbacks.batch_size_sweeps import each_size
-from callbacks.rehearsal import Rehearsal
-from callbacks.trials import Trials
+from callbacks.range_tests.batch_size_trainings import each_size
+from callbacks.range_tests.rehearsal import Rehearsal
+from callbacks.range_tests.trials import Trials
 from tests.callbacks.conftest import QUICK, found, table
 from tests.callbacks.on_the_side import Scripted, measured
 

@@ -45,7 +45,7 @@ def test_every_callback_is_held_to_the_contract() -> None:
 @pytest.fixture
 def trainers(monkeypatch: pytest.MonkeyPatch) -> list[pl.Trainer]:
     """Those that the commands build."""
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     build, built = CadenceCLI.build_trainer, []
 

@@ -9,9 +9,9 @@ import pytorch_lightning as pl
 from callbacks import CyclicalBatchSize
 from callbacks.cyclical_batch_size import rounded
 from datamodules import Digits
-from datamodules.layouts import Position
 from tests.callbacks.records import rows
 from tests.stopping import StopAfter
+from timeline.position import Position
 
 CYCLE = (
     "--trainer.callbacks+=CyclicalBatchSize", "--trainer.callbacks.lower", "16", "--trainer.callbacks.upper", "96",
@@ -43,7 +43,7 @@ class Watcher(pl.Callback):
 
 @pytest.fixture
 def watcher(monkeypatch: pytest.MonkeyPatch) -> Watcher:
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     build, watcher = CadenceCLI.build_trainer, Watcher()
     monkeypatch.setattr(CadenceCLI, "build_trainer", lambda self, extra, **kw: build(self, [*extra, watcher], **kw))
@@ -96,7 +96,7 @@ def test_max_steps_and_validation_within_the_epoch(fit, watcher: Watcher) -> Non
 
 @pytest.mark.parametrize("stop", [3, 20, 31, 47])
 def test_resumed_equals_unbroken(fit, cadence, monkeypatch, stop: int) -> None:
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
     from tests.callbacks.records import assert_same, checkpoint
 
     whole, build = fit("whole", *CYCLE, "--trainer.max_epochs", "3"), CadenceCLI.build_trainer

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from callbacks import CyclicalLR, LRRangeTest
-from callbacks.schedules import Cycle
 from datamodules import Digits
-from datamodules.layouts import Position
 from optimizers.capabilities import CAPABILITIES
 from tests.callbacks.lr_runs import OPTIMIZERS, Batches, Spy, fit
 from tests.callbacks.subjects import Rows
+from timeline.position import Position
+from timeline.schedules import Cycle
 
 MOMENTUM = ["SGD", "Adam", "RMSprop", "NesterovRMSprop"]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from callbacks import LRRangeTest
-from callbacks.lr_sweeps import candidates, rates, swept
-from callbacks.trials import READ_EVERY
+from callbacks.range_tests.lr_sweeps import candidates, rates, swept
+from callbacks.range_tests.trials import READ_EVERY
 from tests.callbacks.on_the_side import scripted
 from tests.callbacks.records import Generator, assert_same, assert_untouched
 from tests.stopping import StopAfter
@@ -34,7 +34,7 @@ def test_the_run_is_untouched_with_batch_norm_momentum_and_micro_batches(fit) ->
 
 
 def test_a_resumed_run_is_untouched_and_does_not_test_again(fit, cadence, monkeypatch) -> None:
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     plain, build = fit("plain"), CadenceCLI.build_trainer
     with monkeypatch.context() as patch:

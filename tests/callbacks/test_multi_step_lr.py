@@ -9,9 +9,9 @@ from torch import nn
 
 from callbacks import CyclicalLR, MultiStepLR
 from datamodules import Digits
-from datamodules.layouts import Position
 from tests.callbacks.lr_runs import OPTIMIZERS, Batches, Spy, fit
 from tests.callbacks.subjects import Rows
+from timeline.position import Position
 
 
 def test_is_torch_s() -> None:

@@ -56,7 +56,7 @@ def test_resuming_a_finished_run_changes_nothing(cadence, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("step", [3, 16, 23, 48])
 def test_a_resumed_run_counts_on(cadence, tmp_path: Path, monkeypatch, step: int) -> None:
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     whole, run, built = tmp_path / "whole", tmp_path / "run", CadenceCLI.build_trainer
     assert cadence(*RUN, "0.7", "--run_dir", whole) == 0

@@ -117,7 +117,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reports_writes_and_trains_nothing(
     cadence: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = "commands.configuration.CadenceCLI.build_trainer"
+    build = "commands.configuration.cadence_cli.CadenceCLI.build_trainer"
     monkeypatch.setattr(build, lambda *_, **__: pytest.fail("a trainer was built"))
     assert cadence(*CHECK) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["gradient-check"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from callbacks.schedules import Cycle
+from timeline.schedules import Cycle
 
 BASE = ["--model", "SmallCNN", "--optimizer", "SGD", "--optimizer.lr", "0.05", "--data.batch_size", "64"]
 PLOT = ["plot-schedule", *BASE, "--trainer.max_epochs", "4"]
@@ -33,7 +33,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_draws_and_trains_nothing(cadence, tmp_path: Path, drawn: dict[str, Any], capfd, monkeypatch) -> None:
-    build = "commands.configuration.CadenceCLI.build_trainer"
+    build = "commands.configuration.cadence_cli.CadenceCLI.build_trainer"
     monkeypatch.setattr(build, lambda *_, **__: pytest.fail("a trainer was built"))
     assert cadence(*PLOT, *CYCLE) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["schedule.png"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from callbacks._progress import Counter
+from trainer.progress import Counter
 
 RUN = [
     "--model", "MLP", "--model.hidden_sizes", "[8]", "--data", "Digits", "--optimizer", "SGD", "--optimizer.lr", "0.1",

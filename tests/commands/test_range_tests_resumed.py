@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from callbacks._progress import Counter
 from tests.commands.test_range_tests import COPIES, RUN, both_tests, configuration
+from trainer.progress import Counter
 
 TESTS = {
     "LRRangeTest": ("lr-range-test", {"steps": 60, "seeds": 2}),
@@ -30,7 +30,7 @@ def stop(monkeypatch: pytest.MonkeyPatch) -> list[int]:
                 signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(Counter, "__call__", counting)
-    monkeypatch.setattr("callbacks._kept_trials.KEEP_EVERY", 0.0)
+    monkeypatch.setattr("callbacks.range_tests.kept_trials.KEEP_EVERY", 0.0)
     return left
 
 

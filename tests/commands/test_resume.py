@@ -61,7 +61,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory):
 @pytest.mark.parametrize("step", [1, 7, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 4, 40])
 def test_resumed_equals_unbroken(cadence, unbroken, shape: str, step: int, tmp_path: Path, monkeypatch) -> None:
     whole, run = unbroken(shape), tmp_path / "run"
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     built = CadenceCLI.build_trainer
     monkeypatch.setattr(

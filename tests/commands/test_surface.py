@@ -21,7 +21,7 @@ class _Found(Exception):
 
 def parser_of(command: str) -> Any:
     """The parser of a command that builds a trainer, before it parses anything."""
-    from commands.configuration import CadenceCLI
+    from commands.configuration.cadence_cli import CadenceCLI
 
     class Parserless(CadenceCLI):
         def parse_arguments(self, parser: Any, args: Any) -> None:
@@ -39,9 +39,10 @@ def surface() -> list[str]:
     import lightning_modules
     import optimizers
     from cli import COMMANDS, TRAINER_COMMANDS
+    from commands.configuration.contents import contents
+    from commands.configuration.vocabulary import options, own_and_trainer_fields, transform_names
     from commands.data import NAMES, SHOWN
-    from commands.listing import SECTIONS, contents
-    from commands.vocabulary import options, own_and_trainer_fields, transform_names
+    from commands.listing import SECTIONS
     from optimizers.capabilities import CAPABILITIES
 
     lines = [f"command {name}" for name in COMMANDS]

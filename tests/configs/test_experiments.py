@@ -12,7 +12,7 @@ import yaml
 import datamodules
 import lightning_modules
 import optimizers
-from commands.shipped import CONFIGS, shipped
+from commands.configuration.shipped import CONFIGS, shipped
 from lightning_modules import ImageClassifier
 
 EXPERIMENTS = shipped()

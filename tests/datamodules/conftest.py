@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from datamodules.batch import Batch
-from datamodules.draws import words
+from timeline.draws import words
 
 MEAN, STD = [0.4914, 0.4822, 0.4465, 0.3], [0.2470, 0.2435, 0.2616, 0.2]
 

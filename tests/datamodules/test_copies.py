@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from datamodules.batch import Batch
-from datamodules.draws import words
 from datamodules.transforms import Copies, Cutout, Normalize, Pipeline, RandomCrop, RandomHorizontalFlip
 from tests.datamodules import per_image
+from timeline.draws import words
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
 CHAIN = [RandomCrop(4), RandomHorizontalFlip(), Normalize(MEAN, STD), Cutout(16)]

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-from figures.batch_size_algorithm import BOXES
-from figures.batch_size_algorithm import draw as draw_algorithm
+from docs.batch_size_algorithm import BOXES
+from docs.batch_size_algorithm import draw as draw_algorithm
 from figures.batch_size_range_test import Panel, draw
 
 SIZES = np.array([16, 32, 64, 128])

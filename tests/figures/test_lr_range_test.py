@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from callbacks._curves import curve
-from callbacks.consensus import consensus
-from callbacks.suggestions import RULES
+from callbacks.range_tests.lr_consensus import consensus
+from callbacks.range_tests.lr_curve import curve
+from callbacks.range_tests.lr_rules import RULES
 from figures.lr_range_test import draw
 
 

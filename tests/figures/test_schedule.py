@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from callbacks.schedules import Cycle
 from figures.schedule import POINTS, kept, schedule_figure
+from timeline.schedules import Cycle
 
 
 def arguments(steps: int, batch: int = 50, samples: int = 1000) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from inspection.sample_loss import SampleLoss
+from inspection.gradients.sample_loss import SampleLoss
 from lightning_modules import ImageClassifier
 
 DIGITS = {"in_channels": 1, "image_size": 8}

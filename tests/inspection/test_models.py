@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
-from inspection.layers import trace
+from inspection.layers.trace import trace
 from inspection.models import find
 
 MINE = """

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from lightning_modules import MLP, ImageClassifier, ResNet
+from lightning_modules._metrics import ClassificationTotals, means
 from lightning_modules._parameter_groups import parameter_groups
-from lightning_modules._totals import ClassificationTotals, means
 
 IMAGES = torch.randn(37, 1, 4, 4, dtype=torch.float64)
 LABELS = torch.arange(37) % 10

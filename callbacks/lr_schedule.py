@@ -1,0 +1,77 @@
+"""What every policy of the learning rate does: ask for the rate of the step to come, set it, log it."""
+
+from abc import abstractmethod
+from typing import Any, get_args
+
+import pytorch_lightning as pl
+from torch.optim import Optimizer
+
+from timeline.position import Position, Unit
+from trainer.access import callbacks_of, log_row, position_of, row_due, stream_of
+
+
+class LRSchedule(pl.Callback):
+    """Base of the schedules: each parameter group's rate is its `lr_ratio` times a function of the step's position.
+
+    Attributes:
+        unit: what the schedule counts.
+    """
+
+    unit: Unit
+
+    def __init__(self, unit: Unit) -> None:
+        if unit not in get_args(Unit):
+            raise ValueError(f"unit must be one of {', '.join(get_args(Unit))}, got {unit!r}: try epochs")
+        self.unit = unit
+
+    @abstractmethod
+    def lr(self, position: Position, configured: float) -> float:
+        """The learning rate of the step that begins at `position`, for a group of ratio 1.
+
+        Args:
+            position: steps, samples and passes before the step.
+            configured: the optimizer's own rate, as its configuration has it.
+        """
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Refuse what cannot work with these data or beside another schedule."""
+        if stage != "fit":
+            return
+        if self.unit != "steps" and stream_of(trainer) is None:
+            raise ValueError(f"unit {self.unit} needs one of Cadence's datamodules, which count them: set it to steps")
+        only_schedule(callbacks_of(trainer))
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Set the rate of the step to come."""
+        position = position_of(trainer)
+        for optimizer in trainer.optimizers:
+            self.apply(optimizer, position)
+
+    def apply(self, optimizer: Optimizer, position: Position) -> None:
+        """Set what the step that begins at `position` takes."""
+        lr = self.lr(position, optimizer.defaults["lr"])  # which no checkpoint overwrites, unlike a group's
+        for group in optimizer.param_groups:
+            group["lr"] = group.get("lr_ratio", 1.0) * lr
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log the rates where a row is due."""
+        if row_due(trainer):
+            rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
+            log_row(trainer, {"lr": rates[0]} if len(rates) == 1 else {f"lr/{i}": lr for i, lr in enumerate(rates)})
+
+
+def only_schedule(callbacks: list[pl.Callback]) -> LRSchedule | None:
+    """The schedule among a run's callbacks.
+
+    Raises:
+        ValueError: there are several.
+    """
+    found = [callback for callback in callbacks if isinstance(callback, LRSchedule)]
+    if len(found) > 1:
+        names = " and ".join(type(schedule).__name__ for schedule in found)
+        raise ValueError(f"trainer.callbacks: {names} would all set the learning rate: keep one of them")
+    return found[0] if found else None

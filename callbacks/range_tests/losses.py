@@ -1,0 +1,35 @@
+"""Losses of a training, as a range test reads them: smoothed, or at their end; and how a training can end."""
+
+import numpy as np
+
+FINISHED, DIVERGED, NON_FINITE = "finished", "diverged", "non-finite"
+
+
+def smooth(losses: np.ndarray, beta: float = 0.98) -> np.ndarray:
+    """Running mean of the losses, (n,), with its bias corrected by its own count of steps.
+
+    A constant loss stays constant. For the eye and for stopping alone: it lags, and so no rule reads it.
+
+    Raises:
+        ValueError: of a beta outside [0, 1).
+    """
+    if not 0 <= beta < 1:
+        raise ValueError(f"beta must lie in [0, 1), got {beta:g}: 0.98 averages over some fifty steps")
+    mean, means = 0.0, []
+    for step, loss in enumerate(np.asarray(losses, np.float64), start=1):
+        mean += (1 - beta) * (float(loss) - mean)
+        means.append(mean / (1 - beta**step))
+    return np.array(means)
+
+
+def last_tenth(losses: list[float]) -> tuple[float, float]:
+    """Mean of the last tenth of the losses, of one at least, and its standard error.
+
+    The error is that over these steps. A single one's is the spread of the second differences of the last ten, which a
+    loss that falls evenly does not have; NaN where there are none, of fewer than three losses.
+    """
+    last = np.array(losses[-max(len(losses) // 10, 1) :])
+    if len(last) > 1:
+        return float(last.mean()), float(last.std(ddof=1) / len(last) ** 0.5)
+    bends = np.diff(losses[-10:], 2)  # of independent noise, six times its variance
+    return float(last[0]), float(np.sqrt(np.mean(bends**2) / 6)) if len(bends) else float("nan")

@@ -1,0 +1,197 @@
+"""Rehearsals: throwaway copies of a run's module and optimizer, trained on the side without a trace in the run."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from callbacks.run_record import run_record
+from datamodules.image_datamodule import ImageDataModule
+from datamodules.transforms import Pipeline
+from timeline.keys import seed_generators, step_key
+from timeline.position import BatchSizes
+from timeline.stream import Stream
+from trainer.access import copy_of_module, datamodule_of
+from trainer.host_memory import out_of_memory
+
+
+class Rehearsal:
+    """A copy of the run as it stands now, with an order of samples and draws of its own.
+
+    What the copy learns goes with it: the run's weights, buffers, optimizer state, generators, place in the data,
+    metrics and other callbacks stay as they are, to the bit (train it within `undisturbed`). Gradients and losses are
+    averaged over the processes, precision and micro-batches are the run's own, so every process gets the same answer.
+
+    Args:
+        trainer: of the run, which has begun to train.
+        batch_size: samples in a step, over all processes; or a function of the position.
+        seed: of the order and the draws.
+        whole: every batch has its full size; what is left of a pass is left out.
+        guard: makes what is entered around the first two steps, by which all memory has been asked for.
+
+    Raises:
+        ValueError: the module or the datamodule is not one of Cadence's.
+    """
+
+    def __init__(
+        self,
+        trainer: pl.Trainer,
+        batch_size: int | BatchSizes,
+        seed: int,
+        whole: bool = False,
+        guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        run, data = trainer.lightning_module, datamodule_of(trainer)
+        if not (hasattr(run, "accumulate") and isinstance(data, ImageDataModule) and data.stream is not None):
+            raise ValueError("a range test needs a model and a dataset of Cadence's own: `cadence list` shows them")
+        self._trainer, self._data, self._seed, self._guard = trainer, data, seed, guard
+        self.module: Any = copy_of_module(trainer)
+        self.module.train()
+        self.optimizer = cast(Optimizer, self.module.configure_optimizers())
+        self.optimizer.load_state_dict(copy.deepcopy(trainer.optimizers[0].state_dict()))
+        self.stream = Stream(data.stream.samples, batch_size, seed, whole or data.drop_last)
+        self._loader = data.loader(self.stream, lambda: 0)
+        self._transforms = Pipeline(data.train_transforms.transforms, seed, data.train_transforms.rows_per_part)
+        self._scaler = _own_scaler(trainer)
+        self._tried = 0
+
+    def step(self, number: int, lr: float) -> Tensor:
+        """One optimizer step at a learning rate (times each group's ratio).
+
+        Args:
+            number: of the step, which says what samples and what draws.
+            lr: for a group of ratio 1.
+
+        Returns:
+            Mean training loss over the whole batch, float64 on the device: nobody waits for it here.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr * group["lr_ratio"]
+        loss = self.gradient(number)
+        with self._memory_agreed():
+            if self._scaler is not None:
+                self._scaler.unscale_(self.optimizer)
+            self.module.clip_gradient()
+            if self._scaler is None:
+                self.optimizer.step()
+            else:
+                self._scaler.step(self.optimizer)
+                self._scaler.update()
+        return loss
+
+    def gradient(self, number: int) -> Tensor:
+        """Put the gradient of a step into the copy's parameters, without taking the step; the mean loss, as `step`."""
+        world = self._trainer.world_size
+        device = self._trainer.strategy.root_device
+        seed_generators(step_key(self._seed, number, self._trainer.global_rank), device)
+        rows = self.stream.size(number) * self._transforms.rows_per_sample
+        self.optimizer.zero_grad()
+        loss_sum = self.module.train_totals.loss_sum.zero_()
+        self._tried += 1
+        with self._memory_agreed(), self._trainer.precision_plugin.train_step_context():
+            batch = self._transforms(self._data.transfer_batch_to_device(self._loader.batch(number), device, 0))
+            images = batch.images.to(self.module.dtype)
+            self.module.accumulate((images, batch.labels), rows / world, self._backward, self.module.train_totals)
+        if world > 1:
+            for parameter in self.module.parameters():
+                if parameter.grad is not None:
+                    torch.distributed.all_reduce(parameter.grad)
+                    parameter.grad.div_(world)
+            torch.distributed.all_reduce(loss_sum)
+        return loss_sum / rows
+
+    def gradients(self) -> list[Tensor]:
+        """What `gradient` has put into the parameters, without the factor that scales 16-bit losses."""
+        found = [parameter.grad for parameter in self.module.parameters() if parameter.grad is not None]
+        return found if self._scaler is None else [grad / self._scaler.get_scale() for grad in found]
+
+    def held_out(self) -> dict[str, float]:
+        """Loss and accuracy of the copy on the validation images; empty where nothing is held out."""
+        data = self._data
+        if not data.validates:
+            return {}
+        device = self._trainer.strategy.root_device
+        self.module.evaluated()  # what the run has half summed up is not the copy's
+        self.module.eval()
+        with torch.inference_mode(), self._trainer.precision_plugin.val_step_context():
+            for stored in data.val_dataloader():
+                batch = data.eval_transforms(data.transfer_batch_to_device(stored, device, 0))
+                self.module.evaluate((batch.images.to(self.module.dtype), batch.labels))
+        self.module.train()
+        return self.module.evaluated()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the steps have changed in the copy; every process calls it, and gets the buffers of all, stacked."""
+        module = dict(self.module.state_dict())
+        module |= {name: self._trainer.strategy.all_gather(module[name]) for name in self._of_a_process(module)}
+        scaler = None if self._scaler is None else self._scaler.state_dict()
+        return {"state_dict": module, "optimizer": self.optimizer.state_dict(), "scaler": scaler}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Be the copy that `state_dict` was called of, on as many processes."""
+        module = dict(state["state_dict"])
+        module |= {name: module[name][self._trainer.global_rank] for name in self._of_a_process(module)}
+        self.module.load_state_dict(module)
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self._scaler is not None:
+            self._scaler.load_state_dict(state["scaler"])
+
+    @contextmanager
+    def _memory_agreed(self) -> Iterator[None]:
+        """Within the guard; and where one process runs out of memory all say so, or the others would wait for it.
+
+        In the first two steps alone, by which all memory has been asked for: to tell it makes the host wait.
+        """
+        if self._tried > 2:
+            yield
+            return
+        alone, short = self._trainer.world_size == 1, False
+        try:
+            with self._guard():
+                yield
+        except (MemoryError, RuntimeError) as error:
+            if alone or not out_of_memory(error):
+                raise
+            short = True  # and not the error itself, whose frames hold on to the memory
+        if alone:
+            return
+        flag = torch.tensor(int(short), device=self._trainer.strategy.root_device)
+        torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
+        if flag.item():
+            raise torch.OutOfMemoryError("out of memory in one of the processes")
+
+    def _of_a_process(self, state: dict[str, Tensor]) -> list[str]:
+        """Names of what differs between several processes: the buffers, which gradients have no part in."""
+        if self._trainer.world_size == 1:
+            return []
+        return [name for name, _ in self.module.named_buffers() if name in state]
+
+    def _backward(self, loss: Tensor, rows: float) -> None:
+        scaled = loss / rows
+        (scaled if self._scaler is None else self._scaler.scale(scaled)).backward()
+
+
+@contextmanager
+def undisturbed(trainer: pl.Trainer) -> Iterator[None]:
+    """Leave torch's generators, on the host and on the run's device, as they were, and the clock of training too."""
+    device, record = trainer.strategy.root_device, run_record(trainer)
+    devices, kind = ([], "cuda") if device.type == "cpu" else ([device], device.type)
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices, device_type=kind))
+        stack.enter_context(torch.enable_grad())
+        if record is not None:
+            stack.enter_context(record.rehearsing())
+        yield
+
+
+def _own_scaler(trainer: pl.Trainer) -> Any:
+    """A gradient scaler that starts where the run's stands, for 16-bit floats; None in other precisions."""
+    scaler = getattr(trainer.precision_plugin, "scaler", None)
+    if scaler is None:
+        return None
+    return torch.amp.GradScaler(trainer.strategy.root_device.type, init_scale=scaler.get_scale())

@@ -1,0 +1,202 @@
+"""From the command line and YAML files to a model, a datamodule and a trainer, by LightningCLI."""
+
+import contextlib
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from jsonargparse import ArgumentError
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, instantiate_class
+from torch.optim import Optimizer
+
+import callbacks
+import datamodules
+import lightning_modules
+import optimizers
+from callbacks.run_record import RunRecord
+from commands.configuration.checks import accelerator_of, check_manual, check_parsed
+from commands.configuration.messages import readable, within
+from commands.configuration.vocabulary import vocabulary_of
+from commands.errors import UserError
+from datamodules.image_datamodule import ImageDataModule
+from lightning_modules import ImageClassifier
+from trainer.access import callbacks_of
+from trainer.epoch_loop import IdleProfiler, shorten
+
+# LightningCLI calls jsonargparse by names that newer versions of it deprecate: nothing that a user could mend.
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+
+# A class goes by its bare name in a configuration once it is imported, and two of the packages import at first use.
+for package in (callbacks, datamodules, lightning_modules, optimizers):
+    for exported in package.__all__:
+        getattr(package, exported)
+
+DEFAULT_SEED = 1
+RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
+DESCRIPTIONS = {
+    "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
+    "`cadence fit --resume RUN_DIR` goes on with a run that was stopped.",
+    "lr-range-test": "Raise the learning rate on copies of a model, step by step, and suggest rates and bounds; takes "
+    "the configuration of a fit, and trains nothing else. "
+    "`cadence lr-range-test --resume RUN_DIR` goes on with a test that was stopped.",
+    "batch-size-range-test": "Train copies of a model with one batch size after another, and suggest a smallest and a "
+    "largest one; takes the configuration of a fit, and trains nothing else. "
+    "`cadence batch-size-range-test --resume RUN_DIR` goes on with a test that was stopped.",
+    "test": "Test a run's checkpoint on the test images: `cadence test --run_dir RUN_DIR` needs nothing else.",
+}
+
+
+class CadenceCLI(LightningCLI):
+    """LightningCLI with Cadence's defaults: one command, one flat configuration, mistakes as `UserError`.
+
+    Args:
+        command: `fit`, `test` or a range test.
+        arguments: the command line behind the command, configuration files resolved.
+    """
+
+    def __init__(self, command: str, arguments: list[str]) -> None:
+        self.command, self.arguments = command, arguments
+        super().__init__(
+            model_class=pl.LightningModule,
+            subclass_mode_model=True,
+            datamodule_class=pl.LightningDataModule,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            trainer_defaults={"logger": False, "enable_model_summary": False, "enable_checkpointing": True},
+            seed_everything_default=DEFAULT_SEED,
+            parser_kwargs={
+                "exit_on_error": False,
+                "prog": f"cadence {command}",
+                "description": DESCRIPTIONS[command],
+                "dump_header": None,
+                "allow_abbrev": False,
+            },
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            run=False,
+        )
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The seed is a number here: a run is a function of it."""
+        parser.add_argument(
+            "--seed_everything", type=int, default=self.seed_everything_default, help="Seed of everything in the run."
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """What a run has beside model, data and trainer, and who tells whom."""
+        parser.add_argument("--run_dir", type=str | None, default=None, help="Directory of the run's record.")
+        parser.add_argument(
+            "--test_after_fit", type=bool, default=True, help="Test the best checkpoint once training has ended."
+        )
+        parser.add_argument(
+            "--checkpoint_every", type=int, default=500, help="Steps between two checkpoints within an epoch."
+        )
+        if self.command == "test":
+            parser.add_argument(
+                "--checkpoint", type=str | None, default=None, help="By default the run's best, or last."
+            )
+        if self.command in RANGE_TESTS:
+            test = getattr(callbacks, RANGE_TESTS[self.command])
+            parser.add_class_arguments(test, "range_test", skip={"at_step"})
+        parser.add_optimizer_args((Optimizer,))
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+        for name in ("in_channels", "image_size", "num_classes"):
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        parser.set_defaults({"data": {"class_path": "datamodules.Digits"}})
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse `arguments`; a mistake becomes a `UserError`."""
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            try:
+                self.config = parser.parse_args(self.arguments)
+            except ArgumentError as error:
+                raise UserError(readable(str(error), vocabulary_of(parser))) from error
+            except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+                raise UserError(readable(f"{type(error).__name__}: {error}", vocabulary_of(parser))) from error
+        if self.command in RANGE_TESTS and not any(word.startswith("--range_test") for word in self.arguments):
+            self._take_own_test()
+        check_parsed(self.command, self.config)
+
+    def instantiate_classes(self) -> None:
+        """Build the objects; a constructor's ValueError becomes a `UserError`."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, TypeError, OSError, pl.utilities.exceptions.MisconfigurationException) as error:
+            raise UserError(readable(str(error))) from error
+        if isinstance(self.model, ImageClassifier):
+            check_manual(self.config.trainer)
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Not yet: the command adds its callbacks and loggers first, and then calls `build_trainer`."""
+        return None  # type: ignore[return-value]
+
+    def build_trainer(self, extra_callbacks: list[Callback], **kwargs: Any) -> pl.Trainer:
+        """The trainer of the configuration, with the command's own callbacks and arguments."""
+        try:
+            config = {**self._get(self.config_init, "trainer"), **kwargs}
+            config["profiler"] = config["profiler"] or IdleProfiler()
+            config["accelerator"] = accelerator_of(config["accelerator"])
+            trainer = self._instantiate_trainer(config, extra_callbacks)
+        except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
+            raise UserError(readable(f"trainer: {error}")) from error
+        # the record first: it makes the directory for all
+        callbacks_of(trainer).sort(key=lambda callback: not isinstance(callback, RunRecord))
+        shorten(trainer, (ImageClassifier, ImageDataModule))
+        return trainer
+
+    def resolved(self) -> str:
+        """The resolved configuration as YAML: fed to `-c`, it gives the same run in another directory."""
+        config = self.config.clone()
+        for key in ("config", "run_dir", "checkpoint"):
+            config.pop(key, None)
+        return self.parser.dump(config, skip_none=False, format="yaml")
+
+    def _take_own_test(self) -> None:
+        """Settings of the configuration's own test of this kind, if it has one, become those of the command's."""
+        given = listed(self.config.trainer.callbacks)
+        path = f"callbacks.{RANGE_TESTS[self.command]}"
+        own = next((callback for callback in given if callback.class_path == path), None)
+        if own is not None:
+            for name in vars(self.config.range_test):
+                self.config.range_test[name] = own.init_args[name]
+            self.config.trainer.callbacks = [callback for callback in given if callback is not own]
+
+    def _add_configure_optimizers_method_to_model(self, subcommand: str | None) -> None:
+        init = self._get(self.config_init, "optimizer")
+        if not isinstance(self.model, ImageClassifier):
+            self.auto_configure_optimizers = True
+            super()._add_configure_optimizers_method_to_model(subcommand)
+        elif init is not None:
+            self.model.optimizer_factory = lambda groups: _optimizer(groups, init)
+        elif self.command != "test":
+            raise UserError("optimizer is missing: name one, e.g. --optimizer Adam --optimizer.lr 0.001")
+
+    def name(self) -> str:
+        """What to call the run: its first configuration file, else its model."""
+        files = [
+            word for flag, word in zip(self.arguments, self.arguments[1:], strict=False) if flag in ("-c", "--config")
+        ]
+        return Path(files[0]).stem if files else type(self.model).__name__
+
+    @property
+    def images(self) -> ImageDataModule | None:
+        """The datamodule, where it is one of Cadence's."""
+        return self.datamodule if isinstance(self.datamodule, ImageDataModule) else None
+
+
+def listed(value: Any) -> list[Any]:
+    """What a field holds that takes nothing, one thing, or a list."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _optimizer(groups: list[dict[str, Any]], init: dict[str, Any]) -> Optimizer:
+    try:
+        return instantiate_class(groups, init)
+    except (ValueError, TypeError) as error:
+        message = readable(str(error))
+        raise ValueError(message if message.startswith("optimizer") else within("optimizer", message)) from error

@@ -1,0 +1,63 @@
+"""Configuration files: by path, or the shipped ones by name from any folder."""
+
+import difflib
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from commands.errors import UserError
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+def shipped(kind: str = "experiments") -> dict[str, Path]:
+    """Shipped files of one kind, by name."""
+    return {path.stem: path for path in sorted((CONFIGS / kind).glob("*.yaml"))}
+
+
+def find_config(name: str) -> Path:
+    """The file that `-c NAME` means: a path, else a shipped experiment's name, else a path below the shipped `configs`.
+
+    Raises:
+        UserError: there is none; names the nearest.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    experiments = shipped()
+    if name in experiments:
+        return experiments[name]
+    below = CONFIGS.parent / name if path.parts[:1] == ("configs",) else CONFIGS / name
+    if not path.is_absolute() and below.is_file() and CONFIGS in below.resolve().parents:
+        return below
+    near = difflib.get_close_matches(path.stem, experiments, n=3, cutoff=0.4)
+    raise UserError(
+        f"-c {name}: there is no such file, and no shipped experiment of that name\n"
+        + (f"nearest: {', '.join(near)}; " if near else "")
+        + "`cadence list` shows all"
+    )
+
+
+def resolve_config_arguments(arguments: list[str]) -> list[str]:
+    """Replace what follows each `-c` or `--config` by the path of its file."""
+    return list(_resolved(arguments))
+
+
+def config_paths(arguments: list[str]) -> list[str]:
+    """Paths of the configuration files on a resolved command line."""
+    after_flag = [path for flag, path in pairwise(arguments) if flag in ("-c", "--config")]
+    return after_flag + [word.partition("=")[2] for word in arguments if word.startswith("--config=")]
+
+
+def _resolved(arguments: list[str]) -> Iterator[str]:
+    words = iter(arguments)
+    for word in words:
+        if word in ("-c", "--config"):
+            name = next(words, None)
+            if name is None:
+                raise UserError(f"{word} needs a file or the name of a shipped experiment: `cadence list` shows them")
+            yield from (word, str(find_config(name)))
+        elif word.startswith("--config="):
+            yield f"--config={find_config(word.partition('=')[2])}"
+        else:
+            yield word

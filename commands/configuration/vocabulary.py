@@ -1,0 +1,63 @@
+"""The names that a command knows: classes by field, the options of a class, all options."""
+
+import inspect
+from collections.abc import Sequence
+from importlib import import_module
+
+from jsonargparse import ArgumentParser
+from pytorch_lightning import callbacks as lightning_callbacks
+from pytorch_lightning.callbacks import Callback
+
+import datamodules.transforms as transforms
+from commands.configuration.checks import LINKED
+from commands.configuration.contents import contents
+from commands.configuration.messages import Vocabulary
+
+
+def vocabulary_of(parser: ArgumentParser) -> Vocabulary:
+    """The vocabulary of `fit` or `test`."""
+    return Vocabulary(classes=classes(), options=options, fields=own_and_trainer_fields(parser), command=parser.prog)
+
+
+def classes() -> dict[str, list[str]]:
+    """Names of classes, by the field that takes them."""
+    return {
+        "model": list(contents("models")),
+        "data": list(contents("datasets")),
+        "optimizer": list(contents("optimizers")),
+        "data.augment": transform_names(),
+        "trainer.callbacks": _subclasses_in(lightning_callbacks, Callback),
+    }
+
+
+def transform_names() -> list[str]:
+    """Transforms that `data.augment` takes."""
+    return _subclasses_in(transforms, transforms.BatchTransform)
+
+
+def options(path: str) -> list[str]:
+    """The options of the class at an import path, in their order, without those that are filled in from elsewhere."""
+    module, _, name = path.rpartition(".")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(getattr(import_module(module), name), fail_untyped=False)
+    field = {"datamodules": "data", "lightning_modules": "model"}.get(module.partition(".")[0])
+    return [key for key in parser.get_defaults().as_dict() if f"{field}.{key}" not in LINKED]
+
+
+def own_and_trainer_fields(parser: ArgumentParser) -> list[str]:
+    """All options of a command, the options within model, data and optimizer apart."""
+    keys = parser.get_defaults().keys()  # a Namespace: iterating over itself fails
+    names = {key.partition(".init_args")[0].removesuffix(".class_path") for key in keys}
+    names |= {"config", "model", "data", "optimizer"} | ({"resume"} if parser.prog.endswith("fit") else set())
+    return sorted(names - {"trainer"})
+
+
+def _subclasses_in(package: object, base: type) -> list[str]:
+    names: Sequence[str] = getattr(package, "__all__", ())
+    found = [getattr(package, name) for name in names]
+    classes = [one for one in found if inspect.isclass(one) and issubclass(one, base)]
+    return sorted(one.__name__ for one in classes if not _abstract(one))
+
+
+def _abstract(one: type) -> bool:
+    return inspect.isabstract(one) or one.__name__ in ("Callback", "Checkpoint", "Timer")

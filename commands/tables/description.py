@@ -1,0 +1,141 @@
+"""What `cadence describe` prints: a description, or two side by side, as a table, CSV, Markdown or JSON."""
+
+import json
+from dataclasses import asdict
+from math import prod
+from typing import Any
+
+from commands.tables.layers import HEADINGS, LEFT, as_texts, as_values
+from commands.tables.layout import as_size, lay, say
+from inspection.description import Description
+from records.files import as_csv
+
+Comparison = dict[str, tuple[float, float]]
+
+
+def print_described(description: Description, form: str) -> None:
+    """One model, as `table`, `csv`, `markdown` or `json`."""
+    if form == "json":
+        print(json.dumps(as_json(description), indent=2))
+    elif form == "csv":
+        layers = description.trace.layers
+        print(as_csv([as_values(layer) for layer in layers]) if layers else "layer\n", end="")
+    else:
+        rows = [as_texts(layer) for layer in description.trace.layers]
+        shape = " x ".join(map(str, description.trace.input_shape))
+        say(f"{description.name} on {shape}, for one image", form)
+        lay(form, HEADINGS, [*rows, _totals(description)], LEFT)
+        for line in notes(description):
+            say(line, form)
+        kept = f"a batch of {description.batch_size}, {description.precision}, {description.optimizer}"
+        say(f"memory, predicted, of {kept}", form)
+        _lay_memory(description, form)
+
+
+def print_compared(first: Description, second: Description, form: str) -> None:
+    """Two models' totals, how many times the second goes into the first, and what it saves."""
+    table = compared(first, second)
+    if form == "json":
+        told: dict[str, Any] = {"models": [as_json(first), as_json(second)]}
+        print(json.dumps(told | {"ratio": {name: a / b for name, (a, b) in table.items() if b}}, indent=2))
+        return
+    names = [first.name, second.name if second.name != first.name else f"{second.name} (2)"]
+    if form == "csv":
+        rows = [
+            {"quantity": name, names[0]: a, names[1]: b, "ratio": a / b if b else ""} for name, (a, b) in table.items()
+        ]
+        print(as_csv(rows), end="")
+        return
+    lines = [("output", *(" x ".join(map(str, one.trace.output_shape)) for one in (first, second)), "", "")]
+    for name, (a, b) in table.items():
+        ratio, saved = (f"{a / b:,.3f}", f"{100 * (1 - b / a):.2f} %") if a and b else ("", "")
+        lines.append((name, f"{a:,}", f"{b:,}", ratio, saved))
+    shape = " x ".join(map(str, first.trace.input_shape))
+    say(f"{first.name} and {second.name} on {shape}", form)
+    lay(form, ("", *names, "ratio", "saved"), lines, (0,))
+
+
+def compared(first: Description, second: Description) -> Comparison:
+    """Totals of both, by name; layers' totals for one image, bytes for the batch."""
+    both = []
+    for one in (first, second):
+        weights, biases = one.trace.total("weights"), one.trace.total("biases")
+        both.append(
+            {
+                "weights": weights,
+                "biases": biases,
+                "parameters": weights + biases,
+                "activations": one.trace.total("activations"),
+                "multiply-adds": one.trace.multiply_adds,
+                **{f"{_named(name)}, bytes": size for name, size in asdict(one.memory).items()},
+                **{f"{_named(name)}, bytes, {_where(one)}": size for name, size in _measured(one).items()},
+            }
+        )
+    return {name: (both[0][name], both[1][name]) for name in both[0]}
+
+
+def as_json(description: Description) -> dict[str, Any]:
+    """A description in numbers, lists and texts."""
+    traced = description.trace
+    return {
+        "model": description.name,
+        "input_shape": list(traced.input_shape),
+        "output_shape": list(traced.output_shape),
+        "layers": [as_values(layer) for layer in traced.layers],
+        "weights": traced.total("weights"),
+        "biases": traced.total("biases"),
+        "activations": traced.total("activations"),
+        "multiply_adds": traced.multiply_adds,
+        "batch_size": description.batch_size,
+        "precision": description.precision,
+        "optimizer": description.optimizer,
+        "predicted_bytes": asdict(description.memory),
+        **({"measured_bytes": asdict(description.measured)} if description.measured else {}),
+    }
+
+
+def notes(description: Description) -> list[str]:
+    """What the table does not say by itself, a line each."""
+    traced = description.trace
+    elsewhere = traced.multiply_adds - traced.total("multiply_adds")
+    lines = [f"with the input, {traced.total('activations') + prod(traced.input_shape):,} activations"]
+    if elsewhere:
+        lines.append(f"of the multiply-adds, {elsewhere:,} happen outside of the layers above")
+    if any(layer.fields is not None and not all(axis.exact for axis in layer.fields) for layer in traced.layers):
+        lines.append("<= before a field: a bound, behind an operation whose field is not known exactly")
+    return lines
+
+
+def _totals(description: Description) -> tuple[str, ...]:
+    traced = description.trace
+    weights, biases = traced.total("weights"), traced.total("biases")
+    counts = (traced.total("activations"), weights, biases, traced.multiply_adds)
+    return ("total", *[""] * 5, *(f"{n:,}" for n in counts), f"{weights:,} + {biases:,} = {weights + biases:,}")
+
+
+def _lay_memory(description: Description, form: str) -> None:
+    """Predicted bytes, and beside them those that were measured."""
+    headings, rows, measured = ["", "bytes", ""], [], _measured(description)
+    if measured:
+        headings += [_where(description), "", "predicted / measured"]
+    for name, size in asdict(description.memory).items():
+        row = [_named(name), f"{size:,}", as_size(size)]
+        if measured:
+            there = measured.get(name)
+            row += [f"{there:,}", as_size(there), f"{size / there:.3f}"] if there else ["", "", ""]
+        rows.append(row)
+    lay(form, headings, rows, (0,))
+
+
+def _measured(description: Description) -> dict[str, int]:
+    """By the names that they have among the predicted ones; empty where nothing was measured."""
+    measured = description.measured
+    return {"forward": measured.forward, "training_step": measured.training_step} if measured else {}
+
+
+def _where(description: Description) -> str:
+    return f"measured on {description.measured.device}" if description.measured else ""
+
+
+def _named(field: str) -> str:
+    return field.replace("_", " ")

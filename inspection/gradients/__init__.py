@@ -1,0 +1,1 @@
+"""Autograd's gradient against central differences."""

@@ -1,0 +1,1 @@
+"""A network layer by layer: shapes, counts, receptive fields."""

@@ -1,0 +1,92 @@
+"""A layer's own counts, written out as the homework asks: `(11*11*3)*96 + 96 = 34,944`."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """Parameters of one layer.
+
+    Attributes:
+        weights: all that is no bias.
+        biases: parameters that are called so, the shift of a normalisation among them.
+        written: the count as a sum with its result; empty where there is nothing to count.
+    """
+
+    weights: int = 0
+    biases: int = 0
+    written: str = ""
+
+
+def parameter_count(layer: nn.Module, counted: set[int] | None = None) -> ParameterCount:
+    """Count a layer's own parameters and those of its children.
+
+    Args:
+        layer: the layer.
+        counted: ids of parameters that another layer has brought; they are left out, and the layer's are added.
+    """
+    counted = set() if counted is None else counted
+    weights = biases = 0
+    for name, parameter in layer.named_parameters():
+        if id(parameter) in counted:
+            continue
+        counted.add(id(parameter))
+        if is_bias(name):
+            biases += parameter.numel()
+        else:
+            weights += parameter.numel()
+    if not weights + biases:
+        return ParameterCount(written="shared, counted above" if any(True for _ in layer.parameters()) else "")
+    terms = [_product(layer, weights)] if weights else []
+    terms += [str(biases)] if biases else []
+    return ParameterCount(weights, biases, f"{' + '.join(terms)} = {weights + biases:,}")
+
+
+def is_bias(name: str) -> bool:
+    """Whether a parameter is called a bias: `conv.bias`, `attention.in_proj_bias`, `lstm.bias_ih_l0`."""
+    last = name.rpartition(".")[2]
+    return last.endswith("bias") or last.startswith("bias_")
+
+
+def multiplications(layer: nn.Module, output_shape: Sequence[int], count: int) -> str:
+    """The multiplications of a convolution or a linear layer as a product: values of the output, times each one's.
+
+    Args:
+        layer: the layer.
+        output_shape: (filters, height, width), or what ends in a linear layer's features; without the batch.
+        count: how many there are, as torch counts them.
+
+    Returns:
+        `(32*32*128)*(1*1*256) = 33,554,432`; empty for every other layer, and where the product is not the count.
+    """
+    if isinstance(layer, Convolution) and not layer.transposed:
+        filters, *sides = output_shape
+        each, window = "*".join(map(str, layer.kernel_size)), layer.weight[0].numel()
+        first = f"({'*'.join(map(str, (*sides, filters)))})*({each}*{_channels(layer)})"
+    elif isinstance(layer, nn.Linear):
+        *others, features = output_shape
+        window, first = layer.in_features, "*".join(map(str, (*others, layer.in_features, features)))
+    else:
+        return ""
+    return f"{first} = {count:,}" if math.prod(output_shape) * window == count else ""
+
+
+def _product(layer: nn.Module, weights: int) -> str:
+    """The weights as a product: kernel * channels of a group, times filters."""
+    if isinstance(layer, Convolution) and layer.weight.numel() == weights:
+        kernel = "*".join(map(str, layer.kernel_size))
+        return f"({kernel}*{_channels(layer)})*{layer.out_channels}"
+    if isinstance(layer, nn.Linear) and layer.weight.numel() == weights:
+        return f"{layer.in_features}*{layer.out_features}"
+    return str(weights)
+
+
+def _channels(layer: Convolution) -> str:
+    """Channels of a group."""
+    return str(layer.in_channels) + (f"/{layer.groups}" if layer.groups > 1 else "")

@@ -1,0 +1,201 @@
+"""A model layer by layer, from one forward pass on the meta device: shapes and counts, no memory and no arithmetic."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.hooks import RemovableHandle
+
+from inspection.layers.arithmetic import is_bias, multiplications, parameter_count
+from inspection.layers.field_tracing import Fields, FieldTracer
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer at one execution; numbers are for one image.
+
+    Attributes:
+        name: its path in the model.
+        kind: its class.
+        output_shape: without the batch, of the first tensor where it gives several; empty for parameters that belong to
+            no layer.
+        kernel, stride, padding, dilation: of a convolution or a pooling, else empty.
+        fields: what its units see along height and width (`receptive_field.Axis`), None where unknown.
+        activations: values that it adds to memory; none where it works in place or gives a view, so that a unit is
+            counted once, with its nonlinearity, as the homework does.
+        weights, biases: parameters that no layer above has.
+        multiply_adds: multiplications of its convolutions and matrix products; as torch counts operations, halved.
+        written: the parameters' arithmetic.
+        multiplied: the multiplications' arithmetic, of convolutions and linear layers.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    kernel: tuple[int, ...] = ()
+    stride: tuple[int, ...] = ()
+    padding: tuple[int, ...] = ()
+    dilation: tuple[int, ...] = ()
+    fields: Fields | None = None
+    activations: int = 0
+    weights: int = 0
+    biases: int = 0
+    multiply_adds: int = 0
+    written: str = ""
+    multiplied: str = ""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All layers in the order of execution.
+
+    Attributes:
+        layers: a row an execution; parameters that belong to no layer come last.
+        input_shape, output_shape: without the batch; of the first output where there are several.
+        fields: what that output sees.
+        multiply_adds: of the whole pass; more than the layers' where some are computed outside of layers.
+    """
+
+    layers: tuple[Layer, ...]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    fields: Fields | None
+    multiply_adds: int
+
+    def total(self, column: str) -> int:
+        """The sum of a column: activations, weights, biases or multiply_adds."""
+        return sum(getattr(layer, column) for layer in self.layers)
+
+
+class NoTensor(ValueError):
+    """A module returned none."""
+
+
+def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
+    """Run one image through the module in evaluation mode, and note what each layer does.
+
+    Args:
+        module: on the meta device; left in evaluation mode.
+        input_shape: (channels, height, width).
+
+    Raises:
+        NoTensor: the module gives none.
+        Exception: whatever the module raises on such an input.
+    """
+    images = torch.empty(1, *input_shape, device="meta", dtype=_dtype(module))
+    counter, tracer = FlopCounterMode(display=False), FieldTracer(images)
+    rows: list[Layer] = []
+    handles = _watch(module, rows, counter, tracer, counted := set[int]())
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # a fused attention tells nothing of what it computes
+    try:
+        with torch.no_grad(), counter, tracer:
+            out = _tensor_in(module.eval()(images))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+        for handle in handles:
+            handle.remove()
+    if out is None:
+        raise NoTensor("it gives no tensor")
+    rows += _left_over(module, counted)
+    shape = tuple(out.shape[1:])
+    return Trace(tuple(rows), tuple(input_shape), shape, tracer.fields(out), counter.get_total_flops() // 2)
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether a module has a row of its own: it has no parts, or computes past them, as attention does."""
+    return (not any(True for _ in module.children()) or isinstance(module, nn.MultiheadAttention)) and not isinstance(
+        module, nn.Identity
+    )
+
+
+def _watch(
+    module: nn.Module, rows: list[Layer], counter: FlopCounterMode, tracer: FieldTracer, counted: set[int]
+) -> list[RemovableHandle]:
+    """Hooks that add a row after each layer's forward pass."""
+    handles = []
+    for name, layer in module.named_modules():
+        if not is_layer(layer):
+            continue
+        before: list[int] = []
+
+        def start(layer: nn.Module, inputs: Any, before: list[int] = before) -> None:
+            before.append(counter.get_total_flops())
+
+        def finish(layer: nn.Module, inputs: Any, output: Any, before: list[int] = before, name: str = name) -> None:
+            operations = counter.get_total_flops() - before.pop()
+            if (out := _tensor_in(output)) is None:
+                return
+            count = parameter_count(layer, counted)
+            rows.append(
+                Layer(
+                    name or type(layer).__name__,
+                    type(layer).__name__,
+                    tuple(out.shape[1:]),
+                    **_geometry(layer, out.ndim - 2),
+                    fields=tracer.fields(out),
+                    activations=_new_values(inputs, output),
+                    weights=count.weights,
+                    biases=count.biases,
+                    multiply_adds=operations // 2,
+                    written=count.written,
+                    multiplied=multiplications(layer, out.shape[1:], operations // 2),
+                )
+            )
+
+        handles += [layer.register_forward_pre_hook(start), layer.register_forward_hook(finish)]
+    return handles
+
+
+def _left_over(module: nn.Module, counted: set[int]) -> list[Layer]:
+    """A row for each parameter that no executed layer has: embeddings of positions, scales of blocks, unused layers."""
+    rows = []
+    for name, parameter in module.named_parameters():
+        if id(parameter) not in counted:
+            counted.add(id(parameter))
+            weights, biases = (0, parameter.numel()) if is_bias(name) else (parameter.numel(), 0)
+            written = f"{'*'.join(map(str, parameter.shape))} = {parameter.numel():,}"
+            rows.append(Layer(name, "in no layer", (), weights=weights, biases=biases, written=written))
+    return rows
+
+
+def _geometry(layer: nn.Module, sides: int) -> dict[str, tuple[int, ...]]:
+    kernel = getattr(layer, "kernel_size", None)
+    if kernel is None:
+        return {}
+    given = {
+        "kernel": kernel,
+        "stride": getattr(layer, "stride", 1) or kernel,  # a pooling's own default
+        "dilation": getattr(layer, "dilation", 1),
+        "padding": getattr(layer, "padding", 0),
+    }
+    same, given["padding"] = given["padding"] == "same", 0 if isinstance(given["padding"], str) else given["padding"]
+    values = {key: (value,) * sides if isinstance(value, int) else tuple(value) for key, value in given.items()}
+    if same:
+        windows = zip(values["kernel"], values["dilation"], strict=True)
+        values["padding"] = tuple(apart * (side - 1) // 2 for side, apart in windows)
+    return values
+
+
+def _new_values(inputs: Any, output: Any) -> int:
+    """Values of all tensors in the output that lie in no storage of the inputs, each storage once."""
+    there = {_storage(one) for one in tree_leaves(inputs) if isinstance(one, Tensor)}
+    new = {_storage(one): one.numel() for one in tree_leaves(output) if isinstance(one, Tensor)}
+    return sum(count for storage, count in new.items() if storage not in there)
+
+
+def _tensor_in(output: Any) -> Tensor | None:
+    tensors: list[Tensor] = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+    return tensors[0] if tensors else None
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata

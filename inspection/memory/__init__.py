@@ -1,0 +1,1 @@
+"""Bytes that a step takes, predicted and measured."""

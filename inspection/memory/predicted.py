@@ -1,0 +1,192 @@
+"""Bytes of a forward pass and of a training step, predicted on the meta device."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.utils._pytree import tree_leaves
+
+from inspection.memory.live_bytes import LiveBytes
+
+PRECISIONS = {
+    "64-true": torch.float64,
+    "32-true": torch.float32,
+    "16-true": torch.float16,
+    "bf16-true": torch.bfloat16,
+}
+
+OptimizerOf = Callable[[list[nn.Parameter]], Optimizer]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes, for one batch.
+
+    Attributes:
+        parameters, buffers: of the module.
+        images: the batch.
+        gradients: of all trainable parameters.
+        optimizer_state: after its first step.
+        kept_for_backward: what the forward pass keeps, each storage once, parameters and the batch apart.
+        forward: most at any time of a forward pass without gradients: module, batch, and the tensors then alive.
+        training_step: most at any time of forward, backward and optimizer step, with all of the above.
+    """
+
+    parameters: int
+    buffers: int
+    images: int
+    gradients: int
+    optimizer_state: int
+    kept_for_backward: int
+    forward: int
+    training_step: int
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """The type of weights and images at a precision, as Lightning names it.
+
+    Raises:
+        ValueError: an unknown precision.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision}: choose one of them")
+    return PRECISIONS[precision]
+
+
+def loss_of(output: Any) -> Tensor:
+    """A loss of whatever a module returns, shape (): cross-entropy of each (batch, classes) in it, the sum of others.
+
+    Args:
+        output: tensors, in lists, tuples or dictionaries as deep as one likes; labels are all the first class, and of
+            complex values the size counts.
+
+    Raises:
+        ValueError: there are no tensors of numbers with a gradient.
+    """
+    terms = []
+    for leaf in tree_leaves(output):
+        if isinstance(leaf, Tensor) and (leaf.is_floating_point() or leaf.is_complex()):
+            real = leaf.abs() if leaf.is_complex() else leaf
+            labels = torch.zeros(len(leaf), dtype=torch.long, device=leaf.device) if leaf.ndim == 2 else None
+            terms.append(real.sum() if labels is None else F.cross_entropy(real, labels))
+    if not terms:
+        raise ValueError("it gives no tensor of real or complex numbers")
+    return torch.stack(terms).sum() if len(terms) > 1 else terms[0]
+
+
+def predict(
+    module: nn.Module,
+    input_shape: Sequence[int],
+    batch_size: int,
+    optimizer: OptimizerOf = torch.optim.SGD,
+    precision: str = "32-true",
+) -> Memory:
+    """Run a forward pass and two training steps without data, and count what is alive.
+
+    The loss is `loss_of`. Not counted, but by `inspection.memory.measured`: what kernels allocate for themselves, what
+    an allocator rounds up, and the temporaries of an optimizer that takes all parameters at once (`foreach`, as by
+    default on CUDA). Counted too much on CUDA: dropout's masks, which have a byte a value there.
+
+    On a CPU kernels add some per cent to a training step in 32-true. They add more where they lay out a convolution's
+    windows for the whole batch (64-true, 16-true) or a product in float32 first (bf16-true).
+
+    Args:
+        module: on the meta device; its dtype and its mode are changed.
+        input_shape: (channels, height, width).
+        batch_size: images in a batch.
+        optimizer: makes the optimizer of parameters.
+        precision: as Lightning names them: 64-true, 32-true, 16-true or bf16-true.
+
+    Raises:
+        ValueError: an unknown precision.
+        Exception: whatever the module raises on such a batch.
+    """
+    dtype = dtype_of(precision)
+    module = module.to(dtype)
+    images = torch.empty(batch_size, *input_shape, device="meta", dtype=dtype)
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    fixed = [images, *module.parameters(), *module.buffers()]
+    with torch.no_grad(), LiveBytes(fixed) as forward:
+        module.eval()(images)
+    module.train()
+    kept = _kept(module, images, fixed)
+    state, step_peak = _training_step(module, images, trained, fixed, optimizer)
+    standing = _bytes(fixed)
+    return Memory(
+        parameters=_bytes(module.parameters()),
+        buffers=_bytes(module.buffers()),
+        images=_bytes([images]),
+        gradients=_bytes(trained),
+        optimizer_state=state,
+        kept_for_backward=kept,
+        forward=standing + forward.peak,
+        training_step=standing + state + step_peak,
+    )
+
+
+def _training_step(
+    module: nn.Module, images: Tensor, trained: list[nn.Parameter], fixed: list[Tensor], make: OptimizerOf
+) -> tuple[int, int]:
+    """Bytes of the optimizer's state, and the most that a step holds beside it and `fixed`."""
+    if not trained:
+        return 0, 0
+    loss_of(module(images)).backward()  # also where no optimizer can run: every error of the module comes from here
+    try:
+        optimizer = make(trained)
+        optimizer.step()
+    except (RuntimeError, ValueError, KeyError):  # it reads weights, as Madam does, and here there are none
+        for parameter in trained:
+            parameter.grad = None
+        with LiveBytes(fixed) as step:
+            loss_of(module(images)).backward()
+        return _state_by_size(trained, make), step.peak
+    state = _tensors(optimizer)
+    optimizer.zero_grad()
+    with LiveBytes([*fixed, *state]) as step:
+        loss_of(module(images)).backward()
+        optimizer.step()
+    return _bytes(state), step.peak
+
+
+def _state_by_size(trained: list[nn.Parameter], make: OptimizerOf) -> int:
+    """Bytes of state from two small parameters with data, as so much a parameter and so much a value."""
+
+    def state(size: int) -> int:
+        parameter = nn.Parameter(torch.linspace(1, 2, size, dtype=trained[0].dtype))
+        parameter.grad = torch.ones_like(parameter)
+        optimizer = make([parameter])
+        optimizer.step()
+        return _bytes(_tensors(optimizer))
+
+    each = (state(128) - state(64)) / 64
+    alone = state(64) - 64 * each
+    return round(sum(parameter.numel() * each + alone for parameter in trained))
+
+
+def _tensors(optimizer: Optimizer) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(list(optimizer.state.values())) if isinstance(leaf, Tensor)]
+
+
+def _kept(module: nn.Module, images: Tensor, fixed: Sequence[Tensor]) -> int:
+    """Bytes that autograd keeps between forward and backward, beside `fixed`."""
+    kept: dict[int, Tensor] = {}  # the tensors are held, so that no storage comes to bear another's address
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.setdefault(tensor.untyped_storage()._cdata, tensor.detach())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = loss_of(module(images))
+    del loss
+    there = {tensor.untyped_storage()._cdata for tensor in fixed}
+    return sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in there)
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    """Each storage once."""
+    storages = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes() for tensor in tensors}
+    return sum(storages.values())

@@ -1,0 +1,1 @@
+"""Everything that follows from (seed, step): positions, keys, draws, samples, batches and schedules. No Lightning."""

@@ -1,0 +1,79 @@
+"""What callbacks ask the trainer for, with types: Lightning sets these attributes without declaring them."""
+
+import copy
+from typing import Any, TypeVar
+
+import pytorch_lightning as pl
+
+from timeline.position import Position
+from timeline.stream import Stream
+
+D = TypeVar("D", bound=pl.LightningDataModule)
+
+
+def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
+    """The trainer's own list of callbacks, in the order of calling."""
+    return trainer.callbacks  # type: ignore[attr-defined]
+
+
+def datamodule_of(trainer: pl.Trainer) -> Any:
+    """The datamodule; None where the data came as loaders."""
+    return getattr(trainer, "datamodule", None)
+
+
+def images_of(trainer: pl.Trainer, kind: type[D], taker: str) -> D:
+    """The datamodule, for a callback that works with one kind alone.
+
+    Args:
+        trainer: the run's.
+        kind: class of datamodules that goes.
+        taker: name of the callback, for the message.
+
+    Raises:
+        ValueError: it is another.
+    """
+    data = datamodule_of(trainer)
+    if not isinstance(data, kind):
+        raise ValueError(
+            f"data must be an {kind.__name__} for {taker}, got {type(data).__name__}: "
+            f"derive it from datamodules.{kind.__name__}, or leave the callback out"
+        )
+    return data
+
+
+def stream_of(trainer: pl.Trainer) -> Stream | None:
+    """The stream of samples; None where the data come from elsewhere, or are not set up yet."""
+    return getattr(datamodule_of(trainer), "stream", None)
+
+
+def position_of(trainer: pl.Trainer) -> Position:
+    """Where the run stands after its last step; steps alone where no stream counts samples and passes."""
+    step, stream = trainer.global_step, stream_of(trainer)
+    return Position(step, 0, 0.0) if stream is None else stream.position(step)
+
+
+def copy_of_module(trainer: pl.Trainer) -> Any:
+    """A deep copy of the module that is being trained, which knows neither trainer nor fabric."""
+    module = trainer.lightning_module
+    return copy.deepcopy(module, {id(trainer): None, id(module._fabric): None})
+
+
+def is_fast_dev_run(trainer: pl.Trainer) -> bool:
+    """Whether the run is a mere try, of a step or a few."""
+    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+
+
+def log_every_n_steps(trainer: pl.Trainer) -> int:
+    """Steps from one row of metrics to the next."""
+    return trainer.log_every_n_steps  # type: ignore[attr-defined]
+
+
+def row_due(trainer: pl.Trainer) -> bool:
+    """Whether the step just done is one that is logged."""
+    return trainer.global_step % log_every_n_steps(trainer) == 0
+
+
+def log_row(trainer: pl.Trainer, values: dict[str, float]) -> None:
+    """Hand values to every logger, keyed by the number of finished steps."""
+    for logger in trainer.loggers:
+        logger.log_metrics(values, step=trainer.global_step)

@@ -1,0 +1,40 @@
+"""The short way from a loss to an optimizer step, where nobody stands in between.
+
+Lightning calls `on_before_backward`, `on_after_backward` and `on_before_optimizer_step` of every callback and of the
+module, through its strategy and its precision plugin. On one device in plain precision, with no callback that uses
+those hooks, all that is left of it is `loss.backward()` and `optimizer.step()`; going there directly saves a small
+network some per cent of its step.
+"""
+
+import pytorch_lightning as pl
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from pytorch_lightning.plugins.precision import Precision
+from pytorch_lightning.strategies import SingleDeviceStrategy
+
+from trainer.access import callbacks_of
+
+_HOOKS = ("on_before_backward", "on_after_backward", "on_before_optimizer_step")
+
+
+def nobody_between(module: pl.LightningModule) -> bool:
+    """Whether backward and step have no one to tell: one device, plain precision, no callback with those hooks."""
+    trainer = module.trainer
+    if type(trainer.strategy) is not SingleDeviceStrategy or type(trainer.precision_plugin) is not Precision:
+        return False
+    for hook in _HOOKS:
+        if getattr(type(module), hook) is not getattr(pl.LightningModule, hook):
+            return False
+        empty = (None, getattr(pl.Callback, hook))
+        if any(getattr(type(callback), hook) not in empty for callback in callbacks_of(trainer)):
+            return False
+    return type(module).optimizer_step is pl.LightningModule.optimizer_step
+
+
+def step(optimizer: LightningOptimizer, direct: bool) -> None:
+    """One optimizer step that Lightning counts."""
+    if not direct:
+        optimizer.step()
+        return
+    optimizer._on_before_step()  # what LightningOptimizer.step does around it: it advances `trainer.global_step`
+    optimizer.optimizer.step()
+    optimizer._on_after_step()
