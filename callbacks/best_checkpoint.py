@@ -1,46 +1,55 @@
 """Keep the checkpoint of the best validation accuracy."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint
 
 from trainer.step_hooks import without_idle_step_hooks
 
 
 @without_idle_step_hooks
-class BestCheckpoint(ModelCheckpoint):
+class BestCheckpoint(Checkpoint):
     """Save `best.ckpt` after each validation that beats all before; of equals, the first stays.
 
-    Lightning's ModelCheckpoint, except that a run without validation, or a module that logs no such metric, is no
-    error: it has no best checkpoint. It logs no keys.
+    A run without validation, or a module that logs no such metric, has no best checkpoint. Lightning's ModelCheckpoint
+    can do more; it ends such a run with an error, and forgets the best score where the run directory was moved. It logs
+    no keys.
 
     Args:
-        dirpath: where `best.ckpt` goes.
-        monitor: the metric.
+        dirpath: folder of `best.ckpt`.
+        monitor: name of the metric.
         mode: whether larger (`max`) or smaller (`min`) is better.
     """
 
     def __init__(self, dirpath: str | Path, monitor: str = "val/accuracy", mode: str = "max") -> None:
-        super().__init__(
-            dirpath=dirpath,
-            filename="best",
-            monitor=monitor,
-            mode=mode,
-            save_on_train_epoch_end=False,
-            enable_version_counter=False,
-        )
+        if mode not in ("max", "min"):
+            raise ValueError(f"mode must be max or min, got {mode!r}: max suits an accuracy")
+        self.dirpath, self.monitor, self.mode = Path(dirpath), monitor, mode
+        self.best: float | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Forget what an earlier fit in this process has found best; a checkpoint's past comes after this."""
         if stage == "fit":
-            assert self.dirpath is not None and self.monitor is not None
-            vars(self).update(vars(BestCheckpoint(self.dirpath, self.monitor, self.mode)))
-        super().setup(trainer, pl_module, stage)
-
-    on_train_batch_end = None  # type: ignore[assignment]  # nothing is saved between validations
+            self.best = None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save if the metric is there and better."""
-        if self.monitor in trainer.callback_metrics:
-            super().on_validation_end(trainer, pl_module)
+        """Save if the metric is there and better; NaN is worse than any number."""
+        if trainer.state.fn != "fit" or trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
+            return
+        score = float(trainer.callback_metrics[self.monitor])
+        if math.isnan(score):
+            score = -math.inf if self.mode == "max" else math.inf
+        if self.best is None or (score > self.best if self.mode == "max" else score < self.best):
+            self.best = score
+            trainer.save_checkpoint(self.dirpath / "best.ckpt")
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best score so far."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best score so far."""
+        self.best = state_dict["best"]
