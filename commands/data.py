@@ -2,16 +2,15 @@
 
 from commands.errors import UserError
 from commands.figure_path import figure_path
+from datamodules import DATASETS, FETCHED
 
-USAGE = """usage: cadence data fetch [--force] NAME...    fetch datasets into the cache; --force replaces what is there
+NAMES, SHOWN = tuple(FETCHED), tuple(DATASETS)
+USAGE = f"""usage: cadence data fetch [--force] NAME...    fetch datasets into the cache; --force replaces what is there
        cadence data verify [NAME...]       check every array in the cache by its SHA-256
        cadence data show NAME [--out dataset.png]    images by class and split, and a figure of some
 
-datasets: MNIST, FashionMNIST, CIFAR10; to show, Digits too, which needs no download
+datasets: {", ".join(NAMES)}; to show, Digits too, which needs no download
 The cache is $CADENCE_DATA, by default ~/.cache/cadence/data."""
-
-NAMES = ("MNIST", "FashionMNIST", "CIFAR10")
-SHOWN = ("Digits", *NAMES)
 
 
 def run(arguments: list[str]) -> int:

@@ -1,23 +1,28 @@
 """Datasets, one a file, over one `ImageDataModule`.
 
-Names are looked up at first use: `cadence data` reads `datamodules.sources` without waiting for torch.
+A fetched dataset's file holds its `SPEC`, and its datamodule is made from that at first use; any other dataset's file
+holds a class. Nothing heavy is imported before a name is asked for, so `cadence list` and `cadence data` start fast.
 """
 
 from importlib import import_module
 from typing import Any
 
-HOMES = {
-    "CIFAR10": "datamodules.cifar10",
-    "Digits": "datamodules.digits",
-    "FashionMNIST": "datamodules.fashion_mnist",
-    "ImageDataModule": "datamodules.image_datamodule",
+FETCHED = {  # name of each fetched dataset: the module that holds its SPEC
     "MNIST": "datamodules.mnist",
+    "FashionMNIST": "datamodules.fashion_mnist",
+    "CIFAR10": "datamodules.cifar10",
 }
+DATASETS = {"Digits": "datamodules.digits", **FETCHED}
+_CLASSES = {"Digits": "datamodules.digits", "ImageDataModule": "datamodules.image_datamodule"}
 
-__all__ = sorted(HOMES)
+__all__ = sorted({*DATASETS, *_CLASSES})
 
 
 def __getattr__(name: str) -> Any:
-    if name not in HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; there are {', '.join(HOMES)}")
-    return getattr(import_module(HOMES[name]), name)
+    if name in FETCHED:
+        from datamodules.fetched import datamodule_of
+
+        return datamodule_of(import_module(FETCHED[name]))
+    if name in _CLASSES:
+        return getattr(import_module(_CLASSES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; there are {', '.join(__all__)}")

@@ -1,4 +1,4 @@
-"""scikit-learn's digits: the embedded default, real images without a network."""
+"""Handwritten digits, 8 x 8 grey, 1,198 to train and 599 to test; inside scikit-learn's wheel, no download."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from datamodules.sources import load_digits_arrays
 
 
 class Digits(ImageDataModule):
-    """Handwritten digits, 8 x 8 grey, 1,198 to train and 599 to test; inside scikit-learn's wheel, no download."""
+    """scikit-learn's digits: the default dataset, real images without a network."""
 
     dataset = "Digits"
     native_size, native_channels = 8, 1

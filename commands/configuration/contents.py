@@ -17,9 +17,11 @@ def contents(section: str) -> dict[str, str]:
 
         return {name: capability.description for name, capability in CAPABILITIES.items()}
     if section == "datasets":
-        from datamodules import HOMES
+        from datamodules import DATASETS
 
-        return _classes(HOMES)
+        return {
+            name: (ast.get_docstring(_parsed(home)) or "").partition("\n")[0] for name, home in sorted(DATASETS.items())
+        }
     return _classes(_imported_by(HOUSE / {"models": "lightning_modules", "callbacks": "callbacks"}[section]))
 
 
@@ -39,14 +41,17 @@ def _classes(homes: dict[str, str]) -> dict[str, str]:
     """The classes among some names that can stand in a configuration, with their docstrings' first lines."""
     found = {}
     for name, module in sorted(homes.items()):
-        source = HOUSE / Path(*module.split(".")).with_suffix(".py")
-        for node in ast.parse(source.read_text()).body:
+        for node in _parsed(module).body:
             if isinstance(node, ast.ClassDef) and node.name == name and _can_be_named(node):
                 found[name] = (ast.get_docstring(node) or "").partition("\n")[0]
     return found
 
 
+def _parsed(module: str) -> ast.Module:
+    return ast.parse((HOUSE / Path(*module.split(".")).with_suffix(".py")).read_text())
+
+
 def _can_be_named(node: ast.ClassDef) -> bool:
     """Whether the class can stand in a configuration: neither a base of others nor a block within networks."""
     bases = {ast.unparse(base) for base in node.bases}
-    return not bases & {"nn.Module", "Exception", "pl.LightningModule", "pl.LightningDataModule"}
+    return not bases & {"nn.Module", "Exception", "pl.LightningModule"}

@@ -9,11 +9,18 @@
 | terminal_progress | a progress bar to give to load_arrays and fetch |
 | Arrays, FileCheck, Progress | what they return and take |
 | SourceError and its kin | what they raise |
+| DatasetSpec | a dataset's sizes, classes, hashes and sources; `sha256` computes such a hash |
+| TorchvisionMirrors, NpmPackage, DebianPackage, InstalledFiles | places that may have a dataset |
+| IdxLayout, CifarBatches, CifarSheets | how a dataset lies in an archive |
 
-A dataset is added in `_registry.py`; an archive's layout in a file of its own (`_idx.py`, `_cifar_sheets.py`).
+A new dataset's spec is the `SPEC` of its file in `datamodules/`, which `datamodules.FETCHED` names. A new layout, or
+a new kind of source, gets a file of its own here.
 """
 
 from datamodules.sources._cache import FileCheck, default_cache_dir
+from datamodules.sources._cifar_batches import CifarBatches
+from datamodules.sources._cifar_sheets import CifarSheets
+from datamodules.sources._debian import DebianPackage, InstalledFiles
 from datamodules.sources._digits import load_digits_arrays
 from datamodules.sources._errors import (
     CacheNotWritable,
@@ -24,25 +31,37 @@ from datamodules.sources._errors import (
     SourceUnreachable,
 )
 from datamodules.sources._fetch import fetch, load_arrays, verify
+from datamodules.sources._idx import IdxLayout
+from datamodules.sources._npm import NpmPackage
 from datamodules.sources._progress import terminal_progress
 from datamodules.sources._registry import dataset_names
-from datamodules.sources._spec import Arrays, Progress
+from datamodules.sources._spec import Arrays, DatasetSpec, Progress, sha256
+from datamodules.sources._torchvision import TorchvisionMirrors
 
 __all__ = [
     "Arrays",
     "CacheNotWritable",
+    "CifarBatches",
+    "CifarSheets",
     "DamagedCache",
+    "DatasetSpec",
     "DatasetUnavailable",
+    "DebianPackage",
     "FileCheck",
+    "IdxLayout",
+    "InstalledFiles",
+    "NpmPackage",
     "Progress",
     "SourceError",
     "SourceRefused",
     "SourceUnreachable",
+    "TorchvisionMirrors",
     "dataset_names",
     "default_cache_dir",
     "fetch",
     "load_arrays",
     "load_digits_arrays",
+    "sha256",
     "terminal_progress",
     "verify",
 ]

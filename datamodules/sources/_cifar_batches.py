@@ -1,8 +1,8 @@
-"""CIFAR-10 as its authors publish it: pickled batches, read here without letting the pickle run anything.
+"""CIFAR-10 and its kin as their authors publish them: pickled batches, read without running anything in them.
 
 A batch is a dictionary with `data` (n, 3072), a uint8 array whose rows are the red, green and blue planes, and
-`labels`. The three names that such a pickle calls (numpy's `_reconstruct`, `ndarray` and `dtype`) are answered by inert
-recorders; numpy itself is not called, and any other name refuses the archive.
+`labels` (in CIFAR-100 `fine_labels`). The three names that such a pickle calls (numpy's `_reconstruct`, `ndarray` and
+`dtype`) are answered by inert recorders; numpy itself is not called, and any other name refuses the archive.
 
 Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; the data set's page, "Dataset layout".
 """
@@ -20,30 +20,39 @@ import numpy as np
 from datamodules.sources._errors import SourceRefused
 from datamodules.sources._spec import Bytes, DatasetSpec
 
-_CLASSES = 10
-
 
 @dataclass(frozen=True)
 class CifarBatches:
-    """The authors' layout: cifar-10-batches-py/data_batch_1 ... data_batch_5 and test_batch."""
+    """The authors' layout: training batches of equal size and a test batch in one folder; CIFAR-10's by default.
+
+    Attributes:
+        folder: folder of the batches in the archive.
+        train: names of the training batches, in order.
+        test: name of the test batch.
+        labels: key of the labels in a batch.
+    """
 
     folder: str
-    images_per_batch: int = 10_000
+    train: tuple[str, ...] = tuple(f"data_batch_{i}" for i in range(1, 6))
+    test: str = "test_batch"
+    labels: str = "labels"
 
     def members(self, spec: DatasetSpec) -> dict[str, int]:
         """Return the names with the most bytes of each: pixels, and 100 bytes an image for label and name."""
         height, width, channels = spec.image_shape
-        most = self.images_per_batch * (height * width * channels + 100) + 4096
-        return dict.fromkeys([*self._train(spec), f"{self.folder}/test_batch"], most)
+        sizes = dict.fromkeys(self.train, spec.train // len(self.train)) | {self.test: spec.test}
+        most = height * width * channels + 100
+        return {f"{self.folder}/{name}": size * most + 4096 for name, size in sizes.items()}
 
     def decode(self, spec: DatasetSpec, files: Mapping[str, bytes], archive: str) -> dict[str, Bytes]:
-        """Return images (n, 32, 32, 3) and labels (n,); raise SourceRefused for anything but exactly these."""
+        """Return images (n, height, width, 3) and labels (n,); raise SourceRefused for anything but exactly these."""
 
-        def batch(member: str) -> tuple[Bytes, Bytes]:
-            return parse_batch(files[member], self.images_per_batch, spec.image_shape, archive, member)
+        def batch(name: str, n: int) -> tuple[Bytes, Bytes]:
+            member = f"{self.folder}/{name}"
+            return parse_batch(files[member], n, spec, archive, member, self.labels)
 
-        train = [batch(member) for member in self._train(spec)]
-        test_images, test_labels = batch(f"{self.folder}/test_batch")
+        train = [batch(name, spec.train // len(self.train)) for name in self.train]
+        test_images, test_labels = batch(self.test, spec.test)
         return {
             "train_images": np.concatenate([images for images, _ in train]),
             "train_labels": np.concatenate([labels for _, labels in train]),
@@ -51,12 +60,9 @@ class CifarBatches:
             "test_labels": test_labels,
         }
 
-    def _train(self, spec: DatasetSpec) -> list[str]:
-        return [f"{self.folder}/data_batch_{i + 1}" for i in range(spec.train // self.images_per_batch)]
-
 
 def parse_batch(
-    data: bytes, n: int, image_shape: tuple[int, int, int], archive: str, member: str
+    data: bytes, n: int, spec: DatasetSpec, archive: str, member: str, key: str = "labels"
 ) -> tuple[Bytes, Bytes]:
     """Return images (n, height, width, channels) and labels (n,) of one pickled batch; nothing in it is executed.
 
@@ -66,19 +72,20 @@ def parse_batch(
     try:
         batch = _InertUnpickler(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:  # a hostile pickle may raise whatever it likes
-        raise SourceRefused(archive, member, f"not a batch of CIFAR-10 ({error or type(error).__name__})") from error
+        raise SourceRefused(archive, member, f"not a batch of {spec.name} ({error or type(error).__name__})") from error
     if not isinstance(batch, dict):
         raise SourceRefused(archive, member, "not a dictionary")
-    height, width, channels = image_shape
+    height, width, channels = spec.image_shape
     shape = (n, height * width * channels)
     pixels = _pixels(batch.get(b"data"), shape)
     if pixels is None:
         raise SourceRefused(archive, member, f"'data' is not a uint8 array of shape {shape}")
-    labels = batch.get(b"labels")
+    labels = batch.get(key.encode())
     if not isinstance(labels, list) or len(labels) != n:
-        raise SourceRefused(archive, member, f"'labels' is not a list of {n:,} labels")
-    if not all(type(label) is int and 0 <= label < _CLASSES for label in labels):
-        raise SourceRefused(archive, member, "'labels' has something other than integers from 0 to 9")
+        raise SourceRefused(archive, member, f"'{key}' is not a list of {n:,} labels")
+    last = len(spec.classes) - 1
+    if not all(type(label) is int and 0 <= label <= last for label in labels):
+        raise SourceRefused(archive, member, f"'{key}' has something other than integers from 0 to {last}")
     images = pixels.reshape(n, channels, height, width).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), np.array(labels, dtype=np.uint8)
 

@@ -58,12 +58,27 @@ class Layout(Protocol):
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """One dataset: `sha256` has the hash of each array's bytes in C order, whatever the source."""
+    """One dataset.
+
+    Attributes:
+        name: name in configurations, messages and the cache.
+        image_shape: height, width and channels of an image, height and width being equal.
+        train: number of training images.
+        test: number of test images.
+        classes: names of the classes, in the order of their labels.
+        mean: mean of each channel of the training images, scaled to [0, 1].
+        std: standard deviation of each channel of the training images, scaled to [0, 1].
+        sha256: SHA-256 of each array's bytes in C order, the same whatever the source.
+        sources: places that may have the dataset, in the order in which to try them.
+    """
 
     name: str
     image_shape: tuple[int, int, int]
     train: int
     test: int
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     sha256: Mapping[str, str]
     sources: tuple[Source, ...]
 

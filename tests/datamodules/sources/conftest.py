@@ -1,10 +1,12 @@
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from datamodules.sources import _registry
+import datamodules
 from datamodules.sources._spec import DatasetSpec
 from tests.datamodules.sources import tiny
 
@@ -29,8 +31,13 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[DatasetSpec], None]:
-    """Add a dataset to the registry for one test."""
-    return lambda spec: monkeypatch.setitem(_registry.DATASETS, spec.name, spec)
+    """Add a dataset for one test, or put another in its place."""
+
+    def add(spec: DatasetSpec) -> None:
+        monkeypatch.setitem(sys.modules, f"home_of_{spec.name}", SimpleNamespace(SPEC=spec))
+        monkeypatch.setitem(datamodules.FETCHED, spec.name, f"home_of_{spec.name}")
+
+    return add
 
 
 @pytest.fixture

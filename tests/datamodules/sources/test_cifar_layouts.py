@@ -69,9 +69,29 @@ def python2_batch(images: Bytes, labels: Bytes) -> bytes:
 def test_batches(write: Any) -> None:
     train = [write(ARRAYS["train_images"][i : i + 4], ARRAYS["train_labels"][i : i + 4]) for i in (0, 4)]
     files = {"b/data_batch_1": train[0], "b/data_batch_2": train[1], "b/test_batch": write(IMAGES, LABELS)}
-    layout = CifarBatches("b", images_per_batch=4)
+    layout = CifarBatches("b", train=("data_batch_1", "data_batch_2"))
     assert files.keys() == layout.members(SPEC).keys()
     SPEC.check(layout.decode(SPEC, files, "x"), "x")
+
+
+def test_one_training_batch_and_labels_of_another_key() -> None:
+    """CIFAR-100's layout: train and test, a hundred fine labels."""
+    fine = {"train_labels": np.arange(92, 100, dtype=np.uint8), "test_labels": np.array([0, 10, 99, 50], np.uint8)}
+    arrays = ARRAYS | fine
+    classes = tuple(map(str, range(100)))
+    hashes = {name: sha256(array) for name, array in arrays.items()}
+    spec = tiny.spec(image_shape=SHAPE, train=8, test=4, classes=classes, sha256=hashes)
+    files = {}
+    for split in ("train", "test"):
+        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"].tolist()
+        content = {b"data": images.transpose(0, 3, 1, 2).reshape(len(images), -1), b"fine_labels": labels}
+        files[f"c/{split}"] = pickle.dumps(content | {b"coarse_labels": [0] * len(labels)}, 4)
+    layout = CifarBatches("c", train=("train",), test="test", labels="fine_labels")
+    assert files.keys() == layout.members(spec).keys()
+    assert all(len(files[name]) <= most for name, most in layout.members(spec).items())
+    spec.check(layout.decode(spec, files, "x"), "x")
+    with pytest.raises(SourceRefused, match="'fine_labels' has something other than integers from 0 to 9"):
+        CifarBatches("c", ("train",), "test", "fine_labels").decode(SPEC, files, "x")
 
 
 def test_python2_batch_is_what_pickle_would_read() -> None:
@@ -83,7 +103,7 @@ def test_python2_batch_is_what_pickle_would_read() -> None:
 @pytest.mark.parametrize("protocol", [3, 4])  # those that have bytes, and in which numpy calls what it always called
 def test_every_protocol_and_fortran_order(protocol: int) -> None:
     for images in (IMAGES, np.asfortranarray(IMAGES)):
-        found, labels = parse_batch(batch(images, LABELS, protocol), 4, SHAPE, "x", "m")
+        found, labels = parse_batch(batch(images, LABELS, protocol), 4, SPEC, "x", "m")
         np.testing.assert_array_equal(found, IMAGES)
         np.testing.assert_array_equal(labels, LABELS)
 
@@ -105,7 +125,7 @@ def test_a_pickle_with_code_in_it_is_refused_unrun(tmp_path: Path, place: str) -
     ]:
         data = {"whole": bomb, "value": {b"data": bomb}, "label": {b"labels": [bomb]}}[place]
         with pytest.raises(SourceRefused, match=rf"x.tar.gz: m: .*its pickle calls {called}"):
-            parse_batch(pickle.dumps(data, 4), 4, SHAPE, "x.tar.gz", "m")
+            parse_batch(pickle.dumps(data, 4), 4, SPEC, "x.tar.gz", "m")
     assert not (tmp_path / "ran").exists()
 
 
@@ -129,7 +149,7 @@ def test_a_pickle_with_code_in_it_is_refused_unrun(tmp_path: Path, place: str) -
 )
 def test_other_batches_are_refused(data: bytes, why: str) -> None:
     with pytest.raises(SourceRefused, match=re.escape(why)):
-        parse_batch(data, 4, SHAPE, "x", "m")
+        parse_batch(data, 4, SPEC, "x", "m")
 
 
 def test_sheets() -> None:

@@ -19,7 +19,7 @@ if sys.platform == "win32":
 
 
 def start(action: str, cache: Path) -> subprocess.Popen[str]:
-    code = f"{tiny.STAND_IN}\nfrom tests.datamodules.sources import tiny\ntiny.main({action!r}, {str(cache)!r})"
+    code = f"from tests.datamodules.sources import tiny\ntiny.main({action!r}, {str(cache)!r})"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "-c", code], cwd=tiny.ROOT, **pipes)
 

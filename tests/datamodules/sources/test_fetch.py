@@ -16,13 +16,13 @@ from datamodules.sources import (
     DatasetUnavailable,
     SourceRefused,
     SourceUnreachable,
-    _registry,
     dataset_names,
     default_cache_dir,
     fetch,
     load_arrays,
     verify,
 )
+from datamodules.sources._registry import find
 from datamodules.sources._spec import Bytes, DatasetSpec, Progress, Source
 from tests.datamodules.sources import tiny
 
@@ -199,7 +199,10 @@ def test_default_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 def test_the_registry_is_complete() -> None:
     assert dataset_names() == ("MNIST", "FashionMNIST", "CIFAR10")
-    for spec in _registry.DATASETS.values():
+    for name in dataset_names():
+        spec = find(name)
+        assert spec.name == name and spec.image_shape[0] == spec.image_shape[1]
+        assert len(spec.mean) == len(spec.std) == spec.image_shape[2]
         assert spec.sha256.keys() == tiny.ARRAYS.keys()
         assert all(len(value) == 64 for value in spec.sha256.values())
         sources: tuple[Source, ...] = spec.sources

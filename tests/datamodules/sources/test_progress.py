@@ -28,11 +28,12 @@ def test_in_a_terminal_a_bar(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
 
 
 def test_nothing_is_loaded_or_shown_for_a_cached_start(capfd: pytest.CaptureFixture[str]) -> None:
-    code = f"""{tiny.STAND_IN}
+    code = """
+import sys
 from datamodules.sources import terminal_progress
 with terminal_progress():
     pass
-print(sorted({{"torch", "torchvision", "sklearn", "PIL", "rich"}} & set(sys.modules)))
+print(sorted({"torch", "torchvision", "sklearn", "PIL", "rich"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tiny.ROOT, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

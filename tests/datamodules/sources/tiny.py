@@ -5,27 +5,22 @@ import io
 import json
 import os
 import signal
+import sys
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from datamodules.sources import _registry, fetch, load_arrays, verify
+import datamodules
+from datamodules.sources import fetch, load_arrays, verify
 from datamodules.sources._idx import IdxLayout
 from datamodules.sources._npm import NpmPackage
 from datamodules.sources._spec import Bytes, DatasetSpec, Source, sha256
 
 ROOT = Path(__file__).parents[3]
-# What a process of its own runs first: a stand-in for the parent package, so that it starts without torch.
-STAND_IN = """
-import sys, types
-sys.path.insert(0, ".")
-package = types.ModuleType("datamodules")
-package.__path__ = ["datamodules"]
-sys.modules["datamodules"] = package
-"""
 
 _draws = np.random.Generator(np.random.PCG64(0))
 ARRAYS: dict[str, Bytes] = {
@@ -45,7 +40,8 @@ IDX_NAMES = {
 
 
 def spec(*sources: Source, **changes: Any) -> DatasetSpec:
-    fields: dict[str, Any] = {"name": "Tiny", "image_shape": (4, 4, 1), "train": 20, "test": 10, "sha256": HASHES}
+    fields: dict[str, Any] = {"name": "Tiny", "image_shape": (4, 4, 1), "train": 20, "test": 10}
+    fields |= {"classes": tuple("0123456789"), "mean": (0.5,), "std": (0.3,), "sha256": HASHES}
     return DatasetSpec(**(fields | {"sources": sources or (NPM,)} | changes))
 
 
@@ -56,9 +52,11 @@ def idx(array: Bytes) -> bytes:
     return header + stored.tobytes()
 
 
-def idx_files(folder: str = "package/data", gzipped: bool = False) -> dict[str, bytes]:
+def idx_files(
+    folder: str = "package/data", gzipped: bool = False, arrays: dict[str, Bytes] = ARRAYS
+) -> dict[str, bytes]:
     files = {}
-    for name, array in ARRAYS.items():
+    for name, array in arrays.items():
         data = idx(array)
         files[f"{folder}/{IDX_NAMES[name]}{'.gz' if gzipped else ''}"] = gzip.compress(data) if gzipped else data
     return files
@@ -117,7 +115,8 @@ def _killed_at(point: int, cache: Path, force: bool) -> bool:
 def main(action: str, folder: str) -> None:
     """Fetch the tiny dataset in this process, or fetch it and be killed at every step (`kill`, `kill-force`)."""
     cache = Path(folder)
-    _registry.DATASETS["Tiny"] = spec()
+    sys.modules["home_of_tiny"] = SimpleNamespace(SPEC=spec())  # type: ignore[assignment]
+    datamodules.FETCHED["Tiny"] = "home_of_tiny"
     if action == "fetch":
         fetch("Tiny", cache_dir=cache)
         assert load_arrays("Tiny", cache_dir=cache).train_images.shape == (20, 4, 4, 1)
