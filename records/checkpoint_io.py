@@ -1,6 +1,5 @@
 """Checkpoints that are whole or absent, and that load without running code."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -8,25 +7,20 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
 
+from records.files import written_whole
+
 _REMEDY = "give one of a run's checkpoints/*.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write beside the target, then rename: a run killed while it saves keeps the checkpoint before."""
+    """Checkpoints written whole or not at all: a run killed while it saves keeps the previous one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Save to `path`, replacing what is there at one stroke."""
+        """Save to `path`, in place of what is there."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            with temporary.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with written_whole(path, durable=True) as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None

@@ -1,4 +1,4 @@
-"""metrics.csv: one row a logged step, written as the run goes, never rewritten but for its last row."""
+"""metrics.csv: one row a logged step, appended as the run goes; rewritten only for a new column and a resume."""
 
 import csv
 import io
@@ -9,6 +9,8 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from records.files import written_whole
+
 KEYS = ("step", "epoch", "samples", "seconds")
 
 
@@ -17,13 +19,13 @@ class MetricsCSV(Logger):
 
     Columns: `step` (finished optimizer steps), `epoch` (passes over the training samples), `samples` (seen so far),
     `seconds` (of training, evaluation apart), then metrics in the order in which they first came. Metrics of one step
-    share a row. A killed run loses nothing that was logged; `resume` cuts off what a checkpoint does not know of.
-    Test metrics are not of training: they go into result.json.
+    share a row. A killed run loses nothing that was logged; `resume` drops the rows that came after the checkpoint.
+    Test metrics are left out: they go into result.json.
 
     Args:
-        path: of the file; made at the first row.
-        position: step -> (passes, samples seen), known once the datamodule is set up.
-        seconds: training seconds so far.
+        path: path of the file, which is made at the first row.
+        position: function step -> (passes, samples seen); called once the datamodule is set up.
+        seconds: function that gives the training seconds so far.
     """
 
     def __init__(self, path: Path, position: Callable[[int], tuple[float, int]], seconds: Callable[[], float]) -> None:
@@ -44,7 +46,7 @@ class MetricsCSV(Logger):
         return ""
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the configuration has its own file."""
+        """Do nothing: the configuration has its own file."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
@@ -68,7 +70,7 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def resume(self, step: int) -> None:
-        """Take the file up again as it was when `step` steps were done; later rows and a half-written one go."""
+        """Go on with the file as it was after `step` steps; later rows, and a half-written one, are dropped."""
         if not self.path.exists():
             return
         self._columns, rows = read_rows(self.path)
@@ -87,10 +89,9 @@ class MetricsCSV(Logger):
         self._offset = self.path.stat().st_size
 
     def _rewrite(self, rows: list[dict[str, Any]]) -> None:
-        temporary = self.path.with_name(self.path.name + ".part")
         text = ",".join(self._columns) + "\n" + "".join(self._line(row) for row in rows)
-        temporary.write_bytes(text.encode())
-        temporary.replace(self.path)
+        with written_whole(self.path) as file:
+            file.write(text.encode())
 
     def _line(self, row: dict[str, Any]) -> str:
         buffer = io.StringIO()

@@ -18,6 +18,7 @@ import numpy as np
 
 from datamodules.sources._errors import DamagedCache
 from datamodules.sources._spec import ARRAY_NAMES, Arrays, Bytes, DatasetSpec, sha256
+from records.files import written_whole
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -47,16 +48,13 @@ def write_folder(spec: DatasetSpec, arrays: Mapping[str, Bytes], folder: Path) -
     entries = {}
     for name in ARRAY_NAMES:
         file = folder / f"{name}.npy"
-        with file.open("wb") as out:
+        with written_whole(file, durable=True) as out:
             np.lib.format.write_array(out, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-            out.flush()
-            os.fsync(out.fileno())
         size = file.stat().st_size
         entries[name] = {"sha256": spec.sha256[name], "size": size, "samples": _sampled_hash(file, size)}
-    with (folder / MANIFEST).open("w", encoding="utf-8") as out:
-        json.dump({"format": _FORMAT, "dataset": spec.name, "files": entries}, out, indent=1)
-        out.flush()
-        os.fsync(out.fileno())
+    manifest = {"format": _FORMAT, "dataset": spec.name, "files": entries}
+    with written_whole(folder / MANIFEST, durable=True) as out:
+        out.write(json.dumps(manifest, indent=1).encode())
     sync_folder(folder)
 
 
