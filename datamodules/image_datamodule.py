@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from checks.arguments import require_not_negative, require_positive, require_within
 from datamodules.batch import Batch
 from datamodules.loaders import EvalLoader, Store, TrainLoader
 from datamodules.splits import stratified_split
@@ -62,21 +63,17 @@ class ImageDataModule(pl.LightningDataModule):
         device_resident: bool = False,
     ) -> None:
         super().__init__()
-        _at_least_one("batch_size", batch_size)
-        _at_least_one("eval_batch_size", eval_batch_size)
-        if not 0 <= val_fraction < 1:
-            raise ValueError(f"val_fraction must lie in [0, 1), got {val_fraction:g}: 0.2 holds out a fifth")
+        require_positive(batch_size=batch_size, eval_batch_size=eval_batch_size)
+        require_within("[0, 1)", "0.2 holds out a fifth", val_fraction=val_fraction)
         if in_channels not in (None, self.native_channels, 3):
             raise ValueError(
                 f"in_channels must be {self.native_channels} or 3 for {type(self).__name__}, got {in_channels}"
             )
         if image_size is not None:
-            _at_least_one("image_size", image_size)
+            require_positive(image_size=image_size)
             if fit == "pad" and image_size < self.native_size:
                 raise ValueError(f"image_size {image_size} is below the images' {self.native_size}: set fit to resize")
-        for name, value in (("seed", seed), ("split_seed", split_seed)):
-            if value < 0:
-                raise ValueError(f"{name} must not be negative, got {value}")
+        require_not_negative("try 0", seed=seed, split_seed=split_seed)
         self.batch_size, self.eval_batch_size, self.drop_last = batch_size, eval_batch_size, drop_last
         self.val_fraction, self.val, self.split_seed, self.seed = val_fraction, val, split_seed, seed
         self.device_resident = device_resident
@@ -179,8 +176,3 @@ class ImageDataModule(pl.LightningDataModule):
         if self.in_channels != self.native_channels:
             steps.append(GreyToRGB())
         return steps
-
-
-def _at_least_one(name: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")

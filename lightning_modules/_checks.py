@@ -1,28 +1,13 @@
-"""Checks of the architectures' arguments: each ValueError names the argument, the value given and the remedy."""
+"""Checks of what networks alone have: dropout, image sizes, and batches that batch normalisation can take."""
 
-from collections.abc import Sequence
 from typing import Any
 
-
-def require_positive(**sizes: int) -> None:
-    """Raise ValueError unless every named size is at least 1."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}: give a positive whole number")
+from checks.arguments import require_within
 
 
 def require_probability(**probabilities: float) -> None:
     """Raise ValueError unless every named dropout probability lies in [0, 1)."""
-    for name, probability in probabilities.items():
-        if not 0 <= probability < 1:
-            raise ValueError(f"{name} must lie in [0, 1), got {probability}: try 0.5, or 0 for no dropout")
-
-
-def require_choice(name: str, value: object, choices: Sequence[object]) -> None:
-    """Raise ValueError unless `value` is one of `choices`."""
-    if value not in choices:
-        listed = ", ".join(map(str, choices))
-        raise ValueError(f"{name} must be one of {listed}, got {value}: choose one of them")
+    require_within("[0, 1)", "try 0.5, or 0 for no dropout", **probabilities)
 
 
 def require_image_size(architecture: str, image_size: int, *, exactly: int) -> None:

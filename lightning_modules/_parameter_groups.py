@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import nn
 
+from checks.arguments import require_not_negative
+
 _NORMS = (
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.InstanceNorm1d, nn.InstanceNorm2d,
     nn.InstanceNorm3d, nn.GroupNorm, nn.LayerNorm,
@@ -29,8 +31,7 @@ def parameter_groups(
     """
     names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
     for prefix, ratio in lr_ratios.items():
-        if ratio < 0:
-            raise ValueError(f"lr_ratios[{prefix!r}] must not be negative, got {ratio}: 0 freezes those parameters")
+        require_not_negative("0 freezes those parameters", **{f"lr_ratios[{prefix!r}]": ratio})
         if not any(_within(name, prefix) for name in names):
             raise ValueError(f"lr_ratios: no parameter begins with {prefix!r}; there are {', '.join(_roots(names))}")
     spared = _bias_and_norm_names(module) if spare_biases_and_norms else frozenset()

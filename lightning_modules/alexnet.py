@@ -5,7 +5,8 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lightning_modules._checks import require_choice, require_image_size, require_positive, require_probability
+from checks.arguments import require_choice, require_positive
+from lightning_modules._checks import require_image_size, require_probability
 from lightning_modules.classifier import ImageClassifier
 
 
@@ -43,7 +44,7 @@ class AlexNet(ImageClassifier):
         super().__init__(**kwargs)
         require_positive(in_channels=in_channels, num_classes=num_classes)
         require_image_size("AlexNet", image_size, exactly=224)
-        require_choice("groups", groups, (1, 2))
+        require_choice((1, 2), groups=groups)
         require_probability(dropout=dropout)
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, 96, kernel_size=11, stride=4, padding=2),

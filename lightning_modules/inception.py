@@ -8,7 +8,7 @@ multiplications = s^2 * parameters, which is what the homework counts.
 import torch
 from torch import Tensor, nn
 
-from lightning_modules._checks import require_positive
+from checks.arguments import require_positive
 
 
 class NaiveInception(nn.Module):

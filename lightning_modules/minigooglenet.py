@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_modules._checks import require_image_size, require_positive, require_probability
+from checks.arguments import require_positive
+from lightning_modules._checks import require_image_size, require_probability
 from lightning_modules.classifier import ImageClassifier
 
 

@@ -5,7 +5,8 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
-from lightning_modules._checks import require_choice, require_positive, require_probability
+from checks.arguments import require_choice, require_positive
+from lightning_modules._checks import require_probability
 from lightning_modules.classifier import ImageClassifier
 
 Activation = Literal["relu", "sigmoid", "tanh"]
@@ -50,8 +51,8 @@ class MLP(ImageClassifier):
         super().__init__(**kwargs)
         require_positive(in_channels=in_channels, image_size=image_size, num_classes=num_classes)
         require_probability(dropout_input=dropout_input, dropout_hidden=dropout_hidden)
-        require_choice("activation", activation, get_args(Activation))
-        require_choice("init", init, get_args(Initialization))
+        require_choice(get_args(Activation), activation=activation)
+        require_choice(get_args(Initialization), init=init)
         if any(size < 1 for size in hidden_sizes):
             raise ValueError(f"hidden_sizes must be at least 1 each, got {list(hidden_sizes)}: try [300], one layer")
         # Names rather than positions: a checkpoint keeps its keys whether or not there is dropout between the layers.

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lightning_modules._checks import require_choice, require_positive
+from checks.arguments import require_choice, require_positive
 from lightning_modules.classifier import ImageClassifier
 
 
@@ -44,7 +44,7 @@ class ResNet(ImageClassifier):
     ) -> None:
         super().__init__(**kwargs)
         require_positive(in_channels=in_channels, image_size=image_size, num_classes=num_classes)
-        require_choice("shortcut", shortcut, ("A", "B"))
+        require_choice(("A", "B"), shortcut=shortcut)
         if depth < 8 or depth % 6 != 2:
             raise ValueError(f"depth must be 6n + 2 with n at least 1, got {depth}: try 20, 32, 44 or 56")
         blocks = (depth - 2) // 6

@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_modules._checks import require_image_size_from, require_positive
+from checks.arguments import require_positive
+from lightning_modules._checks import require_image_size_from
 from lightning_modules.classifier import ImageClassifier
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_modules._checks import require_image_size, require_positive, require_probability
+from checks.arguments import require_positive
+from lightning_modules._checks import require_image_size, require_probability
 from lightning_modules.classifier import ImageClassifier
 
 # Convolutions and filters of each stage: column E of the paper's table 1.

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import Optimizer, ParamsT
 
-from optimizers._options import check_choice, check_number, dense_gradients, use_foreach
+from checks.arguments import require_choice, require_number
+from optimizers._gradients import dense_gradients, use_foreach
 
 BETA = 0.999
 ZeroTensors = Literal["raise", "sgd", "perturb"]
@@ -146,13 +147,13 @@ class MultiplicativeOptimizer(Optimizer):
         """What a subclass adds to a new tensor's state."""
 
     def _check_group(self, group: dict[str, Any]) -> None:
-        check_number("lr", group["lr"], "Madam's own is 0.01", with_low=True)
-        check_number("p_scale", group["p_scale"], "Madam's own is 3")
-        check_number("g_bound", group["g_bound"], "Madam's own is 10")
-        check_number("zero_std", group["zero_std"], "try 0.1")
+        require_number("[0, inf)", "Madam's own is 0.01", lr=group["lr"])
+        require_number("(0, inf)", "Madam's own is 3", p_scale=group["p_scale"])
+        require_number("(0, inf)", "Madam's own is 10", g_bound=group["g_bound"])
+        require_number("(0, inf)", "try 0.1", zero_std=group["zero_std"])
         if not isinstance(group["seed"], int) or group["seed"] < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {group['seed']!r}: try 0")
-        check_choice("zero_tensors", group["zero_tensors"], ("raise", "sgd", "perturb"))
+        require_choice(("raise", "sgd", "perturb"), zero_tensors=group["zero_tensors"])
         for p in group["params"]:
             if not p.is_floating_point():
                 raise ValueError(f"params must be floating-point tensors, got {p.dtype}: leave that tensor out")

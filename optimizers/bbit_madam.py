@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from checks.arguments import require_choice, require_number
 from optimizers._multiplicative import MultiplicativeOptimizer, ZeroTensors
-from optimizers._options import check_choice, check_number
 
 PUBLISHED_BASE_LR = {8: 0.01, 10: 0.005, 12: 0.001}
 
@@ -191,8 +191,8 @@ class BBitMadam(MultiplicativeOptimizer):
             if bits not in PUBLISHED_BASE_LR:
                 raise ValueError(f"base_lr must be given where bits is {bits}: only 8, 10 and 12 have a published one")
             group["base_lr"] = PUBLISHED_BASE_LR[bits]
-        check_number("base_lr", group["base_lr"], "try 0.001")
-        check_choice("initial", group["initial"], ("nearest", "uniform"))
+        require_number("(0, inf)", "try 0.001", base_lr=group["base_lr"])
+        require_choice(("nearest", "uniform"), initial=group["initial"])
         for p in group["params"]:
             if p.dtype not in (torch.float32, torch.float64):
                 raise ValueError(f"params must be float32 or float64, got {p.dtype}: it cannot hold a decoded weight")

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
-from optimizers._options import check_number, dense_gradients, use_foreach
+from checks.arguments import require_number
+from optimizers._gradients import dense_gradients, use_foreach
 
 
 def nesterov_rmsprop_update(
@@ -128,11 +129,11 @@ class NesterovRMSprop(Optimizer):
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
-            check_number("lr", group["lr"], "try 0.001", with_low=True)
-            check_number("rho", group["rho"], "try 0.9", high=1, with_low=True)
-            check_number("momentum", group["momentum"], "try 0.9", high=1, with_low=True)
-            check_number("eps", group["eps"], "try 1e-8")
-            check_number("weight_decay", group["weight_decay"], "0 is none", with_low=True)
+            require_number("[0, inf)", "try 0.001", lr=group["lr"])
+            require_number("[0, 1)", "try 0.9", rho=group["rho"])
+            require_number("[0, 1)", "try 0.9", momentum=group["momentum"])
+            require_number("(0, inf)", "try 1e-8", eps=group["eps"])
+            require_number("[0, inf)", "0 is none", weight_decay=group["weight_decay"])
         except ValueError:
             self.param_groups.pop()
             raise

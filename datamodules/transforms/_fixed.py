@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from checks.arguments import require_positive
 from datamodules.transforms._layout import from_rows, to_rows
 from datamodules.transforms._pipeline import RowTransform
 
@@ -121,7 +122,7 @@ class Pad(RowTransform):
     """
 
     def __init__(self, size: int) -> None:
-        _check_size(size)
+        require_positive(size=size)
         self.size = size
 
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
@@ -137,7 +138,7 @@ class Resize(RowTransform):
     """
 
     def __init__(self, size: int) -> None:
-        _check_size(size)
+        require_positive(size=size)
         self.size = size
 
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
@@ -172,8 +173,3 @@ def _taps(length: int, size: int, device: torch.device) -> tuple[Tensor, Tensor,
     first = (source // (2 * size)).clamp(max=length - 1)
     weight = ((source - first * 2 * size) * _ONE + size) // (2 * size)
     return first, (first + 1).clamp(max=length - 1), weight.to(torch.int32)
-
-
-def _check_size(size: int) -> None:
-    if size < 1:
-        raise ValueError(f"size must be at least 1, got {size}")

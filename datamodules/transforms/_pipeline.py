@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from checks.arguments import require_at_least
 from datamodules.batch import Batch
 from datamodules.transforms._parts import for_each_part
 from timeline.draws import to_device, words
@@ -82,8 +83,7 @@ class Pipeline:
     """
 
     def __init__(self, transforms: Iterable[BatchTransform], seed: int, rows_per_part: int = 256) -> None:
-        if rows_per_part < 1:
-            raise ValueError(f"rows_per_part must be at least 1, got {rows_per_part}: 256 suits 32 x 32 images")
+        require_at_least(1, "256 suits 32 x 32 images", rows_per_part=rows_per_part)
         self.transforms, self.seed, self.rows_per_part = list(transforms), seed, rows_per_part
 
     @property

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from checks.arguments import require_at_least, require_not_negative, require_within
 from datamodules.transforms._layout import from_rows, to_rows
 from datamodules.transforms._pipeline import RowTransform
 from timeline.draws import below, chance
@@ -81,10 +82,8 @@ class RandomCrop(RowTransform):
     words_per_row: ClassVar[int] = 2
 
     def __init__(self, padding: int, fill: int = 0) -> None:
-        if padding < 0:
-            raise ValueError(f"padding must not be negative, got {padding}: 4 is usual for 32 x 32 images")
-        if not 0 <= fill <= 255:
-            raise ValueError(f"fill must lie in [0, 255], got {fill}: 0 is black")
+        require_not_negative("4 is usual for 32 x 32 images", padding=padding)
+        require_within("[0, 255]", "0 is black", fill=fill)
         self.padding, self.fill = padding, fill
 
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
@@ -102,8 +101,7 @@ class RandomHorizontalFlip(RowTransform):
     words_per_row: ClassVar[int] = 1
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"p must lie in [0, 1], got {p:g}: 0.5 mirrors every second image")
+        require_within("[0, 1]", "0.5 mirrors every second image", p=p)
         self.p = p
 
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
@@ -122,8 +120,7 @@ class Cutout(RowTransform):
     words_per_row: ClassVar[int] = 2
 
     def __init__(self, size: int) -> None:
-        if size < 1:
-            raise ValueError(f"size must be at least 1, got {size}: 16 is usual for 32 x 32 images")
+        require_at_least(1, "16 is usual for 32 x 32 images", size=size)
         self.size = size
 
     def apply(self, images: Tensor, words: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import optimizers
-from optimizers._options import use_foreach
+from optimizers._gradients import use_foreach
 
 CASES = [
     ("Madam", {"zero_tensors": "sgd"}),

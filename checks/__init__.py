@@ -1,0 +1,1 @@
+"""Checks that every room may use; knows no other room."""
