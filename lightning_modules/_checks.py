@@ -29,16 +29,16 @@ def require_image_size_from(architecture: str, image_size: int, *, smallest: int
 
 
 def check_chunks(stream: Any, copies: int, processes: int, micro_batch_size: int | None) -> None:
-    """Refuse sizes that would leave a chunk of one row in the first pass: batch normalisation of vectors needs two.
+    """Refuse batch sizes that leave a chunk of one row in the first pass: batch norm of vectors needs two.
 
     Args:
-        stream: of steps; its `size` is over all processes.
-        copies: rows that the transforms make of a sample.
-        processes: that share a batch.
-        micro_batch_size: largest chunk, or None.
+        stream: stream of the run's steps; its `size` counts the images of all processes.
+        copies: rows that the transforms make of one sample.
+        processes: number of processes that share a batch.
+        micro_batch_size: largest chunk, or None for no limit.
 
     Raises:
-        ValueError: names the field, and the batch.
+        ValueError: there is such a chunk; names the field and the batch.
     """
     steps = stream.steps_in(0)
     last = stream.size(steps - 1)

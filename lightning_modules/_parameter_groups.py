@@ -17,13 +17,13 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Split a module's trainable parameters into optimizer groups.
 
-    A group holds (name, parameter) pairs, for messages that name a parameter. It carries its `lr_ratio` (the learning
-    rate is ratio times the configured one, whoever sets it), and `weight_decay` 0 where it is spared. The longest
+    A group holds (name, parameter) pairs, so that messages can name a parameter. It carries its `lr_ratio` (its
+    learning rate is always ratio times the configured one), and `weight_decay` 0 where it is spared. The longest
     matching prefix decides a parameter's ratio.
 
     Args:
-        module: whose parameters.
-        spare_biases_and_norms: put biases and normalisation parameters into groups without weight decay.
+        module: module to split.
+        spare_biases_and_norms: whether biases and normalisation parameters go into groups without weight decay.
         lr_ratios: ratio by prefix of the parameter's name.
 
     Raises:

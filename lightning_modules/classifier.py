@@ -140,9 +140,9 @@ class ImageClassifier(pl.LightningModule):
 
         Args:
             batch: images and labels of this process.
-            rows: of the whole batch, divided by the number of processes.
-            backward: called with a chunk's summed loss, and `rows` by which to divide it.
-            totals: told of every chunk.
+            rows: rows of the whole batch over all processes, divided by the number of processes.
+            backward: function of a chunk's summed loss, and `rows` to divide it by.
+            totals: sums that each chunk is added to.
         """
         images, labels = batch
         size = self.micro_batch_size or max(len(labels), 1)
@@ -190,7 +190,7 @@ class ImageClassifier(pl.LightningModule):
         moment by different steps, and costs as much as a small network's whole step.
 
         Args:
-            values: by name.
+            values: values by name.
             monitored: whether Lightning's callbacks (a checkpoint, early stopping) may monitor them.
         """
         self.recorded |= values

@@ -1,8 +1,8 @@
-"""GoogLeNet's two inception blocks with the homework's filter counts (problem 3, question 4).
+"""GoogLeNet's two inception blocks: 128, 192 and 96 filters of 1 x 1, 3 x 3 and 5 x 5.
 
 Both take (batch, in_channels, s, s) and join four branches along the channels, ReLU behind every convolution
 (Szegedy et al., 1409.4842, section 5). The convolutions have no bias and no batch norm, so that on an s x s map
-multiplications = s^2 * parameters, which is what the homework counts.
+multiplications = s^2 * parameters.
 """
 
 import torch
@@ -38,7 +38,7 @@ class NaiveInception(nn.Module):
 
 
 class ReducedInception(nn.Module):
-    """Inception block with dimension reduction: 1 x 1 convolutions to 64 channels before the dear ones (figure 2b).
+    """Inception block with dimension reduction: 1 x 1 convolutions to 64 channels before the costly ones (figure 2b).
 
     On 32 x 32 x 256: 32 x 32 x 480 and 354,418,688 multiplications, 3.148 times fewer than the naive block's.
 

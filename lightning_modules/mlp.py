@@ -1,4 +1,4 @@
-"""Fully connected networks: the linear baselines, the initialisation study, the 36-cell search, homework problem 1."""
+"""Fully connected networks: linear baselines, initialisation study, 36-cell search, comparison of optimizers."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
@@ -17,8 +17,8 @@ class MLP(ImageClassifier):
     """Multi-layer perceptron with any hidden sizes, activation, dropout and initialisation.
 
     Parameters, with 10 classes: 784-300-10 238,510; 784-784-256-10 818,970; 3072-1000-1000-10 4,084,010. Dropout as
-    in Kingma and Ba (1412.6980, section 6.2) where asked for: torch scales at training time, so that nothing remains
-    to be scaled at test time.
+    in Kingma and Ba (1412.6980, section 6.2), off by default: torch scales at training time, so nothing is scaled at
+    test time.
 
     Args:
         in_channels: channels of an image.

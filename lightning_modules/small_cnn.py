@@ -1,4 +1,4 @@
-"""The smallest network of the studies: two convolutions and a linear layer."""
+"""The smallest network: two convolutions and a linear layer."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from lightning_modules.classifier import ImageClassifier
 class SmallCNN(ImageClassifier):
     """Two 3 x 3 convolutions with max-pooling and a linear layer: 2,710 parameters on 1 x 28 x 28.
 
-    Layers (Adam report, section 6.1): conv 16, pool, conv 4, pool, linear; maps of 28 -> 14 -> 7 pixels. The report
-    ends in log_softmax with a negative log-likelihood, which is the cross-entropy of these logits.
+    Layers: conv 16, pool, conv 4, pool, linear; maps of 28 -> 14 -> 7 pixels. The cross-entropy of these logits is the
+    negative log-likelihood after a log_softmax.
 
     Args:
         in_channels: channels of an image.
@@ -37,8 +37,8 @@ class SmallCNN(ImageClassifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch, classes) of images (batch, channels, height, width)."""
-        # The report has ReLU before the pooling. ReLU never decreases, so the two commute, gradients included: a window
-        # whose largest value is positive passes its gradient there, any other passes none. On the pooled map it
+        # ReLU usually comes before the pooling. It never decreases, so the two commute, gradients included: a window
+        # whose largest value is positive passes its gradient there, any other passes none. On the pooled map ReLU
         # touches a quarter of the values.
         maps = F.relu(self.pool(self.conv1(images)), inplace=True)
         maps = F.relu(self.pool(self.conv2(maps)), inplace=True)

@@ -1,4 +1,4 @@
-"""The convolutional network that the MLP report sets against its MLPs of like size."""
+"""The convolutional network to compare with MLPs of like size."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from lightning_modules.classifier import ImageClassifier
 class StridedCNN(ImageClassifier):
     """Five convolutions of stride 1 and 2 in turn, a max-pool and two linear layers: 763,094 parameters on 1 x 28 x 28.
 
-    Layer table (MLP report, figure 3): kernels of 3, 5, 3, 5, 3 pixels with 16, 32, 64, 128 and 256 filters, strides
-    1, 2, 1, 2, 1, padding 1 and 2; maps of 28 -> 14 -> 7 -> pool 3 pixels; then 100-classes. The report gives no
-    activations. Chosen here: ReLU after every convolution and after the first linear layer.
+    Kernels of 3, 5, 3, 5, 3 pixels with 16, 32, 64, 128 and 256 filters, strides
+    1, 2, 1, 2, 1, padding 1 and 2; maps of 28 -> 14 -> 7 -> pool 3 pixels; then 100-classes. ReLU follows every
+    convolution and the first linear layer.
 
     Args:
         in_channels: channels of an image.

@@ -1,4 +1,4 @@
-"""The network on which the Madam report compares SGD, Adam and Madam."""
+"""The network on which SGD, Adam and Madam are compared."""
 
 from typing import Any
 
@@ -12,15 +12,13 @@ from lightning_modules.classifier import ImageClassifier
 class ThirteenLayerCNN(ImageClassifier):
     """Six convolutions, one max-pool, two batch norms and four linear layers: 3,430,922 parameters on 3 x 32 x 32.
 
-    Layer table (Madam report, part 2): maps of 32 -> 30 -> pool 15 -> 13 pixels, 6, 8, 10, 12, 14 and 16 channels,
+    Maps of 32 -> 30 -> pool 15 -> 13 pixels, 6, 8, 10, 12, 14 and 16 channels,
     of which only the first two convolutions are 3 x 3 (unpadded) and the other four 1 x 1; then 1024-512-256-classes.
-    The table puts a batch norm after the fifth convolution and one after the second linear layer.
-
-    The report gives no activations. Chosen here: ReLU after every convolution and every linear layer but the last,
-    behind the batch norm where there is one.
+    A batch norm stands after the fifth convolution and one after the second linear layer; ReLU follows every
+    convolution and every linear layer but the last, behind the batch norm where there is one.
 
     Args:
-        in_channels: channels of an image; the report has Fashion-MNIST enter with 3.
+        in_channels: channels of an image.
         image_size: side of the square images, in pixels; at least 8.
         num_classes: number of classes.
         **kwargs: arguments of `ImageClassifier`.

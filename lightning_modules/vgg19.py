@@ -1,4 +1,4 @@
-"""VGG19, the homework's example of depth from small filters."""
+"""VGG19: depth from small filters."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class VGG19(ImageClassifier):
     """VGG19 (Simonyan and Zisserman, 1409.1556) on 224 x 224: 143,667,240 parameters with 1,000 classes.
 
     Sixteen 3 x 3 convolutions in five stages, each ended by a 2 x 2 max-pool, maps of 224 -> 112 -> 56 -> 28 -> 14
-    -> 7 pixels; then 4096-4096-classes with dropout. Without biases, as the homework's table counts, 143,652,544.
+    -> 7 pixels; then 4096-4096-classes with dropout. Without biases 143,652,544.
 
     Weights start from Glorot and Bengio's uniform draw, biases at 0: the paper (section 3.1) found that this does
     without its pre-trained shallower nets, which N(0, 0.01) needs at this depth. Smaller images are resized by the

@@ -1,7 +1,7 @@
 """Optimizers by their names: five of torch's, and three that torch lacks.
 
-Names are looked up at first use, so that `optimizers.capabilities` can be read without importing torch. Whoever
-resolves bare class names among the subclasses of `Optimizer` first imports the ones it offers from here.
+Names are looked up at first use, so that `optimizers.capabilities` can be read without importing torch. jsonargparse
+finds a class by its bare name only once it is imported: commands/configuration/cadence_cli.py imports all listed here.
 """
 
 from importlib import import_module

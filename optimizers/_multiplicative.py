@@ -56,7 +56,7 @@ def normalised_gradients_foreach(
 
 
 class MultiplicativeOptimizer(Optimizer):
-    """Base of the two: state, zero policy and the order of a step; a subclass says how a weight is multiplied.
+    """Base of Madam and B-bit Madam: state, zero policy and the order of a step; a subclass multiplies the weights.
 
     State of a tensor: `step` (int), `exp_avg_sq`, `bound` (float, p_scale * RMS at the start, infinite for an additive
     tensor) and `additive` (bool). Tensors are measured once, when they join the optimizer (or at their first gradient,
@@ -144,7 +144,7 @@ class MultiplicativeOptimizer(Optimizer):
         raise NotImplementedError
 
     def _begin(self, group: dict[str, Any], param: Tensor, state: dict[str, Any], generator: torch.Generator) -> None:
-        """What a subclass adds to a new tensor's state."""
+        """Add to a new tensor's state what the subclass needs."""
 
     def _check_group(self, group: dict[str, Any]) -> None:
         require_number("[0, inf)", "Madam's own is 0.01", lr=group["lr"])

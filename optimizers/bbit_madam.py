@@ -38,7 +38,7 @@ def bbit_update(
     """k <- clamp(k + round(g_hat * lr / base_lr) * sign, 0, levels - 1), then decode; the slow, obvious version.
 
     A positive gradient on a positive weight makes k grow and the weight shrink. A NaN in `hat` makes the decoded weight
-    NaN, which no code could say.
+    NaN, though no code stands for NaN.
 
     Args:
         param: the decoded weights, any shape; written.
@@ -167,7 +167,7 @@ class BBitMadam(MultiplicativeOptimizer):
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a state, and write the weights that it says into the parameters."""
+        """Load a state, and write the weights that it encodes into the parameters."""
         super().load_state_dict(state_dict)
         for group in self.param_groups:
             for p in group["params"]:

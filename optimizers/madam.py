@@ -44,7 +44,7 @@ class Madam(MultiplicativeOptimizer):
     p <- clamp(p * exp(-lr * g_hat * sign p), +-bound).
 
     Weights never change sign, and an element that is exactly zero stays so; where such elements make up more than 1 %
-    of a tensor, a warning says it. It has no momentum and no weight decay: the bound is the regulariser.
+    of a tensor, there is a warning. It has no momentum and no weight decay: the bound is the regulariser.
 
     Args:
         params: tensors, or groups of them; named ones are named in messages.

@@ -25,7 +25,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Load with `weights_only`, whatever the caller asks: a checkpoint holds data, and must not run code.
+        """Load with `weights_only`, also where the caller passes False: a checkpoint is data, and must not run code.
 
         Raises:
             ValueError: there is no such file, it is cut short, or it holds more than data.

@@ -1,4 +1,4 @@
-"""Versions, hardware and commit: what a figure needs beside it."""
+"""Versions, hardware and commit, to be kept beside every figure measured."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "jsonar
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a figure."""
+    """Versions of Python and of the packages on which a result depends."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -24,7 +24,7 @@ def versions() -> dict[str, str]:
 
 
 def device_name(device: torch.device) -> str:
-    """Name of the processor that trained."""
+    """Name of the GPU, or of the CPU."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
 
 
@@ -52,7 +52,7 @@ def commit() -> str | None:
 
 
 def environment() -> dict[str, Any]:
-    """All of it, as a JSON-ready dictionary."""
+    """Versions, commit, hardware and installed packages, as a JSON-ready dictionary."""
     return {
         "versions": versions(),
         "commit": commit(),

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 @contextlib.contextmanager
 def written_whole(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
-    """Give a file to write; when the block ends it takes the place of `path`, at one stroke.
+    """Give a file to write; when the block ends it replaces `path` in one step.
 
     After an error `path` is as it was, and nothing else is left. Only a killed process leaves its temporary file.
 

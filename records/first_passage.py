@@ -1,4 +1,4 @@
-"""When a target was first reached, and a clock that can stand: what TimeToTarget measures with."""
+"""When a target was first reached, and a clock that can be stopped; TimeToTarget measures with both."""
 
 from typing import Any, NamedTuple
 
@@ -17,10 +17,10 @@ class Reading(NamedTuple):
 
 
 class FirstPassage:
-    """When an accuracy first reached a target: a pure function of the readings that it is fed.
+    """When an accuracy first reached a target: a pure function of the readings added.
 
-    It keeps the readings that beat all before (`best`) and the newest (`last`), so that the first passage of any
-    target follows, also of one that is set later.
+    It keeps the readings that beat all earlier ones (`best`) and the newest (`last`), so that the target can be changed
+    later.
 
     Args:
         target: accuracy, in (0, 1].
@@ -37,14 +37,14 @@ class FirstPassage:
         return next((reading for reading in self.best if reading.accuracy >= self.target), None)
 
     def add(self, accuracy: float, position: Position, seconds: float, warm_up_seconds: float = 0.0) -> None:
-        """Feed an accuracy measured at a position of the stream."""
+        """Add an accuracy measured at a position of the stream."""
         reading = Reading(accuracy, position.epochs, position.step, position.samples, seconds, warm_up_seconds)
         if accuracy > (self.best[-1].accuracy if self.best else -1.0):
             self.best.append(reading)
         self.last = reading
 
     def spend(self, position: Position, seconds: float, warm_up_seconds: float = 0.0) -> None:
-        """Feed what has been spent where nothing was measured."""
+        """Add what has been spent by a position where nothing was measured."""
         accuracy = self.last.accuracy if self.last else float("nan")
         self.last = Reading(accuracy, position.epochs, position.step, position.samples, seconds, warm_up_seconds)
 
@@ -60,7 +60,7 @@ class FirstPassage:
 
 
 class TrainingClock:
-    """Seconds of training, running and standing at request; those of warm-up apart."""
+    """Counts seconds of training, and those of warm-up apart; it is started and stopped."""
 
     def __init__(self) -> None:
         self.seconds = {"training": 0.0, "warm_up": 0.0}
@@ -69,15 +69,15 @@ class TrainingClock:
 
     @property
     def running(self) -> bool:
-        """Whether it runs."""
+        """Whether the clock is running."""
         return self._since is not None
 
     def start(self, now: float) -> None:
-        """Run on, if it stands."""
+        """Start, unless running."""
         self._since = now if self._since is None else self._since
 
     def stop(self, now: float) -> None:
-        """Stand, if it runs."""
+        """Stop, if running."""
         if self._since is not None:
             self.seconds[self.part] += now - self._since
         self._since = None

@@ -5,13 +5,13 @@ from pathlib import Path
 
 
 class RunDirectory:
-    """Paths of one run, and nothing else; creating and opening check what is there.
+    """Paths of one run. Creating and opening check what is there.
 
     ```
     config.yaml       the resolved configuration of fit; test-config.yaml that of a later test
     metrics.csv       one row a logged step
     checkpoints/      best.ckpt (highest validation accuracy) and last.ckpt (to resume from)
-    *_range_test.ckpt what a range test has measured, should it be stopped; gone once the run has ended
+    *_range_test.ckpt what a range test has measured, in case it is stopped; removed when the run ends
     result.json       final metrics, parameters, seconds, device, versions, commit, seed
     environment.json  hardware and the versions of every installed package
     ```
@@ -31,11 +31,11 @@ class RunDirectory:
         return self.root / ("config.yaml" if command == "fit" else f"{command}-config.yaml")
 
     def kept_test(self, name: str) -> Path:
-        """What a range test of this name has measured so far."""
+        """File with what a range test of this name has measured so far."""
         return self.root / f"{name}.ckpt"
 
     def resumable(self) -> bool:
-        """Whether a run that was stopped has left something to go on from: a checkpoint, or part of a range test."""
+        """Whether a stopped run can go on: there is a checkpoint, or part of a range test."""
         return self.last.is_file() or any(self.root.glob(self.kept_test("*_range_test").name))
 
     def check_free(self) -> None:

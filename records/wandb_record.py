@@ -1,4 +1,4 @@
-"""A run's record at Weights & Biases: offline unless asked otherwise, and never the reason why training ends."""
+"""A run's record at Weights & Biases: offline by default; its failures never end a training."""
 
 import os
 import sys
@@ -15,8 +15,8 @@ class WandbRecord(Logger):
     """Log to W&B, with the resolved configuration; rows are keyed by `step`.
 
     Its files lie in the run directory (`wandb/`): `wandb sync RUN_DIR/wandb/offline-run-*` uploads an offline run.
-    Where the service cannot be reached, one line says so and the run goes on offline; where W&B fails altogether,
-    without it. A resumed run keeps its W&B id. wandb is imported when the first row comes, and on rank 0 alone.
+    If the service cannot be reached, a line says so and the run goes on offline; if W&B fails altogether, it goes on
+    without. A resumed run keeps its W&B id. wandb is imported when the first row comes, and on rank 0 only.
 
     Lightning's own WandbLogger lets an unreachable server end the run, and makes its files before the run directory.
 
@@ -27,7 +27,7 @@ class WandbRecord(Logger):
         entity: W&B's user or team.
         group: group of runs.
         tags: tags of the run.
-        init_timeout: seconds that an online run's start may wait for the service (before it come some 10 s of login).
+        init_timeout: seconds that an online run's start may wait for the service (some 10 s of login come before).
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class WandbRecord(Logger):
         return self._run.id if self._run is not None else None
 
     def attach(self, directory: Path | None, config: dict[str, Any]) -> None:
-        """Say where the run's files go and what its configuration is; nothing is started or written yet."""
+        """Set the run directory and the configuration; nothing is started or written yet."""
         self.directory, self.config = directory, config
 
     @rank_zero_only
@@ -73,7 +73,7 @@ class WandbRecord(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
-        """Log one row; whatever goes wrong is told once and ends W&B's record, not the run."""
+        """Log one row. An error is printed once and ends W&B's record, not the run."""
         if self._given_up:
             return
         try:

@@ -1,4 +1,4 @@
-"""Read the wanted members of an archive that nobody vouches for, in one pass and without unpacking it to disk.
+"""Read the wanted members of an untrusted archive, in one pass and without unpacking it to disk.
 
 A member that no honest package of data would hold (a link, a device, a name that leaves the folder) refuses the whole
 archive, wanted or not. Every read is bounded, so that a decompression bomb costs a bounded time and memory.

@@ -27,7 +27,7 @@ _SAMPLE_BYTES = 4096
 
 
 class FileCheck(NamedTuple):
-    """What `verify` found out about one file."""
+    """Result of `verify` for one file."""
 
     file: Path
     ok: bool

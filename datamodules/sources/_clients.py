@@ -1,4 +1,4 @@
-"""Run a package manager's own client: watched, bounded in time and size, and never left behind."""
+"""Run a package manager's own client: watched, bounded in time and size, and always ended."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _ADDRESS = re.compile(r"\S*://\S*")
 
 @dataclass(frozen=True)
 class Watch:
-    """What to watch while a client runs: the growth of `folder`, told to `report` under `description`.
+    """The folder to watch while a client runs; its growth goes to `report` under `description`.
 
-    `expected` is about how many bytes will come; the client is stopped when four times as many have.
+    `expected` is the approximate number of bytes to come; at four times as many the client is stopped.
     """
 
     folder: Path

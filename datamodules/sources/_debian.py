@@ -24,7 +24,7 @@ class InstalledFiles:
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Name in messages."""
         return f"installed files in {self.folder}"
 
     def collect(self, spec: DatasetSpec, scratch: Path, report: Progress) -> dict[str, Bytes]:
@@ -36,7 +36,7 @@ class InstalledFiles:
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """A Debian package, of whatever version the site offers; `size` is about how many bytes its archive has."""
+    """A Debian package, in the version that the site offers; `size` is roughly the number of bytes of its archive."""
 
     package: str
     size: int
@@ -44,7 +44,7 @@ class DebianPackage:
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Name in messages."""
         return f"Debian package {self.package}"
 
     def collect(self, spec: DatasetSpec, scratch: Path, report: Progress) -> dict[str, Bytes]:

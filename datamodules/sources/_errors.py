@@ -1,4 +1,4 @@
-"""What can go wrong between a dataset's name and its arrays; each message names the thing and the remedy."""
+"""Errors of fetching and reading datasets; each message names what is wrong and the remedy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _REASON_LENGTH = 110
 
 
 class SourceError(RuntimeError):
-    """Base of everything that the dataset sources raise on purpose; its text is at most three lines, for the user."""
+    """Base of the errors of this package; the text is at most three lines, for the user."""
 
 
 class SourceUnreachable(SourceError):
@@ -21,8 +21,8 @@ class SourceRefused(SourceError):
 
     Attributes:
         archive: file name of the archive, or the label of the source.
-        member: what inside it is at fault; "" if the archive as a whole is.
-        why: a short phrase.
+        member: name of the bad file in it; "" if the whole archive is bad.
+        why: short phrase.
     """
 
     def __init__(self, archive: str, member: str, why: str) -> None:
@@ -34,7 +34,7 @@ class DatasetUnavailable(SourceError):
     """No source gave the dataset.
 
     Attributes:
-        failures: (label of the source, full reason) in the order in which they were tried.
+        failures: (label of the source, full reason) of each source, in the order of trying.
     """
 
     def __init__(self, dataset: str, cache_dir: Path, failures: Sequence[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""From a name to verified arrays: the cache, else the sources in order, each answer checked before it is kept."""
+"""From a name to verified arrays: the cache, else the sources in order, each checked before it is kept."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _log = logging.getLogger(__name__)
 
 
 def load_arrays(name: str, cache_dir: Path | None = None, progress: Progress | None = None) -> Arrays:
-    """Return the arrays of dataset `name` (any case), memory-mapped from the cache; fetch them if they are not in it.
+    """Return the arrays of dataset `name`, memory-mapped from the cache; fetch them if they are not in it.
 
-    A cached start reads a few hundred kilobytes; what its check catches is said at `map_folder`.
+    From the cache this reads a few hundred kilobytes; `map_folder` says what its check catches.
 
     Args:
-        name: MNIST, FashionMNIST or CIFAR10.
-        cache_dir: instead of the default one (see `default_cache_dir`).
-        progress: called with (description, done bytes, total bytes or None) while fetching.
+        name: name of a dataset in `datamodules.FETCHED`, in any case.
+        cache_dir: cache directory; that of `default_cache_dir` by default.
+        progress: callback (description, done bytes, total bytes or None) that reports a fetch.
 
     Raises:
         ValueError: no such dataset.
@@ -52,8 +52,8 @@ def load_arrays(name: str, cache_dir: Path | None = None, progress: Progress | N
 def fetch(name: str, force: bool = False, progress: Progress | None = None, cache_dir: Path | None = None) -> Path:
     """Bring dataset `name` into the cache, if it is not there, and return its folder.
 
-    With `force` it is fetched in any case and takes the place of what is there, which stays until the new is complete.
-    Processes that call this at the same time fetch once; one that is killed leaves the cache as it was.
+    With `force` it is always fetched and replaces the cached copy, which stays until the new one is complete.
+    Processes that call this at the same time fetch once; a killed one leaves the cache as it was.
 
     Raises:
         As `load_arrays`; with `force` no DamagedCache.

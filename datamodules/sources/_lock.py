@@ -14,8 +14,8 @@ _POLL_SECONDS = 0.1
 def exclusive(file: Path, waiting: Callable[[], None]) -> Iterator[bool]:
     """Hold the lock on `file` (made if need be; never removed, as another process may be about to lock it).
 
-    Calls `waiting` now and then while another process holds it. Yields False where the system or the file system has no
-    such locks: the caller then relies on atomic renames, and must not clear away what may be another's.
+    Calls `waiting` repeatedly while another process holds it. Yields False where the system or the file system has no
+    such locks: the caller must then rely on atomic renames, and must not delete what may be another process's.
     """
     try:
         import fcntl

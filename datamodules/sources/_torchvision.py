@@ -18,7 +18,7 @@ _CHILD = Path(__file__).with_name("_torchvision_child.py")
 class TorchvisionMirrors:
     """One of torchvision's datasets; `archive` is its tar in the root folder, or None where it has single files.
 
-    `size` is about how many bytes the download writes.
+    `size` is roughly the number of bytes that the download writes.
     """
 
     dataset: str

@@ -20,7 +20,7 @@ EXPERIMENTS = shipped()
 HEAVY = {"alexnet_cifar10", "vgg19_cifar10"}
 NAMES = [pytest.param(name, marks=pytest.mark.slow if name in HEAVY else ()) for name in EXPERIMENTS]
 
-# "One file for each single run of the seeds": what there is at least.
+# The experiments that there must be at least.
 EXPECTED = {
     "digits_demo",
     "small_cnn_mnist",
@@ -69,7 +69,7 @@ def two_steps(run: Path, name: str) -> list[str]:
     ]  # fmt: skip
 
 
-def test_every_single_run_of_the_sources_is_there() -> None:
+def test_every_expected_experiment_is_there() -> None:
     assert set(EXPERIMENTS) >= EXPECTED
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from lightning_modules import MLP
 from tests.lightning_modules.conftest import counts_by_layer
 
-# Parameters by hidden sizes, MLP report, table 3: its 36 rows are these four, 3 activations and 3 learning rates.
+# Parameters by hidden sizes: the 36 cells of the search are these four, 3 activations and 3 learning rates.
 SEARCH_COUNTS = {(784, 256): 818_970, (512, 384): 602_762, (666, 333): 748_261, (666, 666): 973_702}
 
 
@@ -22,11 +22,11 @@ def test_mlp_search_counts(hidden: tuple[int, int], count: int, activation: str)
     assert sum(p.numel() for p in model.parameters()) == count
 
 
-def test_mlp_baseline_and_homework_counts() -> None:
+def test_baseline_and_dropout_counts() -> None:
     assert counts_by_layer(MLP(hidden_sizes=[300], activation="sigmoid")) == [784 * 300 + 300, 3010]
     with torch.device("meta"):
-        homework = MLP(in_channels=3, image_size=32, hidden_sizes=[1000, 1000], dropout_input=0.2, dropout_hidden=0.5)
-    assert sum(counts_by_layer(homework)) == 4_084_010
+        dropped = MLP(in_channels=3, image_size=32, hidden_sizes=[1000, 1000], dropout_input=0.2, dropout_hidden=0.5)
+    assert sum(counts_by_layer(dropped)) == 4_084_010
 
 
 def test_mlp_without_hidden_layers_is_softmax_regression() -> None:

@@ -1,4 +1,4 @@
-"""SmallCNN: the layer table, and the report's own order of layers."""
+"""SmallCNN: the layer table, and the usual order of layers."""
 
 import pytest
 import torch
@@ -9,8 +9,8 @@ from lightning_modules import SmallCNN
 from tests.lightning_modules.conftest import counts_by_layer, shapes
 
 
-def seed_forward(model: SmallCNN, images: Tensor) -> Tensor:
-    """The report's own forward pass, up to log_softmax."""
+def usual_forward(model: SmallCNN, images: Tensor) -> Tensor:
+    """The forward pass with ReLU before the pooling."""
     maps = F.max_pool2d(F.relu(F.conv2d(images, model.conv1.weight, model.conv1.bias, padding=1)), 2)
     maps = F.max_pool2d(F.relu(F.conv2d(maps, model.conv2.weight, model.conv2.bias, padding=1)), 2)
     return F.linear(maps.reshape(len(maps), -1), model.fc1.weight, model.fc1.bias)
@@ -18,7 +18,7 @@ def seed_forward(model: SmallCNN, images: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_small_cnn_equals_the_reports_order_of_layers(ties: bool, memory_format: torch.memory_format) -> None:
+def test_relu_may_follow_the_pooling(ties: bool, memory_format: torch.memory_format) -> None:
     torch.manual_seed(0)
     model = SmallCNN().double()
     images = torch.randn(16, 1, 28, 28, dtype=torch.float64)
@@ -31,14 +31,14 @@ def test_small_cnn_equals_the_reports_order_of_layers(ties: bool, memory_format:
     images = images.to(memory_format=memory_format)
     labels = torch.arange(16) % 10
     outputs, gradients = [], []
-    for forward in (model, lambda batch: seed_forward(model, batch)):
+    for forward in (model, lambda batch: usual_forward(model, batch)):
         model.zero_grad()
         outputs.append(forward(images))
         F.nll_loss(F.log_softmax(outputs[-1], dim=1), labels).backward()
         gradients.append([parameter.grad.clone() for parameter in model.parameters()])
     torch.testing.assert_close(*outputs, rtol=1e-12, atol=1e-12)
-    for ours, reports in zip(*gradients, strict=True):
-        torch.testing.assert_close(ours, reports, rtol=1e-10, atol=1e-12)
+    for ours, usual in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, usual, rtol=1e-10, atol=1e-12)
 
 
 def test_small_cnn_layer_table() -> None:

@@ -9,7 +9,7 @@ from tests.lightning_modules.conftest import counts_by_layer, shapes
 
 def test_thirteen_layer_cnn_table() -> None:
     model = ThirteenLayerCNN()
-    # 90 for the third convolution: the report's second table misprints 96.
+    # 90 for the third convolution; 96 is published, a misprint: 8 * 10 weights and 10 biases.
     table = [168, 440, 90, 132, 182, 28, 240, 2_769_920, 524_800, 1_024, 131_328, 2_570]
     assert counts_by_layer(model) == table
     layers = [f"features.{i}" for i in (0, 1, 3, 5, 7, 9, 10, 12)]

@@ -22,7 +22,7 @@ def test_vgg19_layer_table() -> None:
     outputs = shapes(model, names + linear, images)
     pooled = [shape for name, shape in zip(names, outputs, strict=False) if "MaxPool" in str(model.get_submodule(name))]
     assert pooled == [(64, 112, 112), (128, 56, 56), (256, 28, 28), (512, 14, 14), (512, 7, 7)]
-    # The homework's memory column: input, convolutions, pools and linear layers of one image.
+    # The memory column of a layer table: input, convolutions, pools and linear layers of one image.
     assert 3 * 224**2 + sum(map(math.prod, outputs)) == 16_542_184
 
 

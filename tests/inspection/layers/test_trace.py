@@ -1,4 +1,4 @@
-"""Layer tables: the homework's, the seeds', and the counts by two ways."""
+"""Layer tables as published, and the counts by two ways."""
 
 import re
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def test_alexnet_without_groups() -> None:
     assert table.total("weights") + table.total("biases") == 62_378_344
 
 
-# The homework's table 1, all of its cells: layer, activations, parameters as written there.
+# VGG19's layer table, every cell: layer, activations, parameters as they are written.
 CONV, POOL = "Conv2d", "MaxPool2d"
 VGG_TABLE = [
     (CONV, 224 * 224 * 64, "(3*3*3)*64 = 1,728"),
@@ -107,7 +107,7 @@ VGG_TABLE = [
 
 
 @pytest.mark.parametrize("by_option", [True, False])
-def test_vgg19_fills_the_homework_s_table(by_option: bool) -> None:
+def test_vgg19_fills_its_table(by_option: bool) -> None:
     with torch.device("meta"):
         model = VGG19(num_classes=1000, bias=False) if by_option else without_biases(VGG19(num_classes=1000))
     table = trace(model, IMAGENET)
