@@ -1,18 +1,16 @@
-"""What all tests share: one thread, no network for W&B, and a way to run `cadence` in this process."""
-
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["WANDB_ERROR_REPORTING"] = "false"
-os.environ["WANDB_MODE"] = "offline"
-os.environ["TQDM_DISABLE"] = "0"
+"""What all tests share: the process as the suite needs it, one thread, and a way to run `cadence` in this process."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests import starter
+
 Cadence = Callable[..., int]
+
+starter.default_signals()
+starter.clean()  # here, before a test file imports torch, Lightning or matplotlib, which read some of it then
 
 
 @pytest.fixture(scope="session", autouse=True)
