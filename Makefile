@@ -7,23 +7,32 @@ BIN := $(VENV)/bin
 TESTS ?=
 # A process a core, four at most: each holds torch and Lightning (up to 2 GB). WORKERS=0 runs all in one.
 WORKERS ?= auto
+# Behind a proxy with a certificate of its own uv trusts the system's certificates, as pip does; its default are Mozilla's.
+export UV_SYSTEM_CERTS ?= true
 
-.PHONY: demo test check setup lock clean
+.PHONY: help demo test check docs setup lock clean
 
-demo: $(VENV)/.ready
+help:  ## this list
+	@echo "usage: make TARGET"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.ready  ## set up, then two range tests on real images, each with the training that its answer is for
 	$(BIN)/cadence fit -c digits_clr
 	$(BIN)/cadence fit -c digits_cyclical_batch_size
 
-test: $(VENV)/.ready
+test: $(VENV)/.ready  ## set up, then the tests; TESTS="-k mnist" passes words on to pytest
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal $(TESTS)
 
-check: $(VENV)/.ready
+check: $(VENV)/.ready  ## style, types, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-setup: $(VENV)/.ready
+docs: $(VENV)/.ready  ## the documentation as a site: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+setup: $(VENV)/.ready  ## .venv from requirements.lock, and Cadence in it
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -35,8 +44,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-lock:
+lock: $(VENV)/.ready  ## requirements.lock anew, from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev pyproject.toml -o requirements.lock
 
-clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache
+clean:  ## remove what the others made
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -56,7 +56,7 @@ def fetch(name: str, force: bool = False, progress: Progress | None = None, cach
     Processes that call this at the same time fetch once; a killed one leaves the cache as it was.
 
     Raises:
-        As `load_arrays`; with `force` no DamagedCache.
+        DatasetUnavailable: no source gave it; also the other errors of `load_arrays`, but no DamagedCache with `force`.
     """
     spec, root = find(name), _root(cache_dir)
     folder, report = root / spec.name, progress or _silent
