@@ -1,4 +1,4 @@
-"""How a stream of samples is cut into steps: in batches of one size, or of a size that follows a schedule."""
+"""Layouts: how passes over the samples are cut into steps, with one batch size or with one that follows a schedule."""
 
 from bisect import bisect_right
 from typing import Protocol
@@ -10,24 +10,24 @@ class Layout(Protocol):
     """Cuts passes over the samples into steps."""
 
     def steps_in(self, epoch: int) -> int:
-        """Steps of a pass."""
+        """Number of steps in a pass."""
 
     def first_step(self, epoch: int) -> int:
         """Number of a pass's first step."""
 
     def place(self, step: int) -> tuple[int, int, int]:
-        """The pass of a step, and the first and last-plus-one place of its samples in that pass."""
+        """The pass of a step, and where its samples start and stop in that pass (stop excluded)."""
 
     def seen_before(self, epoch: int) -> int:
-        """Samples that the passes before this one have shown."""
+        """Number of samples in all passes before this one."""
 
 
 class ConstantLayout:
     """Batches of one size; the last one of a pass is short, or dropped.
 
     Args:
-        samples: in a pass.
-        batch_size: samples in a step.
+        samples: number of samples in a pass.
+        batch_size: number of samples in a step.
         drop_last: drop the last, short batch of each pass.
     """
 
@@ -42,7 +42,7 @@ class ConstantLayout:
         self.steps = samples // batch_size if drop_last else -(-samples // batch_size)
 
     def steps_in(self, epoch: int) -> int:
-        """Steps of any pass."""
+        """Number of steps in any pass."""
         return self.steps
 
     def first_step(self, epoch: int) -> int:
@@ -50,25 +50,25 @@ class ConstantLayout:
         return epoch * self.steps
 
     def place(self, step: int) -> tuple[int, int, int]:
-        """Pass, first and last-plus-one place."""
+        """The pass of a step, and where its samples start and stop in it."""
         epoch, batch = divmod(step, self.steps)
         start = batch * self.batch_size
         return epoch, start, min(start + self.batch_size, self.samples)
 
     def seen_before(self, epoch: int) -> int:
-        """Samples shown by so many passes."""
+        """Number of samples in all passes before this one."""
         return epoch * min(self.steps * self.batch_size, self.samples)
 
 
 class ScheduledLayout:
     """Batches whose sizes are a function of the position; the last one of a pass holds what is left, or is dropped.
 
-    Passes are laid out as they are asked for, from the first on, and kept: a step's size depends on the sizes before
-    it where the schedule counts samples or epochs.
+    Passes are cut in order, when first needed, and kept: where the schedule counts samples or epochs, a step's size
+    depends on all sizes before it.
 
     Args:
-        samples: in a pass.
-        sizes: position before a step -> samples in that step.
+        samples: number of samples in a pass.
+        sizes: schedule: position before a step -> number of samples in that step.
         drop_last: drop a last batch that is shorter than its scheduled size.
     """
 
@@ -77,7 +77,7 @@ class ScheduledLayout:
         self._firsts, self._seen, self._cuts = [0], [0], []  # type: list[int], list[int], list[list[int]]
 
     def steps_in(self, epoch: int) -> int:
-        """Steps of a pass."""
+        """Number of steps in a pass."""
         return self.first_step(epoch + 1) - self.first_step(epoch)
 
     def first_step(self, epoch: int) -> int:
@@ -87,7 +87,7 @@ class ScheduledLayout:
         return self._firsts[epoch]
 
     def place(self, step: int) -> tuple[int, int, int]:
-        """Pass, first and last-plus-one place."""
+        """The pass of a step, and where its samples start and stop in it."""
         while self._firsts[-1] <= step:
             self._lay()
         epoch = bisect_right(self._firsts, step) - 1
@@ -95,7 +95,7 @@ class ScheduledLayout:
         return epoch, self._cuts[epoch][batch], self._cuts[epoch][batch + 1]
 
     def seen_before(self, epoch: int) -> int:
-        """Samples shown by so many passes."""
+        """Number of samples in all passes before this one."""
         self.first_step(epoch)
         return self._seen[epoch]
 

@@ -1,9 +1,9 @@
 """Random integers that depend on nothing but (seed, step, place in the global batch, copy, purpose).
 
 The generator is counter-based (Philox4x64: Salmon et al., 'Parallel random numbers: as easy as 1, 2, 3', SC 2011): any
-draw can be had without those before it, so neither the rank, the number of processes, the batch size, the device nor
-a resumed run changes what a sample gets. Draws are taken on the host, where numpy promises the same words for ever,
-and a handful of integers a sample go to the device.
+draw can be computed without those before it. So a sample gets the same draws whatever the rank, the number of
+processes, the batch size and the device, and after a resume. Words are drawn on the host, where numpy guarantees
+that they stay the same in every version, and a few integers a sample are copied to the device.
 """
 
 from functools import cache
@@ -21,16 +21,16 @@ def words(
 ) -> np.ndarray:
     """Random 32-bit words, `count` for each row.
 
-    The key is (seed, hash of purpose) and the counter (step, copy); words are laid place after place, so that a
-    place's words are the same whatever other places are asked for.
+    The key is (seed, hash of purpose), the counter (step, copy). Words are numbered by place, so that a place has the
+    same words whatever other places are drawn with it.
 
     Args:
-        seed: of the run, in [0, 2**64).
-        purpose: what the words are for; two purposes get unrelated words.
-        step: optimizer step, not negative.
+        seed: the run's seed, in [0, 2**64).
+        purpose: name of what the words are for; different purposes get unrelated words.
+        step: number of the optimizer step, not negative.
         places: each row's place in the step's global batch, int64 (rows,).
         copies: each row's copy, int64 (rows,); None is copy 0 throughout.
-        count: words a row.
+        count: number of words for each row.
 
     Returns:
         int64 (rows, count), uniform in [0, 2**32).
@@ -60,7 +60,7 @@ def below(words: Tensor, bound: int | Tensor) -> Tensor:
 
     Args:
         words: int64 in [0, 2**32).
-        bound: number of outcomes, at most 2**31; a tensor gives each column its own.
+        bound: number of outcomes, at most 2**31; a tensor holds one for each column.
     """
     return (words * bound) >> WORD_BITS
 

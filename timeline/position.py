@@ -10,9 +10,9 @@ class Position(NamedTuple):
     """Where a run stands before a step.
 
     Attributes:
-        step: optimizer steps done.
-        samples: samples seen.
-        epochs: passes over the training set, a whole number where one ends.
+        step: number of optimizer steps done.
+        samples: number of samples seen.
+        epochs: number of passes over the training set, a whole number where a pass ends.
     """
 
     step: int
@@ -24,7 +24,7 @@ BatchSizes = Callable[[Position], int]
 
 
 def counted(position: Position, unit: Unit) -> float:
-    """How far a run is, in the unit that a schedule counts: steps done, passes done, or samples seen."""
+    """A position as one number, in the unit of a schedule: steps done, passes done, or samples seen."""
     if unit not in get_args(Unit):
         raise ValueError(f"unit must be one of {', '.join(get_args(Unit))}, got {unit!r}: try epochs")
     return float({"steps": position.step, "epochs": position.epochs, "samples": position.samples}[unit])

@@ -23,19 +23,19 @@ class Cycle:
     |---|---|---|
     | `triangular` | lower + h (1 - x) | nothing |
     | `triangular2` | lower + h (1 - x) / 2^(cycle - 1) | the amplitude, halved each cycle |
-    | `exp_range` | lower + h (1 - x) gamma^t | the amplitude; torch's and the Keras callback's reading |
-    | `exp_range_bounds` | (lower + h (1 - x)) gamma^t | both boundaries; Smith's own wording |
-    | `exp_growth` | lower + h (1 - x gamma^t) | the amplitude, towards the upper bound: for batch sizes |
+    | `exp_range` | lower + h (1 - x) gamma^t | the amplitude, as in torch and in the Keras callback |
+    | `exp_range_bounds` | (lower + h (1 - x)) gamma^t | both bounds, as Smith words it |
+    | `exp_growth` | lower + h (1 - x gamma^t) | the amplitude, towards the upper bound; for batch sizes |
 
-    A batch size that grows does to the noise scale lr N / B what a learning rate that decays does (Smith et al.,
-    'Don't decay the learning rate, increase the batch size', arXiv 1711.00489): hence `exp_growth`.
+    `exp_growth` is for batch sizes because a growing batch size lowers the noise scale lr N / B as a decaying learning
+    rate does (Smith et al., 'Don't decay the learning rate, increase the batch size', arXiv 1711.00489).
 
     Args:
         lower: value at the start and at the end of a cycle.
         upper: value in the middle of the first cycle.
-        half_cycle: from the bottom to the top, in the unit in which t is counted (steps, epochs or samples).
-        mode: what becomes of the cycles.
-        gamma: decay per unit counted, in (0, 1]; of the exponential modes alone.
+        half_cycle: length from the bottom to the top, in the unit in which t is counted (steps, epochs or samples).
+        mode: how the cycles decay: a row of the table above.
+        gamma: decay factor per unit of t, in (0, 1]; for the exponential modes only.
 
     Raises:
         ValueError: a field is out of range, or `gamma` is given to a mode that has none.
@@ -71,7 +71,7 @@ class Cycle:
     def __call__(self, t: float | np.ndarray) -> float | np.ndarray:
         """The value at t, counted in half_cycle's unit: float for a number, float64 of one shape for an array."""
         cycle = np.floor(1 + t / (2 * self.half_cycle))
-        x = np.minimum(np.abs(t / self.half_cycle - 2 * cycle + 1), 1)  # rounding must not carry it below `lower`
+        x = np.minimum(np.abs(t / self.half_cycle - 2 * cycle + 1), 1)  # else rounding could give a value below `lower`
         height = self.upper - self.lower
         if self.mode == "triangular":
             value = self.lower + height * (1 - x)

@@ -7,7 +7,7 @@ import numpy as np
 from timeline.batching import ConstantLayout, Layout, ScheduledLayout
 from timeline.position import BatchSizes, Position
 
-_PERMUTATION = 1  # the purpose word of the generator's key; draws for transforms use hashes of their names
+_PERMUTATION = 1  # second word of the generator's key; draws of transforms have a hash of their name there
 
 
 def permutation(seed: int, epoch: int, samples: int) -> np.ndarray:
@@ -28,8 +28,8 @@ class Stream:
 
     Args:
         samples: number of training samples.
-        batch_size: samples in a step, over all processes; or a function from the position before a step to that.
-        seed: of the permutations.
+        batch_size: number of samples in a step, over all processes; or a function: position before the step -> that.
+        seed: key of the permutations.
         drop_last: drop the last, short batch of each epoch.
 
     Raises:
@@ -45,23 +45,23 @@ class Stream:
         self._order: tuple[int, np.ndarray] | None = None
 
     def lay(self, batch_size: int | BatchSizes) -> None:
-        """Cut the passes anew, into batches of another size or schedule, from step 0 on."""
+        """Replace the batch size or its schedule, for all steps from 0 on."""
         if isinstance(batch_size, int):
             self._layout = ConstantLayout(self.samples, batch_size, self.drop_last)
         else:
             self._layout = ScheduledLayout(self.samples, batch_size, self.drop_last)
 
     def place(self, step: int) -> tuple[int, int, int]:
-        """Epoch of `step`, and the first and last-plus-one position of its samples in that epoch's permutation."""
+        """Epoch of `step`, and where its samples start and stop in that epoch's permutation (stop excluded)."""
         return self._layout.place(step)
 
     def size(self, step: int) -> int:
-        """Samples of `step`, over all processes."""
+        """Number of samples of `step`, over all processes."""
         _, start, stop = self.place(step)
         return stop - start
 
     def position(self, step: int) -> Position:
-        """Where the run stands before `step`, which is after `step` steps."""
+        """Where the run stands before step number `step`: after as many steps."""
         epoch, start, _ = self.place(step)
         return Position(step, self._layout.seen_before(epoch) + start, epoch + start / self.samples)
 
@@ -71,7 +71,7 @@ class Stream:
         return self.order(epoch)[start:stop]
 
     def order(self, epoch: int) -> np.ndarray:
-        """The permutation of an epoch; the last one asked for is kept."""
+        """The permutation of an epoch; the latest result is cached."""
         if self._order is None or self._order[0] != epoch:
             self._order = epoch, permutation(self.seed, epoch, self.samples)
         return self._order[1]
@@ -81,7 +81,7 @@ class Stream:
         return self._layout.first_step(epoch)
 
     def steps_in(self, epoch: int) -> int:
-        """Steps of an epoch."""
+        """Number of steps in an epoch."""
         return self._layout.steps_in(epoch)
 
     def steps(self, first: int) -> Iterator[int]:

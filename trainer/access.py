@@ -1,4 +1,4 @@
-"""What callbacks ask the trainer for, with types: Lightning sets these attributes without declaring them."""
+"""Typed access to attributes that Lightning sets on the trainer without declaring them."""
 
 import copy
 from typing import Any, TypeVar
@@ -12,25 +12,25 @@ D = TypeVar("D", bound=pl.LightningDataModule)
 
 
 def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
-    """The trainer's own list of callbacks, in the order of calling."""
+    """The trainer's own list of callbacks, in the order in which they are called."""
     return trainer.callbacks  # type: ignore[attr-defined]
 
 
 def datamodule_of(trainer: pl.Trainer) -> Any:
-    """The datamodule; None where the data came as loaders."""
+    """The datamodule; None where the trainer was given loaders instead."""
     return getattr(trainer, "datamodule", None)
 
 
 def images_of(trainer: pl.Trainer, kind: type[D], taker: str) -> D:
-    """The datamodule, for a callback that works with one kind alone.
+    """The datamodule, for a callback that works with one kind of datamodule only.
 
     Args:
-        trainer: the run's.
-        kind: class of datamodules that goes.
+        trainer: the run's trainer.
+        kind: class of which the datamodule has to be.
         taker: name of the callback, for the message.
 
     Raises:
-        ValueError: it is another.
+        ValueError: it is not of that class.
     """
     data = datamodule_of(trainer)
     if not isinstance(data, kind):
@@ -53,27 +53,27 @@ def position_of(trainer: pl.Trainer) -> Position:
 
 
 def copy_of_module(trainer: pl.Trainer) -> Any:
-    """A deep copy of the module that is being trained, which knows neither trainer nor fabric."""
+    """A deep copy of the module in training, without its references to trainer and fabric."""
     module = trainer.lightning_module
     return copy.deepcopy(module, {id(trainer): None, id(module._fabric): None})
 
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:
-    """Whether the run is a mere try, of a step or a few."""
+    """Whether the run only tries out a few steps (`fast_dev_run`)."""
     return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
 
 
 def log_every_n_steps(trainer: pl.Trainer) -> int:
-    """Steps from one row of metrics to the next."""
+    """Number of steps between two rows of metrics."""
     return trainer.log_every_n_steps  # type: ignore[attr-defined]
 
 
 def row_due(trainer: pl.Trainer) -> bool:
-    """Whether the step just done is one that is logged."""
+    """Whether a row of metrics is due after the step just done."""
     return trainer.global_step % log_every_n_steps(trainer) == 0
 
 
 def log_row(trainer: pl.Trainer, values: dict[str, float]) -> None:
-    """Hand values to every logger, keyed by the number of finished steps."""
+    """Log values to every logger, keyed by the number of finished steps."""
     for logger in trainer.loggers:
         logger.log_metrics(values, step=trainer.global_step)

@@ -1,9 +1,9 @@
-"""The short way from a loss to an optimizer step, where nobody stands in between.
+"""Backward and optimizer step without Lightning's hooks, where no callback and no module uses them.
 
 Lightning calls `on_before_backward`, `on_after_backward` and `on_before_optimizer_step` of every callback and of the
 module, through its strategy and its precision plugin. On one device in plain precision, with no callback that uses
-those hooks, all that is left of it is `loss.backward()` and `optimizer.step()`; going there directly saves a small
-network some per cent of its step.
+those hooks, only `loss.backward()` and `optimizer.step()` remain; calling them directly saves a small network some
+per cent of its step.
 """
 
 import pytorch_lightning as pl
@@ -17,7 +17,7 @@ _HOOKS = ("on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
 
 def nobody_between(module: pl.LightningModule) -> bool:
-    """Whether backward and step have no one to tell: one device, plain precision, no callback with those hooks."""
+    """Whether the hooks may be skipped: one device, plain precision, no callback or module that overrides them."""
     trainer = module.trainer
     if type(trainer.strategy) is not SingleDeviceStrategy or type(trainer.precision_plugin) is not Precision:
         return False
@@ -31,7 +31,7 @@ def nobody_between(module: pl.LightningModule) -> bool:
 
 
 def step(optimizer: LightningOptimizer, direct: bool) -> None:
-    """One optimizer step that Lightning counts."""
+    """One optimizer step, counted by Lightning."""
     if not direct:
         optimizer.step()
         return

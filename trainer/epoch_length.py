@@ -1,4 +1,4 @@
-"""Lightning measures an epoch once, when it loads the data; where epochs differ, it has to be told."""
+"""Set an epoch's length in Lightning, which measures it only once, when it loads the data."""
 
 import pytorch_lightning as pl
 
@@ -8,8 +8,8 @@ from trainer.access import stream_of
 def tell_epoch_length(trainer: pl.Trainer) -> None:
     """Set the number of steps of the epoch in which `trainer.global_step` lies, and what follows from it.
 
-    That is the loop's end, the progress bar's, the fetcher's and the steps between two validations, with
-    `limit_train_batches` and `val_check_interval` as Lightning counts them.
+    These are the end of the loop, of the progress bar and of the fetcher, and the steps between two validations;
+    `limit_train_batches` and `val_check_interval` are applied as Lightning does.
     """
     loop = trainer.fit_loop
     loader, fetcher = loop._combined_loader, loop._data_fetcher

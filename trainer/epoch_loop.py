@@ -1,4 +1,4 @@
-"""Lightning's epoch loop, with a short way through a step where nobody but Cadence has a hook in it."""
+"""Lightning's epoch loop, with a shorter step where all hooks that would run are Cadence's own."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -22,7 +22,7 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class IdleProfiler(PassThroughProfiler):
-    """One shared empty context: Lightning enters some forty of them a step, and makes each one anew."""
+    """Returns one shared empty context: Lightning enters some forty a step, and its own profiler makes each anew."""
 
     def profile(self, action_name: str) -> AbstractContextManager:  # type: ignore[override]
         """The empty context."""
@@ -30,19 +30,19 @@ class IdleProfiler(PassThroughProfiler):
 
 
 class ShortEpochLoop(_TrainingEpochLoop):
-    """Does for a step what Lightning's loop does, without looking anew at each step who wants to hear of it.
+    """Runs the same step as Lightning's loop, but looks up the callbacks with step hooks once an epoch.
 
     On one device, in plain precision, with an `ImageClassifier` and an `ImageDataModule`, a step of Lightning's loop is
     a dozen calls through strategy, precision plugin, profiler and hooks, nearly all of them empty: half a millisecond.
-    Who listens is known when an epoch begins. Anything else (several processes, a module with hooks of its own, a
-    profiler, the first step after a restart) goes Lightning's own way. Both ways give the same run, to the bit.
+    In all other cases (several processes, a module with hooks of its own, a profiler, the first step after a restart)
+    Lightning's own step runs. Both give the same run, to the bit.
     """
 
     _short = False
     _ours: Ours
 
     def on_run_start(self, data_fetcher: _DataFetcher) -> None:
-        """Begin an epoch: see whether the short way is open, and who listens along it."""
+        """Begin an epoch: decide whether the short step may run, and collect the callbacks' step hooks."""
         super().on_run_start(data_fetcher)
         trainer = self.trainer
         self._short = not isinstance(data_fetcher, _DataLoaderIterDataFetcher) and _nobody_else(trainer, self._ours)
@@ -50,7 +50,7 @@ class ShortEpochLoop(_TrainingEpochLoop):
         self._ends = _listeners(trainer, "on_train_batch_end")
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
-        """One step: fetch, transform, train, tell the callbacks."""
+        """One step: fetch, transform, train, call the callbacks."""
         if not self._short or self.restarting:
             super().advance(data_fetcher)
             return
@@ -83,11 +83,11 @@ class ShortEpochLoop(_TrainingEpochLoop):
 
 
 def shorten(trainer: pl.Trainer, ours: Ours) -> None:
-    """Give a trainer this loop in place of its own.
+    """Replace a trainer's epoch loop by this one.
 
     Args:
-        trainer: the one to change.
-        ours: classes of the modules and of the datamodules for which the short way does all that Lightning would.
+        trainer: trainer to change.
+        ours: classes of the modules and of the datamodules for which the short step does all that Lightning's does.
     """
     loop = trainer.fit_loop.epoch_loop
     short = ShortEpochLoop(trainer, min_steps=loop.min_steps, max_steps=loop.max_steps)
@@ -96,7 +96,7 @@ def shorten(trainer: pl.Trainer, ours: Ours) -> None:
 
 
 def _nobody_else(trainer: pl.Trainer, ours: Ours) -> bool:
-    """Whether all that Lightning would call between two steps is Cadence's own."""
+    """Whether every hook that Lightning would call in a step is Cadence's own."""
     module, data = trainer.lightning_module, datamodule_of(trainer)
     if not (isinstance(module, ours[0]) and isinstance(data, ours[1]) and module.steps_directly):
         return False

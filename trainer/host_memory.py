@@ -1,4 +1,4 @@
-"""Memory that is not there: the error that says so, and a guard that raises it before the kernel ends the process."""
+"""Recognise out-of-memory errors; on Linux, raise MemoryError before the kernel kills the process."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-RESERVE = 0.02  # of the host's memory, for what kernels take for themselves and for what else runs
+RESERVE = 0.02  # share of the host's memory left to the kernels' own buffers and to other processes
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
@@ -25,18 +25,18 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 class HostGuard(TorchDispatchMode):
-    """Within, an operation after which the host could not hold another such result ends with an error.
+    """Context that raises MemoryError after an operation once the host could not hold another result of that size.
 
-    Linux grants memory that it does not have and, once that is written to, ends a process. So what is left must be as
-    much as the largest result so far, for each process, and a reserve. Results are counted, as if none was ever let go,
-    and the kernel is asked when they have used up what it said last. Values are the same with the guard and without.
-    Elsewhere than on Linux nothing is guarded.
+    Linux grants memory that it does not have, and kills a process when it is written to. So the memory left must stay
+    above the largest result so far, times the number of processes, plus a reserve. Sizes of results are summed up, as
+    if none was freed; when the sum exceeds what the kernel last reported as available, the kernel is asked again.
+    Values are the same with the guard and without it. It does nothing on other systems than Linux.
 
     Args:
-        processes: on this host, whose results grow at the same time.
+        processes: number of processes on this host that train at the same time.
 
     Raises:
-        MemoryError: within.
+        MemoryError: in the block, when an operation leaves too little memory.
     """
 
     def __init__(self, processes: int = 1) -> None:
@@ -46,7 +46,7 @@ class HostGuard(TorchDispatchMode):
         self._left = 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation, and see what is left."""
+        """Run the operation, then check the memory left."""
         results = func(*args, **(kwargs or {}))
         sizes = [leaf.untyped_storage().nbytes() for leaf in tree_leaves(results) if isinstance(leaf, Tensor)]
         self._largest = max([self._largest, *sizes])
@@ -59,13 +59,13 @@ class HostGuard(TorchDispatchMode):
 
 
 def available(proc: Path = PROC, cgroups: Path = CGROUPS) -> float:
-    """Bytes that may still be asked for, a reserve apart; infinity where nobody says.
+    """Bytes that may still be allocated, less the reserve; infinity where the system does not tell.
 
-    The least of what the host has left and of what each control group (a job's, a container's) leaves.
+    The smallest of what the host and each control group (a job's, a container's) have left.
 
     Args:
-        proc: of the kernel, as mounted.
-        cgroups: likewise; version 1 or 2.
+        proc: folder where the kernel's process information is mounted.
+        cgroups: folder where control groups are mounted, version 1 or 2.
     """
     if not sys.platform.startswith("linux"):
         return math.inf
@@ -79,7 +79,7 @@ def available(proc: Path = PROC, cgroups: Path = CGROUPS) -> float:
 
 
 def _granted(line: str, cgroups: Path) -> Iterator[int]:
-    """What the groups leave that a line of /proc/self/cgroup names: the group and all above it."""
+    """Bytes left in the group that a line of /proc/self/cgroup names, and in each group above it."""
     _, controllers, path = line.split(":", 2)
     if controllers not in ("", "memory"):
         return
@@ -93,13 +93,13 @@ def _granted(line: str, cgroups: Path) -> Iterator[int]:
         try:
             most, used = ((group / name).read_text().strip() for name in (limit, usage))
             if most != "max":
-                given_up = _fields(group / "memory.stat").get(cache, 0)  # pages of files, which the kernel takes back
+                given_up = _fields(group / "memory.stat").get(cache, 0)  # pages of files, which the kernel can reclaim
                 yield int((1 - RESERVE) * int(most)) - int(used) + given_up
         except (OSError, ValueError):
-            continue  # seen from inside a container, groups above it are not there
+            continue  # inside a container the groups above it are not visible
 
 
 def _fields(path: Path) -> dict[str, int]:
-    """Names and numbers of a kernel's table, in bytes."""
+    """Names and sizes in a table of the kernel, in bytes."""
     rows = re.findall(r"^(\w+):?[ \t]+(\d+)( kB)?$", path.read_text(), re.MULTILINE)
     return {name: int(number) * (1024 if unit else 1) for name, number, unit in rows}

@@ -1,4 +1,4 @@
-"""A bar for the work that a callback does outside the training loop, and how often bars are drawn."""
+"""A progress bar for work outside the training loop, and the interval at which bars are drawn."""
 
 import sys
 from types import TracebackType
@@ -9,18 +9,18 @@ from tqdm.auto import tqdm
 
 
 def seconds_between(stream: TextIO) -> float:
-    """Between two drawings of a bar: half a second on a terminal, a minute in a file, which keeps every one."""
+    """Interval between two drawings of a bar: half a second on a terminal, a minute in a file, where each stays."""
     return 0.5 if stream.isatty() else 60.0
 
 
 class Counter:
-    """Steps done of steps to do, drawn on rank 0 where the run draws a progress bar.
+    """Progress bar of steps, drawn on rank 0 if the run draws progress bars.
 
     Args:
-        name: of the work.
-        total: steps to do.
-        trainer: whose run it belongs to.
-        done: steps done by an earlier process, in no time of this one.
+        name: name of the work, shown before the bar.
+        total: number of steps to do.
+        trainer: trainer of the run.
+        done: number of steps already done by an earlier process, left out of the speed.
     """
 
     def __init__(self, name: str, total: int, trainer: pl.Trainer, done: int = 0) -> None:
@@ -34,7 +34,7 @@ class Counter:
         return self
 
     def __call__(self, steps: int) -> None:
-        """So many more steps are done."""
+        """Add steps to those done."""
         self._bar.update(steps)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

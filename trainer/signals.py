@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, and the error by which a run that they stopped ends."""
+"""SIGINT and SIGTERM, and the exception that ends a run which they stopped."""
 
 import signal
 import threading
@@ -12,10 +12,10 @@ class RunStopped(Exception):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM raise RunStopped here; whoever handled them before does so again afterwards.
+    """Raise RunStopped on SIGINT and SIGTERM in the block; the former handlers are restored after it.
 
-    Else Lightning would put SIGTERM off until the next step, which a rehearsal of minutes or hours stands before, and
-    end a run on SIGINT without a word.
+    Lightning's handlers would defer SIGTERM to the next step, which may be hours away during a rehearsal, and would end
+    a run on SIGINT without a message.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

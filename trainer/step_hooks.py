@@ -1,4 +1,4 @@
-"""Hooks that run at every step, left out where a callback has nothing to do in them."""
+"""Skip Lightning's per-step hooks that a callback does not override."""
 
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ C = TypeVar("C", bound=type[pl.Callback])
 
 
 def without_idle_step_hooks(callback: C) -> C:
-    """Class decorator: hooks of a step that the class inherits empty become None, which Lightning passes over.
+    """Class decorator: per-step hooks that the class does not override become None, which Lightning skips.
 
     Calling an empty hook is not free: Lightning builds a name for its profiler and enters a context each time. Half a
     dozen callbacks with half a dozen hooks cost a small network some per cent of its step.
