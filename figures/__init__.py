@@ -3,4 +3,4 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Figure  # for those who hand figures on, and import no matplotlib
+    from matplotlib.figure import Figure as Figure  # for modules that pass figures on without importing matplotlib

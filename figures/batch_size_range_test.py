@@ -9,17 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 TRAIN, HELD_OUT, CHOICE, NOISE = "#1f5f99", "#d98e04", "#c0392b", "#3d7a4e"
-ROOM = 2.0  # octaves beyond the sizes, within which a noise scale is drawn; one further away is named at the edge
+ROOM = 2.0  # octaves beyond the sizes within which a noise scale is drawn; beyond them its value stands at the edge
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the curves.
+    """The losses of one of the two comparisons.
 
     Attributes:
-        title: what was equal.
-        training: losses, (seeds, n), not finite where a size has none.
-        held_out: likewise.
+        title: title of the panel, which says what was equal: steps or samples.
+        training: training losses, (seeds, n), not finite where a size has none.
+        held_out: held-out losses, (seeds, n), not finite where a size has none.
     """
 
     title: str
@@ -40,12 +40,12 @@ def draw(
 
     Args:
         sizes: batch sizes, (n,), increasing.
-        panels: the curves.
-        unfinished: sizes that did not run to their end, and why not: crosses at the foot.
-        noise: the gradient noise scale, in samples, by when it was measured: vertical lines.
-        bounds: (b_min, b_max), shaded; or None.
-        refusal: why there are none, which is then said.
-        title: of the figure.
+        panels: losses at equal steps and at equal samples.
+        unfinished: reason for each size that did not run to its end; drawn as crosses at the bottom.
+        noise: gradient noise scale in samples, by the time at which it was measured; drawn as vertical lines.
+        bounds: suggested (b_min, b_max), drawn shaded; None after a refusal.
+        refusal: reason why there are no bounds, printed in their place.
+        title: title of the figure.
     """
     figure = Figure(figsize=(10, 5), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -78,7 +78,7 @@ def _axis(axes: Axes, sizes: np.ndarray, noise: Mapping[str, float]) -> None:
 
 
 def _curve(axes: Axes, sizes: np.ndarray, losses: np.ndarray, colour: str, marker: str, label: str) -> None:
-    """Mean over the seeds, and their range where there are several; a size that one seed has no loss for has none."""
+    """Mean over the seeds, and their range if several; sizes that lack the loss of a seed are left out."""
     known = np.isfinite(losses).all(axis=0)
     if not known.any():
         return

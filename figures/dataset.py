@@ -10,9 +10,9 @@ def draw(images: Sequence[np.ndarray], classes: Sequence[str], title: str) -> Fi
     """A column for each class, an image for each row.
 
     Args:
-        images: of each class, uint8 (rows, height, width, channels), with 1 or 3 channels; a class may have fewer.
-        classes: their names.
-        title: of the figure.
+        images: images of each class, uint8 (rows, height, width, channels), 1 or 3 channels; rows may differ.
+        classes: names of the classes.
+        title: title of the figure.
     """
     rows = max(len(of_class) for of_class in images)
     figure = Figure(figsize=(1.05 * len(classes), 1.05 * rows + 0.7), layout="constrained")

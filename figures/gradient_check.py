@@ -10,14 +10,14 @@ DOUBLE, SINGLE = "#1f5f99", "#c0392b"
 def gradient_check_figure(
     ns: np.ndarray, double: np.ndarray, single: np.ndarray, kinked: np.ndarray, best: tuple[float, float]
 ) -> Figure:
-    """Both precisions on logarithmic axes; hollow where a kink lies within the step, dashed where theory is best.
+    """Both precisions on logarithmic axes; hollow: a kink lies within the step; dashed: the best N by theory.
 
     Args:
         ns: N of each step 1/N, (n,).
-        double: largest absolute difference in float64, (n,); zeros are not drawn, a logarithm has no place for them.
-        single: in float32, (n,).
+        double: largest absolute difference in float64, (n,); zeros are left out, as the axis is logarithmic.
+        single: largest absolute difference in float32, (n,).
         kinked: whether a kink lies within the step of any weight, (n,).
-        best: 1/eps of the theory, in float64 and in float32.
+        best: best N by theory, in float64 and in float32.
     """
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()

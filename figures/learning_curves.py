@@ -1,4 +1,4 @@
-"""Loss and accuracy of a run, or of several over each other, and the schedules that they followed."""
+"""Loss and accuracy of one or several runs in the same axes, and the schedules that they followed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ Curves = Mapping[str, np.ndarray]
 
 AGAINST = {"epoch": "epoch", "step": "step", "samples": "samples seen", "seconds": "seconds of training"}
 SCHEDULES = {"learning rate": ("lr", "lr/0"), "batch size": ("batch_size",)}
-# label -> (column of a measure, line): training as the run goes is pale, since each point is a mean over a few steps
+# label -> (column of a measure, line style); training is pale, since each point is a mean over only a few steps
 STYLES: dict[str, tuple[str, dict[str, Any]]] = {
     "training": ("train/{}", {"alpha": 0.3, "linewidth": 0.8}),
     "training, mean of an epoch": ("train/epoch_{}", {"linewidth": 1.4, "marker": "."}),
@@ -24,8 +24,8 @@ def draw(runs: Mapping[str, Curves], against: str = "epoch") -> Figure:
     """Loss and accuracy side by side; below them learning rate and batch size, where a run has logged any.
 
     Args:
-        runs: by name, the columns of its metrics.csv, each of shape (rows,), NaN where a row has no value.
-        against: the column to draw against, a key of AGAINST.
+        runs: columns of each run's metrics.csv, by the run's name; each (rows,), NaN where a row has no value.
+        against: name of the column on the horizontal axis, a key of AGAINST.
     """
     schedules = [label for label, keys in SCHEDULES.items() if any(_first(run, keys) for run in runs.values())]
     figure = Figure(figsize=(10, 4 + 2.2 * bool(schedules) + 0.22 * len(runs)), layout="constrained")
@@ -63,7 +63,7 @@ def _line(axes: Axes, run: Curves, against: str, column: str, colour: str, style
 
 
 def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
-    """What the lines are, above; which colour is whose, below."""
+    """The kinds of line above, the colours of the runs below."""
     lines = [Line2D([], [], color="0.3", label=label, **style) for label, (_, style) in STYLES.items()]
     runs = [Line2D([], [], color=colour, linewidth=2, label=name) for name, colour in colours.items()]
     figure.legend(handles=lines, loc="outside upper center", ncols=len(lines), frameon=False)

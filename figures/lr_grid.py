@@ -14,14 +14,14 @@ COLUMNS = 4
 
 @dataclass(frozen=True)
 class Panel:
-    """One optimizer.
+    """The grid and the suggestions of one optimizer.
 
     Attributes:
-        title: its name.
-        rates: of the grid, (n,), increasing.
-        accuracies: at each of them, in per cent, (seeds, n).
-        suggested: rates, (k,); k is 0 where every test refused.
-        reached: accuracy at each of them, in per cent, (k,).
+        title: name of the optimizer.
+        rates: learning rates of the grid, (n,), increasing.
+        accuracies: accuracy at each rate of the grid, in per cent, (seeds, n).
+        suggested: suggested learning rates, (k,); k is 0 where every test refused.
+        reached: accuracy at each suggested rate, in per cent, (k,).
     """
 
     title: str

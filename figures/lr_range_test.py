@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 LINE, CHOICE, MARK = "#1f5f99", "#c0392b", "#333333"
-FEW = 30  # rates, up to which each is drawn as a point
+FEW = 30  # most rates that are drawn as single points
 
 
 class Answered(Protocol):
@@ -45,11 +45,11 @@ def draw(
     """Above: the raw losses, the smoothed ones' median over the seeds and their range. Below: a row for each rule.
 
     Args:
-        lrs: rates, (n,), increasing.
-        losses_per_seed_raw: for each seed its losses, (n,) or fewer where it stopped early; they may end non-finite.
+        lrs: learning rates, (n,), increasing.
+        losses_per_seed_raw: losses of each seed, (n,) or fewer where it stopped early; they may end non-finite.
         losses_per_seed_smoothed: the same, smoothed without lag (`range_tests/lr_curve.py`), or marks look early.
         consensus: the rules' answers, the suggestion and the bounds, or the refusal, which is then said.
-        title: of the figure.
+        title: title of the figure.
     """
     raw, smoothed = _padded(losses_per_seed_raw, len(lrs)), _padded(losses_per_seed_smoothed, len(lrs))
     figure = Figure(figsize=(8, 5.4), layout="constrained")

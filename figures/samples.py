@@ -11,11 +11,11 @@ def before_and_after(before: np.ndarray, after: np.ndarray, labels: list[str]) -
 
     Args:
         before: uint8 (images, height, width, channels), with 1 or 3 channels.
-        after: in [0, 1], (images, copies, height', width', channels).
-        labels: what each image shows.
+        after: augmented copies, values in [0, 1], (images, copies, height', width', channels).
+        labels: name of what each image shows.
 
     Returns:
-        (1 + copies) pictures a row.
+        A figure with 1 + copies pictures in each row.
     """
     rows, copies = after.shape[:2]
     figure = Figure(figsize=(_INCHES * (copies + 1) + 0.4, _INCHES * rows + 0.4), layout="constrained")

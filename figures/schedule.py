@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-POINTS = 5000  # most points of a drawn line: more than a figure has pixels
+POINTS = 5000  # most points of a drawn line: more than the figure has pixels across
 
 
 def schedule_figure(
@@ -17,10 +17,10 @@ def schedule_figure(
     """Three panels over one axis, in epochs below and in steps above.
 
     Args:
-        steps: numbers of the steps that are drawn, ascending, shape (n,).
-        epochs: passes over the training set done before each, shape (n,).
-        lr: learning rate of each step, of a parameter group of ratio 1, shape (n,).
-        batch_size: samples of each step, over all processes, shape (n,).
+        steps: numbers of the steps to draw, ascending, shape (n,).
+        epochs: number of passes over the training set before each step, shape (n,).
+        lr: learning rate of each step, for a parameter group with ratio 1, shape (n,).
+        batch_size: number of samples in each step, over all processes, shape (n,).
         noise_scale: lr N / B of each step, shape (n,).
     """
     figure = Figure(figsize=(7, 6.5), layout="constrained")
@@ -39,7 +39,7 @@ def schedule_figure(
 
 
 def kept(values: np.ndarray, most: int = POINTS) -> np.ndarray:
-    """Places of at most `most` of the values, ascending: the first, the last, and each stretch's least and greatest."""
+    """Indices of at most `most` values, ascending: the first, the last, and the extremes of each section between."""
     if len(values) <= most:
         return np.arange(len(values))
     edges = np.linspace(0, len(values), most // 2, dtype=int)
@@ -57,7 +57,7 @@ def _line(axes: Axes, epochs: np.ndarray, values: np.ndarray, colour: str) -> No
 
 
 def _steps_above(axes: Axes, steps: np.ndarray, epochs: np.ndarray) -> None:
-    """Ticks at round step numbers: where the batch size changes, they stand at uneven distances."""
+    """Ticks at round step numbers; they are unevenly spaced where the batch size changes."""
 
     def to_steps(values: Any) -> Any:
         return np.interp(values, epochs, steps)

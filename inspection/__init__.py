@@ -1,1 +1,1 @@
-"""One model, looked at: what it costs, what it sees, and whether its gradients are right. Import the files directly."""
+"""Measurements of one model: its costs, its receptive fields, and whether its gradients are right. Import the files."""

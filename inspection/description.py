@@ -1,4 +1,4 @@
-"""Everything that `cadence describe` tells of one model: its layers and its memory, predicted and measured."""
+"""All that `cadence describe` prints of one model: its layers, and its memory, predicted and measured."""
 
 import copy
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from inspection.layers.trace import NoTensor, Trace, trace
 from inspection.memory.measured import Measured, measure
 from inspection.memory.predicted import Memory, OptimizerOf, dtype_of, predict
 
-_OF_VALUES = ("meta tensor", "data-independent")  # in what torch says where an operation needs values
+_OF_VALUES = ("meta tensor", "data-independent")  # in torch's errors where an operation needs values
 
 
 @dataclass(frozen=True)
 class Description:
-    """What one model costs and sees.
+    """Layers and memory of one model.
 
     Attributes:
-        name: the model's.
-        trace: its layers, for one image.
-        memory: of a batch.
-        batch_size: images in that batch.
-        precision: in which it was predicted.
-        optimizer: the optimizer's name.
-        measured: its memory on a device; None where none was asked for.
+        name: name of the model.
+        trace: layers of the model, for one image.
+        memory: predicted memory for a batch.
+        batch_size: number of images in that batch.
+        precision: precision of the prediction.
+        optimizer: name of the optimizer.
+        measured: memory found on a device; None where no device was given.
     """
 
     name: str
@@ -54,15 +54,15 @@ def describe(
     """Trace a module and predict its memory; measure it too where a device is named.
 
     Args:
-        name: what to call it.
-        module: on the meta device; its dtype and its mode are changed.
+        name: name of the model, for messages.
+        module: model on the meta device; its dtype and its mode are changed.
         input_shape: (channels, height, width) of its images.
-        batch_size: images in a batch.
-        precision: 64-true, 32-true, 16-true or bf16-true.
-        optimizer: makes the optimizer of a list of parameters.
-        optimizer_name: what to call that.
-        measure_on: cpu or cuda, for real steps beside the prediction.
-        channels_last: lay out what is measured so, as Cadence's own models are in training.
+        batch_size: number of images in a batch.
+        precision: one of 64-true, 32-true, 16-true and bf16-true.
+        optimizer: function from a list of parameters to their optimizer.
+        optimizer_name: name of that optimizer.
+        measure_on: device to measure real steps on, cpu or cuda; None only predicts.
+        channels_last: whether to measure in channels-last layout, in which Cadence trains its own models.
 
     Raises:
         ValueError: a size is not positive, the module does not take such a batch, or it cannot be measured; names what
@@ -72,8 +72,8 @@ def describe(
         raise ValueError(f"--input-shape must be positive, got {_times(input_shape)}: try 3,32,32")
     if batch_size < 1:
         raise ValueError(f"--batch-size must be at least 1, got {batch_size}: try 64")
-    dtype_of(precision)  # refuses an unknown one, before an error can be the module's
-    fresh = copy.deepcopy(module) if measure_on is not None else module  # before it keeps what it has computed
+    dtype_of(precision)  # before the module is run, whose errors say something else
+    fresh = copy.deepcopy(module) if measure_on is not None else module  # before forward passes leave tensors on it
     try:
         traced = trace(module, input_shape)
     except NoTensor as error:

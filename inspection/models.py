@@ -19,13 +19,13 @@ _NAMED = {"bool": bool, "int": int, "str": str}
 
 @dataclass(frozen=True)
 class Found:
-    """A model that is not built yet.
+    """A model that was found, but not built yet.
 
     Attributes:
-        name: as it was given.
-        builder: class or function that makes it.
-        fixed: arguments that are not the user's to give.
-        default_shape: (channels, height, width) where it takes images of one shape unless told otherwise, else None.
+        name: name by which it was found.
+        builder: class or function that builds it.
+        fixed: arguments that the user cannot set.
+        default_shape: default shape of its images, (channels, height, width); None where the options decide.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Found:
         """The shape of one image, (channels, height, width), from the options and the constructor's defaults.
 
         Raises:
-            ValueError: it does not follow from them.
+            ValueError: neither gives the shape.
         """
         if self.default_shape is not None:
             return self.default_shape
@@ -51,8 +51,8 @@ class Found:
         """The model on the meta device.
 
         Args:
-            options: the constructor's arguments.
-            shape: of the images, where it is to decide what the constructor takes of `in_channels` and `image_size`.
+            options: arguments of the constructor.
+            shape: shape of the images; sets `in_channels` and `image_size` where the constructor takes them.
 
         Raises:
             ValueError: the constructor refuses, or knows no such option.
@@ -67,12 +67,12 @@ class Found:
             self._check(name, value, accepted)
         try:
             with torch.device("meta"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of libraries about their own defaults
+                warnings.simplefilter("ignore")  # warnings of libraries about their own defaults
                 model = self.builder(**options, **self.fixed)
         except Exception as error:
             if not isinstance(error, RuntimeError) and "meta" not in str(error):
                 raise ValueError(_told(self.name, error)) from error
-            model = self._built(options).to("meta")  # a constructor that reads values needs some
+            model = self._built(options).to("meta")  # the constructor reads values, which the meta device has none of
         if not isinstance(model, nn.Module):
             raise ValueError(f"{self.name} makes no torch.nn.Module but a {type(model).__name__}: name a module")
         if len(needed := _inputs(model)) != 1:
@@ -103,10 +103,10 @@ class Found:
 
 
 def find(name: str) -> Found:
-    """The model of a name; nothing is built.
+    """Look up a model by name, without building it.
 
     Args:
-        name: a class of `lightning_modules`, a model of torchvision, or an import path, `package.module.Class`.
+        name: class of `lightning_modules`, model of torchvision, or import path `package.module.Class`.
 
     Raises:
         ValueError: there is none, or it is no module; names the nearest.
@@ -118,7 +118,7 @@ def find(name: str) -> Found:
     theirs = list_models()
     if name in theirs:
         return _of_torchvision(name)
-    import lightning_modules  # some seconds, which the others need not wait for
+    import lightning_modules  # takes seconds, which models of torchvision and import paths are spared
 
     ours = [known for known in lightning_modules.__all__ if known != "ImageClassifier"]
     if name in ours:
@@ -130,7 +130,7 @@ def find(name: str) -> Found:
 
 
 def _of_torchvision(name: str) -> Found:
-    """The untrained model; its images are of the size that its published weights were tested on, 224 for the most."""
+    """The untrained model, for images of the size at which its published weights were tested, mostly 224."""
     from torchvision.models import get_model_builder, get_model_weights
 
     builder = get_model_builder(name)
@@ -156,7 +156,7 @@ def _imported(path: str) -> Found:
 
 
 def _accepted(builder: Builder) -> dict[str, Any]:
-    """Names and annotations of what a constructor takes, those among its bases that `**kwargs` reach included.
+    """Names and annotations of a constructor's arguments, with those of base classes that its `**kwargs` pass on.
 
     The key `**` stands for arguments of any name.
     """
@@ -184,7 +184,7 @@ def _told(name: str, error: Exception) -> str:
 
 
 def _inputs(module: nn.Module) -> list[str]:
-    """Names of what `forward` cannot do without, or of the first that it takes; inputs of any number count as one."""
+    """Names of the required inputs of `forward`, else of its first input; `*args` counts as one."""
     parameters = inspect.signature(module.forward).parameters.values()
     taken = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
     needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

@@ -2,9 +2,9 @@
 
     grad_i^N = (L(theta + eps e_i) - L(theta - eps e_i)) / (2 eps), eps = 1/N
 
-for one sample (MLP report, 'Validate Gradients using Finite Difference'). The truncation error falls as eps^2, the
-round-off grows as u / eps, u the machine's rounding; together they are least near eps = u^(1/3), for a loss and weights
-of the order of 1 (Press et al., Numerical Recipes, section 5.7).
+for one sample. The truncation error falls as eps^2, the round-off grows as u / eps, where u is the machine epsilon;
+their sum is least near eps = u^(1/3), for a loss and weights of the order of 1 (Press et al., Numerical Recipes,
+section 5.7).
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from inspection.gradients.verdict import Verdict, verdict
 
 NS = tuple(k * 10**i for i in range(6) for k in (1, 5))
 
-ROUNDINGS = 50  # of a loss of the order of 1, in a deep network
+ROUNDINGS = 50  # round-off of a deep network's loss of the order of 1, in machine epsilons
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Differences:
     """Central differences in one precision.
 
     Attributes:
-        loss: at the point.
-        gradient: autograd's, in the same precision, float64 (p,).
+        loss: loss at the unshifted weights.
+        gradient: autograd's gradient, computed in the same precision, float64 (p,).
         numeric: central differences, float64 (p, n).
         bend: slope ahead, (L(theta + eps e_i) - L(theta)) / eps, less the slope behind, float64 (p, n).
-        rounding: the precision's machine epsilon.
+        rounding: machine epsilon of the precision.
         batched: whether the perturbed copies ran in batched forward passes.
     """
 
@@ -52,33 +52,33 @@ class Differences:
 
     @property
     def largest(self) -> np.ndarray:
-        """Largest absolute difference over the weights, (n,); not finite where one of them is not."""
+        """Largest absolute difference over the weights, (n,); not finite where that of one weight is not."""
         return np.abs(self.difference).max(axis=0)
 
     @property
     def theory(self) -> float:
-        """The best eps by theory: the cube root of the machine's rounding."""
+        """The best eps by theory: the cube root of the machine epsilon."""
         return self.rounding ** (1 / 3)
 
     def best(self, ns: np.ndarray) -> int | None:
-        """The N of the smallest `largest`; None where all are 0, as nothing changes the loss, or none is finite."""
+        """The N with the smallest `largest`; None where all are 0 (the loss never changes) or none is finite."""
         largest = np.where(np.isfinite(self.largest), self.largest, np.inf)
         return int(ns[largest.argmin()]) if largest.any() and np.isfinite(largest).any() else None
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What the check of a parameter's first p weights found.
+    """Result of the check of a parameter's first p weights.
 
     Attributes:
-        parameter: its name.
+        parameter: name of the parameter.
         ns: N of each step 1/N, (n,).
         double, single: differences in float64 and in float32.
-        kinks: units that change sides within eps of the point, int64 (p, n).
-        kinks_by_layer: the same by layer and operation, over all weights and N; only where there are any.
-        verdicts: of each weight, from float64: `agrees`; `wrong`; `kink`: they differ, but no two N are free of kinks,
-            or the loss shows two slopes and autograd's is between them; `unclear`: the central differences do not
-            settle, mostly for a gradient below round-off, or are not finite.
+        kinks: number of units that change sides within eps of the point, int64 (p, n).
+        kinks_by_layer: sum of these over weights and N, by layer and operation; layers without kinks are left out.
+        verdicts: verdict on each weight, from float64: `agrees`; `wrong`; `kink`: the two differ, but fewer than two N
+            are free of kinks, or the loss has two slopes with autograd's between them; `unclear`: the central
+            differences do not converge, mostly as the gradient is below round-off, or are not finite.
     """
 
     parameter: str
@@ -96,13 +96,13 @@ def check_gradient(
     """Check autograd's gradient of the first weights of a parameter.
 
     Args:
-        sample: model, one sample of it, and the loss.
-        layer: a layer or a parameter, see `parameter_name`.
-        weights: the first how many of its weights.
+        sample: model, one sample, and the loss.
+        layer: name of a layer or a parameter, see `parameter_name`.
+        weights: number of weights to check, the first ones of the parameter.
         ns: N of the steps 1/N, ascending.
 
     Raises:
-        ValueError: no such layer, no weights or steps, a loss that is not finite or another at each call.
+        ValueError: no such layer, no weights or steps, or a loss that is not finite or differs between two calls.
     """
     if weights < 1:
         raise ValueError(f"weights must be at least 1, got {weights}: 10 is usual")
@@ -129,7 +129,7 @@ def check_gradient(
 
 
 def shifts(loss: ShiftedLoss, ns: Sequence[int]) -> Tensor:
-    """+1/N of each weight and each N, the others 0: (p n, p), the weights outermost."""
+    """A shift of +1/N for each weight and each N, 0 for the other weights: (p n, p), ordered by weight, then N."""
     steps = 1 / torch.tensor(ns, dtype=loss.dtype)
     single = torch.eye(loss.weights, dtype=loss.dtype)
     return (single[:, None] * steps[:, None]).flatten(0, 1).to(loss.zero().device)
@@ -139,13 +139,13 @@ def central_differences(loss: ShiftedLoss, ns: Sequence[int], batched: bool = Tr
     """Central differences and autograd's gradient.
 
     Args:
-        loss: of the shifted weights.
+        loss: loss as a function of the shifted weights.
         ns: N of the steps 1/N.
-        batched: run all perturbed copies in batched forward passes, else each alone.
+        batched: whether to run the perturbed copies in batched forward passes instead of one by one.
     """
     point = loss.zero().requires_grad_()
     value = loss(point)
-    gradient = torch.zeros_like(point)  # of a loss that is cut off from the weights
+    gradient = torch.zeros_like(point)  # stays zero if the loss does not depend on the weights
     if value.requires_grad:
         (gradient,) = torch.autograd.grad(value, point, allow_unused=True, materialize_grads=True)
     steps = shifts(loss, ns)

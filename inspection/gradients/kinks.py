@@ -1,14 +1,14 @@
-"""Units that stand on another side at +eps than at -eps: between the two, the loss is not differentiable.
+"""Kinks: units that are on different sides at +eps and at -eps, so that the loss is not differentiable between them.
 
-A central difference over a kink is the mean of two slopes, and differs from autograd's gradient, which is one of them,
-without either being wrong. Seen are, as functions, methods or layers:
+A central difference over a kink is the mean of two slopes, autograd's gradient one of the two: they differ, and neither
+is wrong. These operations are recognised, as functions, methods or layers:
 
-- ReLU and its kin, hard sigmoid and swish, shrinking, thresholds, absolute values and clamps;
+- ReLU and its variants, hard sigmoid and swish, shrinking, thresholds, absolute values and clamps;
 - max-pooling, maxima and minima of two tensors or over dimensions;
-- the comparisons >, <, >= and <=, as they choose for `torch.where` or a mask.
+- the comparisons >, <, >= and <=, which may feed `torch.where` or a mask.
 
-CELU is no such thing, nor is ELU with alpha = 1: their two slopes at zero are equal. A sort, a top k or a median is not
-seen here; the check's verdict looks for the two slopes themselves.
+CELU has no kink, nor has ELU with alpha = 1: their two slopes at zero are equal. Sort, top k and median are not
+recognised; for those the check's verdict looks at the slopes themselves.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from inspection.gradients.sample_loss import ShiftedLoss
 
-# Where a slope changes; names are without the underscores of what works in place.
+# Where a slope changes, by the operation's name without leading or trailing underscores.
 PLACES: dict[str, tuple[float, ...]] = {
     "relu": (0,),
     "leaky_relu": (0,),
@@ -43,22 +43,22 @@ POOLS = {
 }
 KINKED = {*PLACES, *CLAMPS, *SHRINKING, *PAIRS, *EXTREMES, *POOLS, "elu", "threshold"}
 
-# Within this many roundings of the largest value, a unit is not said to have changed sides: where neighbouring pixels
-# are equal, as a black border's, their convolutions are so up to rounding, and whichever wins is the same.
+# Changes within this many roundings of the largest value do not count: where neighbouring pixels are equal, as in a
+# black border, their convolutions differ by rounding only, and it does not matter which of them is the maximum.
 ROUNDINGS = 64
 
 Site = tuple[str, Tensor, Tensor | None]
 
 
 def changed_sides(loss: ShiftedLoss, shifts: Tensor) -> tuple[Tensor, list[str]]:
-    """Number of units, by layer, whose side at +shift is another than at -shift.
+    """Number of units, by layer, that are on different sides at +shift and at -shift.
 
     Args:
-        loss: of the shifted weights.
-        shifts: (rows, weights).
+        loss: loss as a function of the shifted weights.
+        shifts: one shift in each row, (rows, weights).
 
     Returns:
-        Counts, int64 (rows, sites), and each site's name: its layer, and the operation behind a dash.
+        Counts, int64 (rows, sites), and the name of each site: its layer, a dash, and the operation.
     """
     names: list[str] = []
 
@@ -78,7 +78,7 @@ def changed_sides(loss: ShiftedLoss, shifts: Tensor) -> tuple[Tensor, list[str]]
 
 
 class _Recorder(TorchFunctionMode):
-    """Notes what every operation with a kink is given."""
+    """Records the inputs of every operation that has a kink."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class _Recorder(TorchFunctionMode):
 
 
 def _read(name: str, args: list[Any], kwargs: dict[str, Any]) -> list[tuple[Tensor, Tensor | None]]:
-    """What decides the sides: values that are kinked at zero, or a maximum's candidates and its winners."""
+    """What decides the sides: values with the kink at zero, or the candidates of a maximum with its winners."""
     values = args.pop(0) if args else kwargs.pop("input", None)
     if not isinstance(values, Tensor) or not values.is_floating_point():
         return []
@@ -125,13 +125,13 @@ def _read(name: str, args: list[Any], kwargs: dict[str, Any]) -> list[tuple[Tens
         places = [argument("threshold")]
     else:
         places = [*PLACES[name]]
-    # a difference is a copy, as the operation may work in place
+    # subtract, which copies: the operation may work in place
     numbers = [place + 0 for place in places if isinstance(place, int | float | Tensor)]  # + 0: booleans too
     return [(values - number, None) for number in numbers]
 
 
 def _candidates(values: Tensor, along: int | tuple[int, ...] | None) -> list[tuple[Tensor, Tensor | None]]:
-    """What a maximum along dimensions, or over all, chooses from, at the end, and where the largest is."""
+    """The values among which a maximum chooses, moved to the last dimension, and the place of the largest."""
     dims = (along,) if isinstance(along, int) else tuple(along or range(values.ndim))
     if not dims or values.ndim == 0:
         return []

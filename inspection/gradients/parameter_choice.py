@@ -1,4 +1,4 @@
-"""Which parameter a name means, and which one is meant without a name."""
+"""Find a parameter by its name, or the default one."""
 
 import difflib
 
@@ -9,13 +9,12 @@ def parameter_name(model: nn.Module, layer: str | None = None) -> str:
     """The full name of a parameter.
 
     Args:
-        model: whose.
-        layer: a layer, which stands for its `weight`, or a parameter's own name; of one that several layers share, the
-            first of its names is returned. None is the second layer's weights, as the finite-difference check of the
-            MLP report has it, or the only layer's.
+        model: model that has the parameter.
+        layer: name of a layer, for its `weight`, or of a parameter. A parameter shared by several layers is returned by
+            its first name. None: the second layer's weights, or the only layer's.
 
     Raises:
-        ValueError: there is no such layer, it has several parameters and none is its weight, or the model has none.
+        ValueError: there is no such layer, the layer has several parameters and no `weight`, or the model has none.
     """
     names = [name for name, parameter in model.named_parameters() if parameter.is_floating_point()]
     if not names:

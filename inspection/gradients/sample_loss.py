@@ -14,21 +14,21 @@ from inspection.errors import first_line
 
 Loss = Callable[[Any, Tensor], Tensor]
 
-MEMORY = 2**28  # bytes that the copies of one batched forward pass may take, roughly
+MEMORY = 2**28  # rough limit in bytes for the copies in one batched forward pass
 
 
 class SampleLoss(nn.Module):
-    """A model and one sample of it: `forward()` is the loss.
+    """A model and one sample: `forward()` is the loss.
 
     Args:
         model: any module.
         images: input of one sample, (1, ...).
-        labels: what the loss compares with, (1, ...).
-        loss: of the model's output and the labels, a scalar; None takes the loss of `model.training_step`, as every
-            LightningModule with automatic optimization returns it.
+        labels: label of that sample, (1, ...).
+        loss: function of the model's output and the labels that returns a scalar; None takes the loss that
+            `model.training_step` returns, as in every LightningModule with automatic optimization.
 
     Raises:
-        ValueError: there is no loss, and no training_step that returns one; of `forward`, training_step fails on
+        ValueError: there is no loss and no training_step that returns one; from `forward`: training_step fails on
             (images, labels), or the loss is not one number.
     """
 
@@ -74,16 +74,16 @@ class SampleLoss(nn.Module):
 
 
 class ShiftedLoss:
-    """L(theta + shift) of the first weights of a parameter, in a precision of its own.
+    """L(theta + shift), where the shift applies to the first weights of a parameter; computed in a given precision.
 
-    The model is left as it is: its state is copied, and evaluation mode (no dropout, running statistics in batch
-    normalisation) lasts as long as a call.
+    The model is not changed: its state is copied, and it is in evaluation mode (no dropout, running statistics in batch
+    normalisation) only during a call.
 
     Args:
         sample: model and sample.
         parameter: name of the parameter within the model, e.g. `layers.linear_2.weight`.
-        weights: the first how many weights to shift; fewer where the parameter has fewer.
-        dtype: in which all is computed.
+        weights: number of weights to shift, the first ones; all where the parameter has fewer.
+        dtype: precision of the computation.
     """
 
     def __init__(self, sample: SampleLoss, parameter: str, weights: int, dtype: torch.dtype) -> None:
@@ -99,7 +99,7 @@ class ShiftedLoss:
         self.weights = min(weights, self._theta.numel())
 
     def zero(self) -> Tensor:
-        """No shift, shape (weights,)."""
+        """The zero shift, shape (weights,)."""
         return torch.zeros(self.weights, dtype=self.dtype, device=self._theta.device)
 
     def __call__(self, shift: Tensor) -> Tensor:
@@ -110,17 +110,17 @@ class ShiftedLoss:
             return functional_call(self.sample, self._state | {self._name: moved}, ())
 
     def rows(self, function: Callable[[Tensor], Tensor], shifts: Tensor, kept: int = 0) -> tuple[Tensor, bool]:
-        """`function` of every row of `shifts`, by batched forward passes; one by one where the model defies batching.
+        """`function` of every row of `shifts`, in batched forward passes; one by one where the model cannot be batched.
 
-        What defies it: a custom autograd function without `setup_context`, `.item()`, a branch on a value.
+        It cannot with a custom autograd function without `setup_context`, with `.item()`, or a branch on a value.
 
         Args:
-            function: of a shift, built on this loss.
-            shifts: (rows, weights).
-            kept: bytes that a row keeps to its end, beside what passes through the model.
+            function: function of a shift that calls this loss.
+            shifts: one shift in each row, (rows, weights).
+            kept: number of bytes that a row holds to its end, beside the tensors that pass through the model.
 
         Returns:
-            What the function returns, stacked, and whether it was batched.
+            The function's results, stacked, and whether they were computed in batches.
         """
         with torch.no_grad():
             each = self._theta.nbytes + 2 * self._largest_tensor() + kept
@@ -144,7 +144,7 @@ def one_by_one(function: Callable[[Tensor], Tensor], shifts: Tensor) -> Tensor:
 
 
 class _Largest(TorchFunctionMode):
-    """Bytes of the largest tensor that depends on the shift; what does not is computed once for all copies."""
+    """Bytes of the largest tensor that depends on the shift; other tensors are computed once for all copies."""
 
     bytes = 0
 
@@ -156,7 +156,7 @@ class _Largest(TorchFunctionMode):
 
 
 def _has_training_step(model: nn.Module) -> bool:
-    """Whether a model has a training_step of its own: Lightning's own only warns that there is none."""
+    """Whether a model defines training_step itself; Lightning's own only warns that it is missing."""
     step = getattr(type(model), "training_step", None) or getattr(model, "training_step", None)
     lightning_s = ("pytorch_lightning.core.module", "lightning.pytorch.core.module")
     return callable(step) and getattr(step, "__module__", "") not in lightning_s
@@ -164,7 +164,7 @@ def _has_training_step(model: nn.Module) -> bool:
 
 @contextlib.contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and every submodule's own mode back afterwards."""
+    """Evaluation mode in the block; every submodule's former mode is restored after it."""
     training = [child for child in module.modules() if child.training]
     for child in training:
         child.training = False

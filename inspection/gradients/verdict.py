@@ -1,4 +1,4 @@
-"""Whether a gradient is right, from central differences with one step after another."""
+"""Whether a gradient is right, judged by central differences at several steps."""
 
 from typing import Literal
 
@@ -6,8 +6,8 @@ import numpy as np
 
 Verdict = Literal["agrees", "wrong", "kink", "unclear"]
 
-RELATIVE = 1e-4  # a difference below this share of the gradient is none
-UNCLEAR = 1e-2  # an estimate that is no surer than this share of itself says nothing
+RELATIVE = 1e-4  # differences below this share of the gradient do not count
+UNCLEAR = 1e-2  # an estimate whose uncertainty is above this share of it decides nothing
 
 
 def verdict(
@@ -20,16 +20,16 @@ def verdict(
 ) -> Verdict:
     """Whether a weight's gradient is right.
 
-    The central difference is taken at the N where it is surest. Its uncertainty is the change from the N before, which
-    bounds the truncation error where that falls as N^-2, and round-off, which grows as N.
+    The central difference is taken at the N where it is least uncertain. Its uncertainty is the change from the N
+    before, which bounds the truncation error where that falls as N^-2, plus round-off, which grows as N.
 
     Args:
-        numeric: central differences, (n,); those that are not finite are left out.
-        gradient: autograd's.
-        free: whether an N is free of kinks, (n,).
-        ns: (n,), ascending.
+        numeric: central differences, (n,); values that are not finite are ignored.
+        gradient: autograd's gradient.
+        free: whether the step of each N is free of kinks, (n,).
+        ns: N of each step 1/N, (n,), ascending.
         rounding: absolute round-off of the loss.
-        bend: slope ahead less slope behind, (n,), which shows a kink that `free` does not know of; None does not look.
+        bend: slope ahead less slope behind, (n,), which reveals kinks that `free` misses; None skips that.
     """
     finite = np.isfinite(numeric)
     differentiable = (free & finite).sum() > 1
@@ -42,7 +42,7 @@ def verdict(
         return "agrees"
     uncertainty = np.abs(np.diff(numeric, prepend=np.inf)) + rounding * ns
     surest = int(uncertainty.argmin())
-    if not np.isfinite(gradient):  # of a loss that is finite on both sides
+    if not np.isfinite(gradient):  # while the loss is finite on both sides
         return "wrong" if differentiable and not _two_slopes(bend, ns, rounding, surest) else "unclear"
     size = max(abs(gradient), abs(float(numeric[surest])))
     tolerance = RELATIVE * size + uncertainty[surest]
@@ -52,18 +52,18 @@ def verdict(
     between = error <= abs(bend[surest]) / 2 + tolerance  # the central difference is the mean of the two slopes
     if not differentiable or (between and _two_slopes(bend, ns, rounding, surest)):
         return "kink"
-    # Differences that settled on one value and, at smaller steps, come to autograd's have had a kink in between.
+    # If differences settle on one value and, at smaller steps, reach autograd's, a kink lies between those steps.
     later = ns[surest + 1 :] * rounding < error / 10
     comes = np.abs(numeric[surest + 1 :] - gradient) < error / 10
     return "kink" if (later & comes).any() else "wrong"
 
 
 def _two_slopes(bend: np.ndarray, ns: np.ndarray, rounding: float, place: int) -> bool:
-    """Whether the slopes ahead and behind remain apart as the step vanishes."""
+    """Whether the slopes ahead and behind stay different as the step goes to 0."""
     if place == 0 or not np.isfinite(bend[place - 1 : place + 1]).all():
         return False
     (before, here), (larger, smaller) = bend[place - 1 : place + 1], 1 / ns[place - 1 : place + 1]
-    # Where the loss is smooth, their gap is proportional to the step: the line through two of them meets step 0 in 0.
+    # For a smooth loss their gap is proportional to the step: the line through two gaps is 0 at step 0.
     left = (here * larger - before * smaller) / (larger - smaller)
-    noise = 8 * rounding * ns[place] * larger / (larger - smaller)  # each gap is of four losses, and there are two
+    noise = 8 * rounding * ns[place] * larger / (larger - smaller)  # two gaps, each computed from four losses
     return bool(abs(left) > abs(here) / 2 + noise)

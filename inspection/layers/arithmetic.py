@@ -1,4 +1,4 @@
-"""A layer's own counts, written out as the homework asks: `(11*11*3)*96 + 96 = 34,944`."""
+"""A layer's own counts, with the arithmetic written out: `(11*11*3)*96 + 96 = 34,944`."""
 
 import math
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ class ParameterCount:
     """Parameters of one layer.
 
     Attributes:
-        weights: all that is no bias.
-        biases: parameters that are called so, the shift of a normalisation among them.
-        written: the count as a sum with its result; empty where there is nothing to count.
+        weights: number of parameters that are not biases.
+        biases: number of parameters named bias, the shift of a normalisation included.
+        written: count written out as a sum with its result; empty for a layer without parameters.
     """
 
     weights: int = 0
@@ -28,8 +28,8 @@ def parameter_count(layer: nn.Module, counted: set[int] | None = None) -> Parame
     """Count a layer's own parameters and those of its children.
 
     Args:
-        layer: the layer.
-        counted: ids of parameters that another layer has brought; they are left out, and the layer's are added.
+        layer: layer to count.
+        counted: ids of parameters that other layers share with it and have counted; the layer's own are added to them.
     """
     counted = set() if counted is None else counted
     weights = biases = 0
@@ -49,21 +49,21 @@ def parameter_count(layer: nn.Module, counted: set[int] | None = None) -> Parame
 
 
 def is_bias(name: str) -> bool:
-    """Whether a parameter is called a bias: `conv.bias`, `attention.in_proj_bias`, `lstm.bias_ih_l0`."""
+    """Whether a parameter is named a bias: `conv.bias`, `attention.in_proj_bias`, `lstm.bias_ih_l0`."""
     last = name.rpartition(".")[2]
     return last.endswith("bias") or last.startswith("bias_")
 
 
 def multiplications(layer: nn.Module, output_shape: Sequence[int], count: int) -> str:
-    """The multiplications of a convolution or a linear layer as a product: values of the output, times each one's.
+    """The multiplications of a convolution or a linear layer as a product: output values times those for each value.
 
     Args:
-        layer: the layer.
-        output_shape: (filters, height, width), or what ends in a linear layer's features; without the batch.
-        count: how many there are, as torch counts them.
+        layer: convolution or linear layer; others give an empty text.
+        output_shape: shape of its output without the batch: (filters, height, width), or (..., features).
+        count: number of multiplications that torch counts.
 
     Returns:
-        `(32*32*128)*(1*1*256) = 33,554,432`; empty for every other layer, and where the product is not the count.
+        For example `(32*32*128)*(1*1*256) = 33,554,432`; empty where the product differs from `count`.
     """
     if isinstance(layer, Convolution) and not layer.transposed:
         filters, *sides = output_shape
@@ -78,7 +78,7 @@ def multiplications(layer: nn.Module, output_shape: Sequence[int], count: int) -
 
 
 def _product(layer: nn.Module, weights: int) -> str:
-    """The weights as a product: kernel * channels of a group, times filters."""
+    """The weights as a product: (kernel * channels of a group) * filters."""
     if isinstance(layer, Convolution) and layer.weight.numel() == weights:
         kernel = "*".join(map(str, layer.kernel_size))
         return f"({kernel}*{_channels(layer)})*{layer.out_channels}"
@@ -88,5 +88,5 @@ def _product(layer: nn.Module, weights: int) -> str:
 
 
 def _channels(layer: Convolution) -> str:
-    """Channels of a group."""
+    """Input channels of a group, as text: `96/2`."""
     return str(layer.in_channels) + (f"/{layer.groups}" if layer.groups > 1 else "")

@@ -1,6 +1,6 @@
-"""What single operations do to a receptive field, by torch's names for them.
+"""How single operations change a receptive field, by torch's names for them.
 
-A rule takes the axis of its first tensor, that tensor, the operation's arguments and its result.
+A rule takes the axis of the operation's first tensor, that tensor, the arguments and the result.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def _convolution(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor
     _, weight, _, stride, padding, dilation, transposed, _, groups = args[:9]
     place = (axis.dim or 0) - 2
     if axis.dim == 0:
-        return axis  # the images of a batch do not meet
+        return axis  # a convolution does not mix the images of a batch
     if place < 0 or transposed or not _alone(axis, source):
         return joined(axis, exact=place < 0 and groups == 1)
     kernel = weight.shape[place + 2]
@@ -26,7 +26,7 @@ def _convolution(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor
 
 def _pooling(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
     given = dict(zip(("kernel_size", "stride", "padding", "dilation"), args[1:], strict=False)) | kwargs
-    if len(args) > 4 and isinstance(args[4], bool):  # an average takes ceil_mode where a maximum takes dilation
+    if len(args) > 4 and isinstance(args[4], bool):  # average pooling has ceil_mode where max-pooling has dilation
         given["dilation"] = 1
     place = (axis.dim or 0) - source.ndim + 2
     if place < 0:
@@ -62,13 +62,13 @@ def _reduction(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) 
 
 
 def _matrix_product(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
-    """Of (..., rows, inner) and (..., inner, columns), the last two arguments; a bias may stand before them."""
+    """Product of the last two arguments, (..., rows, inner) and (..., inner, columns); a bias may precede them."""
     inner = {id(args[-2]): source.ndim - 1, id(args[-1]): source.ndim - 2}.get(id(source))
     return joined(axis) if axis.dim == inner else axis
 
 
 def _batch_norm(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
-    training = args[5]  # on the images' own statistics, as instance norm always is
+    training = args[5]  # with the batch's own statistics, as in instance norm
     return joined(axis) if training else axis
 
 
@@ -117,7 +117,7 @@ def _transposed(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor)
 
 
 def _reshaped(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -> Axis:
-    """Row-major order stays: the side lies where as many entries come before it as before."""
+    """Row-major order is kept: the side is the dimension with as many entries before it as in the source."""
     before = prod(source.shape[: axis.dim]) * axis.outer
     for dim, size in enumerate(out.shape):
         ahead = prod(out.shape[:dim])
@@ -127,12 +127,12 @@ def _reshaped(axis: Axis, source: Tensor, args: Any, kwargs: Any, out: Tensor) -
 
 
 def _alone(axis: Axis, source: Tensor) -> bool:
-    """Whether its dimension holds this side of the image and nothing else."""
+    """Whether the axis's dimension holds this side of the image and nothing else."""
     return axis.outer == 1 and axis.size == source.shape[axis.dim or 0]
 
 
 def _at(value: Any, place: int) -> int:
-    """One number of a list of one or of two."""
+    """The number for one side, from a single number or a list with one or two."""
     return value if isinstance(value, int) else value[place % len(value)]
 
 

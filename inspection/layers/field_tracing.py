@@ -1,8 +1,8 @@
-"""The recurrence along the operations that a forward pass really runs, functional ones and branches among them.
+"""Receptive fields traced along the operations that a forward pass runs, functional ones and branches included.
 
-Below torch's modules there are some hundred operations; a dozen of them move the receptive field, each by its rule.
-Elementwise ones take the union of what they are given, and after any other each unit is taken to see everything, marked
-as a bound.
+Torch's modules call some hundred operations; a dozen of them change the receptive field, each by its rule. Elementwise
+operations take the union of their inputs' fields. After any other operation each unit is assumed to see everything, and
+the field is marked as an upper bound.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ from inspection.layers.field_rules import RULES
 from inspection.layers.receptive_field import Axis, joined, union
 
 Fields = tuple[Axis, Axis]
-# Elementwise at evaluation, and not tagged so by torch.
+# Elementwise in evaluation mode, but not tagged so by torch.
 _ELEMENTWISE = (
     *("_native_batch_norm_legit_no_training", "native_dropout", "expand", "copy_", "_to_copy"),
     *("hardswish", "hardswish_", "_prelu_kernel", "log_sigmoid_forward"),
@@ -26,28 +26,28 @@ _RESHAPES = ("view", "_unsafe_view", "squeeze", "squeeze_", "unsqueeze", "unsque
 
 
 class FieldTracer(TorchDispatchMode):
-    """Follows the fields of images (batch, channels, height, width) through whatever is computed from them.
+    """Traces receptive fields from images to every tensor that is computed from them.
 
     Args:
-        images: whose pixels are meant.
+        images: input images, (batch, channels, height, width).
     """
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()
         height, width = images.shape[-2:]
         rows, columns = Axis.of_image(images.ndim - 2, height), Axis.of_image(images.ndim - 1, width)
-        # Tensors are kept, so that no other comes to bear the id of one that is gone.
+        # Tensors are kept alive, so that the id of a freed one is not used again.
         self._known: dict[int, tuple[Tensor, Fields]] = {id(images): (images, (rows, columns))}
-        self._written: dict[int, Fields] = {}  # by storage, where a part of it was written
+        self._written: dict[int, Fields] = {}  # by storage, for storages of which a part was written
 
     def fields(self, tensor: Tensor) -> Fields | None:
-        """Along height and width; None where nothing is known of the tensor."""
+        """The field of a tensor's units along height and width; None where the tensor is not known."""
         if id(tensor) in self._known:
             return self._known[id(tensor)][1]
         return self._written.get(tensor.untyped_storage()._cdata)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation and note what its results see."""
+        """Run the operation and record the fields of its results."""
         result = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         sources = [tensor for tensor in tensors if self.fields(tensor) is not None]
@@ -61,7 +61,7 @@ class FieldTracer(TorchDispatchMode):
         return result
 
     def _spread(self, part: Tensor) -> None:
-        """After a part of a tensor was written: whatever shares its storage may see as much, by a bound."""
+        """After a part of a storage was written: give its tensors the union of their fields, as a bound."""
         storage = part.untyped_storage()._cdata
         sharing = [key for key, (tensor, _) in self._known.items() if tensor.untyped_storage()._cdata == storage]
         bounds: list[Axis] = []
@@ -96,7 +96,7 @@ def _union_of(axes: list[Axis]) -> Axis:
 
 
 def _aligned(axis: Axis, source: Tensor, out: Tensor) -> Axis:
-    """The axis in terms of a broadcast result's dimensions."""
+    """The axis with its dimension counted in the broadcast result."""
     if axis.dim is None:
         return axis
     dim = axis.dim + out.ndim - source.ndim

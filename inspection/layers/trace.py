@@ -1,4 +1,4 @@
-"""A model layer by layer, from one forward pass on the meta device: shapes and counts, no memory and no arithmetic."""
+"""Shapes and counts of a model, layer by layer, from one forward pass on the meta device, which computes no values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,21 +16,20 @@ from inspection.layers.field_tracing import Fields, FieldTracer
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer at one execution; numbers are for one image.
+    """One execution of a layer; numbers are for one image.
 
     Attributes:
-        name: its path in the model.
-        kind: its class.
-        output_shape: without the batch, of the first tensor where it gives several; empty for parameters that belong to
-            no layer.
-        kernel, stride, padding, dilation: of a convolution or a pooling, else empty.
-        fields: what its units see along height and width (`receptive_field.Axis`), None where unknown.
-        activations: values that it adds to memory; none where it works in place or gives a view, so that a unit is
-            counted once, with its nonlinearity, as the homework does.
-        weights, biases: parameters that no layer above has.
-        multiply_adds: multiplications of its convolutions and matrix products; as torch counts operations, halved.
-        written: the parameters' arithmetic.
-        multiplied: the multiplications' arithmetic, of convolutions and linear layers.
+        name: path of the layer in the model.
+        kind: class of the layer.
+        output_shape: shape of its first output without the batch; empty for parameters that belong to no layer.
+        kernel, stride, padding, dilation: geometry of a convolution or a pooling, else empty.
+        fields: receptive field of its units along height and width (`receptive_field.Axis`), None where unknown.
+        activations: number of values that it adds to memory; 0 where it works in place or returns a view, so that a
+            unit and its nonlinearity count once.
+        weights, biases: number of parameters that no earlier row has counted.
+        multiply_adds: number of multiplications in its convolutions and matrix products: half of torch's operations.
+        written: number of parameters, with its arithmetic.
+        multiplied: number of multiplications with its arithmetic, for convolutions and linear layers.
     """
 
     name: str
@@ -54,10 +53,10 @@ class Trace:
     """All layers in the order of execution.
 
     Attributes:
-        layers: a row an execution; parameters that belong to no layer come last.
-        input_shape, output_shape: without the batch; of the first output where there are several.
-        fields: what that output sees.
-        multiply_adds: of the whole pass; more than the layers' where some are computed outside of layers.
+        layers: one row for each execution of a layer; parameters that belong to no layer come last.
+        input_shape, output_shape: shapes of the input and the first output, without the batch.
+        fields: receptive field of that output's units.
+        multiply_adds: number in the whole pass; exceeds the layers' sum where some happen outside of layers.
     """
 
     layers: tuple[Layer, ...]
@@ -72,18 +71,18 @@ class Trace:
 
 
 class NoTensor(ValueError):
-    """A module returned none."""
+    """A module returned no tensor."""
 
 
 def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
-    """Run one image through the module in evaluation mode, and note what each layer does.
+    """Run one image through the module in evaluation mode, and record what each layer does.
 
     Args:
-        module: on the meta device; left in evaluation mode.
+        module: model on the meta device; left in evaluation mode.
         input_shape: (channels, height, width).
 
     Raises:
-        NoTensor: the module gives none.
+        NoTensor: the module returns no tensor.
         Exception: whatever the module raises on such an input.
     """
     images = torch.empty(1, *input_shape, device="meta", dtype=_dtype(module))
@@ -91,7 +90,7 @@ def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
     rows: list[Layer] = []
     handles = _watch(module, rows, counter, tracer, counted := set[int]())
     fast_path = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # a fused attention tells nothing of what it computes
+    torch.backends.mha.set_fastpath_enabled(False)  # fused attention hides its operations
     try:
         with torch.no_grad(), counter, tracer:
             out = _tensor_in(module.eval()(images))
@@ -111,7 +110,7 @@ def _dtype(module: nn.Module) -> torch.dtype:
 
 
 def is_layer(module: nn.Module) -> bool:
-    """Whether a module has a row of its own: it has no parts, or computes past them, as attention does."""
+    """Whether a module gets a row: it has no child modules, or bypasses their forward, as attention does."""
     return (not any(True for _ in module.children()) or isinstance(module, nn.MultiheadAttention)) and not isinstance(
         module, nn.Identity
     )
@@ -156,7 +155,7 @@ def _watch(
 
 
 def _left_over(module: nn.Module, counted: set[int]) -> list[Layer]:
-    """A row for each parameter that no executed layer has: embeddings of positions, scales of blocks, unused layers."""
+    """A row for each parameter of no executed layer: position embeddings, block scales, unused layers."""
     rows = []
     for name, parameter in module.named_parameters():
         if id(parameter) not in counted:
@@ -186,7 +185,7 @@ def _geometry(layer: nn.Module, sides: int) -> dict[str, tuple[int, ...]]:
 
 
 def _new_values(inputs: Any, output: Any) -> int:
-    """Values of all tensors in the output that lie in no storage of the inputs, each storage once."""
+    """Number of values in the output, without tensors in a storage of the inputs; each storage counts once."""
     there = {_storage(one) for one in tree_leaves(inputs) if isinstance(one, Tensor)}
     new = {_storage(one): one.numel() for one in tree_leaves(output) if isinstance(one, Tensor)}
     return sum(count for storage, count in new.items() if storage not in there)

@@ -1,1 +1,1 @@
-"""Bytes that a step takes, predicted and measured."""
+"""Memory of a forward pass and of a training step, predicted and measured."""

@@ -1,4 +1,4 @@
-"""The most bytes that a device's allocator had given out, phase by phase."""
+"""Peak bytes in use by a device's allocator, phase by phase."""
 
 import json
 import os
@@ -15,26 +15,26 @@ _MARK = "peak of "
 
 
 class Peaks(Protocol):
-    """Entered around all phases; what was allocated before that counts as nothing."""
+    """Context around all phases; memory allocated before it does not count."""
 
     def __enter__(self) -> Self:
-        """Begin to count."""
+        """Start counting."""
 
     def __exit__(self, *exception: Any) -> None:
-        """End to count."""
+        """Stop counting."""
 
     def phase(self, name: str) -> AbstractContextManager[Any]:
-        """Entered around the operations whose peak is to bear this name."""
+        """Context around the operations of one phase."""
 
     def bytes(self) -> dict[str, int]:
-        """The peak of each phase; asked at the end."""
+        """The peak of each phase; call after the end."""
 
 
 def peaks_of(device: str) -> Peaks:
-    """What counts on a device.
+    """The counter for a device.
 
     Raises:
-        ValueError: neither cpu nor cuda, or no CUDA device is there; names what to choose.
+        ValueError: neither cpu nor cuda, or there is no CUDA device; the message names what to choose.
     """
     if device not in ("cpu", "cuda"):
         raise ValueError(f"memory is measured on cpu or cuda, got {device}: choose one of them")
@@ -46,7 +46,7 @@ def peaks_of(device: str) -> Peaks:
 
 
 def free_bytes(device: str) -> int | None:
-    """Bytes that can still be had on cpu or cuda; None where the system does not tell."""
+    """Bytes free on cpu or cuda; None where the system does not tell."""
     if device == "cuda":
         return torch.cuda.mem_get_info()[0]
     try:
@@ -58,14 +58,16 @@ def free_bytes(device: str) -> int | None:
 
 
 class _CpuPeaks:
-    """Of torch's CPU allocator, whose every block the profiler notes.
+    """Peaks of torch's CPU allocator, from the profiler's events for single blocks.
 
-    The profiler's own running total begins with what earlier profiles left, so the blocks are added up here, by their
-    addresses. A block from before goes unnoticed, and so does what a kernel takes without the allocator.
+    The profiler's own running total includes leftovers of earlier profiles, so blocks are summed here, by address. Not
+    counted are blocks from before and memory that kernels take without the allocator.
     """
 
     def __init__(self) -> None:
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it reports its beginning and its end on standard error
+        os.environ.setdefault(
+            "KINETO_LOG_LEVEL", "99"
+        )  # else the profiler prints its start and its end to standard error
         self._profile = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
 
     def __enter__(self) -> Self:
@@ -91,7 +93,7 @@ class _CpuPeaks:
         return peaks
 
     def _events(self) -> list[dict[str, Any]]:
-        """Blocks and phases, by time."""
+        """Events of blocks and phases, in order of time."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "trace.json"
             self._profile.export_chrome_trace(str(path))
@@ -101,7 +103,7 @@ class _CpuPeaks:
 
 
 def _totals(events: list[dict[str, Any]]) -> Iterator[tuple[float, int]]:
-    """Time and bytes alive, after each block that came (`Bytes` above 0) or went."""
+    """Time and bytes in use after each event, an allocation (`Bytes` above 0) or a release."""
     alive: dict[int, int] = {}
     total = 0
     for event in events:
@@ -114,9 +116,9 @@ def _totals(events: list[dict[str, Any]]) -> Iterator[tuple[float, int]]:
 
 
 class _CudaPeaks:
-    """Of torch's caching allocator: blocks in use, as it rounds them, without those that it keeps for later.
+    """Peaks of torch's caching allocator: blocks in use, with its rounding, without blocks that it caches.
 
-    The workspaces of cuBLAS and cuDNN are among them.
+    The workspaces of cuBLAS and cuDNN are included.
     """
 
     def __init__(self) -> None:

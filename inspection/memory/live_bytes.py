@@ -1,4 +1,4 @@
-"""Bytes alive: what operations allocate and let go, tensor by tensor, on any device and so on the meta device too."""
+"""Bytes of live tensors, counted as operations allocate and release them, on any device, the meta device included."""
 
 import weakref
 from collections.abc import Iterable
@@ -10,16 +10,16 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts storages that come to be while it is entered, each until nothing holds it.
+    """Counts storages that are allocated in the block, each until it is released.
 
-    What a kernel allocates for itself and frees again is not seen, nor what an allocator rounds up.
+    Buffers within kernels and the allocator's rounding are not counted.
 
     Args:
-        standing: tensors that were there before, and count as nothing.
+        standing: tensors from before, which do not count.
 
     Attributes:
-        now: bytes alive.
-        peak: the most at any time.
+        now: number of bytes alive.
+        peak: largest number so far.
     """
 
     def __init__(self, standing: Iterable[Tensor]) -> None:
@@ -29,7 +29,7 @@ class LiveBytes(TorchDispatchMode):
         self._watched: dict[int, weakref.ref[Any]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation and enter what it allocated."""
+        """Run the operation and count what it allocated."""
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):

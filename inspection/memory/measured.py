@@ -1,4 +1,4 @@
-"""Bytes of a forward pass and of a training step, measured: the module itself, run on a device."""
+"""Memory of a forward pass and of a training step, measured by running the module on a device."""
 
 import copy
 import math
@@ -15,12 +15,12 @@ from inspection.memory.predicted import OptimizerOf, dtype_of, loss_of
 
 @dataclass(frozen=True)
 class Measured:
-    """Bytes, for one batch, to be held against those of `inspection.memory.predicted.Memory`.
+    """Measured bytes for one batch, to compare with `inspection.memory.predicted.Memory`.
 
     Attributes:
-        device: cpu or cuda.
-        forward: most at any time of a forward pass without gradients, with module and batch.
-        training_step: most at any time of a step, with module, batch, gradients and optimizer state.
+        device: device of the measurement, cpu or cuda.
+        forward: peak of a forward pass without gradients, module and batch included.
+        training_step: peak of a step, with module, batch, gradients and optimizer state.
     """
 
     device: str
@@ -39,24 +39,24 @@ def measure(
     expected: int,
     channels_last: bool = False,
 ) -> Measured:
-    """Run a forward pass and two training steps on random images; the second step counts, with the state standing.
+    """Run a forward pass and two training steps on random images; the second one counts, with optimizer state.
 
-    Weights are drawn anew, and torch's generators left as they were.
+    Weights are random, and torch's generators keep their state.
 
     Args:
-        module: on the meta device, and left there; its dtype is changed.
+        module: model on the meta device, where it stays; its dtype is changed.
         input_shape: (channels, height, width).
-        batch_size: images in a batch.
-        optimizer: makes the optimizer of parameters.
-        precision: 64-true, 32-true, 16-true or bf16-true.
-        device: cpu or cuda.
-        expected: bytes that a step is predicted to take. More than are free are refused, as a system that runs out of
-            memory ends processes.
-        channels_last: lay out images and convolutions' weights so, as `cadence fit` does with Cadence's own models.
+        batch_size: number of images in a batch.
+        optimizer: function from a list of parameters to their optimizer.
+        precision: one of 64-true, 32-true, 16-true and bf16-true.
+        device: device to run on, cpu or cuda.
+        expected: predicted bytes of a step; refused if more than are free, as the system kills processes when memory
+            runs out.
+        channels_last: whether images and convolutions' weights are channels-last, as `cadence fit` has its own models.
 
     Raises:
-        ValueError: an unknown precision, no such device, too little memory, or a module that fails there; names what to
-            change.
+        ValueError: an unknown precision, no such device, too little memory, or a module that fails there; the message
+            names what to change.
     """
     dtype, peaks = dtype_of(precision), peaks_of(device)
     free = free_bytes(device)
@@ -73,7 +73,7 @@ def measure(
                 for layer in filter(lambda layer: isinstance(layer, nn.Conv2d), real.modules()):
                     layer.to(memory_format=torch.channels_last)
             _run(real, images, optimizer, peaks)
-    except Exception as error:  # torch tells of too little memory in many ways, and a module may fail in any
+    except Exception as error:  # errors about memory have many types, and a module may raise any
         what = f"memory cannot be measured on {device} with {batch_size} images in {precision} ({first_line(error)})"
         raise ValueError(f"{what}: give a smaller batch, or another device or precision") from error
     found = peaks.bytes()
@@ -86,7 +86,7 @@ def _run(module: nn.Module, images: Tensor, make: OptimizerOf, peaks: Peaks) -> 
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not trained:
         with peaks.phase("training step"):
-            return  # nothing is done, as where it is predicted
+            return  # nothing to train: 0 bytes, as in the prediction
     optimizer = make(trained)
     module.train()
     for name in ("first step", "training step"):
@@ -97,7 +97,7 @@ def _run(module: nn.Module, images: Tensor, make: OptimizerOf, peaks: Peaks) -> 
 
 
 def _real(module: nn.Module, device: str) -> nn.Module:
-    """A copy with values, such that activations neither vanish nor overflow: the slowest numbers are the denormal."""
+    """A copy with values for which activations neither vanish nor overflow: denormal numbers are slow."""
     there: dict[int, Tensor] = {}
     with torch.no_grad():
         for parameter in module.parameters():
@@ -105,7 +105,7 @@ def _real(module: nn.Module, device: str) -> nn.Module:
             if values.ndim > 1:
                 values.normal_(std=math.sqrt(2 / values[0].numel()))
             there[id(parameter)] = nn.Parameter(values, requires_grad=parameter.requires_grad)
-        for buffer in module.buffers():  # variances and means; zeros where they are indices or masks
+        for buffer in module.buffers():  # ones for variances and means, zeros for indices and masks
             fill = torch.ones_like if buffer.is_floating_point() else torch.zeros_like
             there[id(buffer)] = fill(buffer, device=device)
-    return copy.deepcopy(module, there)  # as its memo, so that what is shared stays shared
+    return copy.deepcopy(module, there)  # as the memo, so that shared parameters stay shared

@@ -1,4 +1,4 @@
-"""Bytes of a forward pass and of a training step, predicted on the meta device."""
+"""Memory of a forward pass and of a training step, predicted on the meta device."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ OptimizerOf = Callable[[list[nn.Parameter]], Optimizer]
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes, for one batch.
+    """Predicted bytes for one batch.
 
     Attributes:
-        parameters, buffers: of the module.
-        images: the batch.
-        gradients: of all trainable parameters.
-        optimizer_state: after its first step.
-        kept_for_backward: what the forward pass keeps, each storage once, parameters and the batch apart.
-        forward: most at any time of a forward pass without gradients: module, batch, and the tensors then alive.
-        training_step: most at any time of forward, backward and optimizer step, with all of the above.
+        parameters, buffers: bytes of the module's parameters and buffers.
+        images: bytes of the batch.
+        gradients: bytes of all gradients.
+        optimizer_state: bytes of the optimizer's state after its first step.
+        kept_for_backward: bytes that the forward pass keeps for backward, without parameters and batch.
+        forward: peak of a forward pass without gradients: module, batch, and the tensors then alive.
+        training_step: peak of forward, backward and optimizer step, with all of the above.
     """
 
     parameters: int
@@ -47,7 +47,7 @@ class Memory:
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """The type of weights and images at a precision, as Lightning names it.
+    """The dtype of weights and images for one of Lightning's names of a precision.
 
     Raises:
         ValueError: an unknown precision.
@@ -58,14 +58,14 @@ def dtype_of(precision: str) -> torch.dtype:
 
 
 def loss_of(output: Any) -> Tensor:
-    """A loss of whatever a module returns, shape (): cross-entropy of each (batch, classes) in it, the sum of others.
+    """A loss for any output of a module, shape (): cross-entropy of each (batch, classes) tensor, the sum of others.
 
     Args:
-        output: tensors, in lists, tuples or dictionaries as deep as one likes; labels are all the first class, and of
-            complex values the size counts.
+        output: tensors, or nested lists, tuples and dictionaries of them; all labels are class 0, and complex values
+            count by their absolute value.
 
     Raises:
-        ValueError: there are no tensors of numbers with a gradient.
+        ValueError: the output has no tensor of real or complex numbers.
     """
     terms = []
     for leaf in tree_leaves(output):
@@ -85,21 +85,22 @@ def predict(
     optimizer: OptimizerOf = torch.optim.SGD,
     precision: str = "32-true",
 ) -> Memory:
-    """Run a forward pass and two training steps without data, and count what is alive.
+    """Run a forward pass and two training steps on the meta device, and count the bytes of live tensors.
 
-    The loss is `loss_of`. Not counted, but by `inspection.memory.measured`: what kernels allocate for themselves, what
-    an allocator rounds up, and the temporaries of an optimizer that takes all parameters at once (`foreach`, as by
-    default on CUDA). Counted too much on CUDA: dropout's masks, which have a byte a value there.
+    The loss is `loss_of`. Only `inspection.memory.measured` counts buffers within kernels, the allocator's rounding,
+    and temporaries of an optimizer that takes all parameters at once (`foreach`, the default on CUDA). Dropout's masks
+    are overestimated on CUDA, where they take one byte a value.
 
-    On a CPU kernels add some per cent to a training step in 32-true. They add more where they lay out a convolution's
-    windows for the whole batch (64-true, 16-true) or a product in float32 first (bf16-true).
+    On a CPU, buffers within kernels add some per cent to a training step in 32-true. They add more where a kernel
+    copies the convolution windows of the whole batch (64-true, 16-true) or computes a product in float32 first
+    (bf16-true).
 
     Args:
-        module: on the meta device; its dtype and its mode are changed.
+        module: model on the meta device; its dtype and its mode are changed.
         input_shape: (channels, height, width).
-        batch_size: images in a batch.
-        optimizer: makes the optimizer of parameters.
-        precision: as Lightning names them: 64-true, 32-true, 16-true or bf16-true.
+        batch_size: number of images in a batch.
+        optimizer: function from a list of parameters to their optimizer.
+        precision: one of 64-true, 32-true, 16-true and bf16-true.
 
     Raises:
         ValueError: an unknown precision.
@@ -131,14 +132,14 @@ def predict(
 def _training_step(
     module: nn.Module, images: Tensor, trained: list[nn.Parameter], fixed: list[Tensor], make: OptimizerOf
 ) -> tuple[int, int]:
-    """Bytes of the optimizer's state, and the most that a step holds beside it and `fixed`."""
+    """Bytes of the optimizer's state, and the peak of a step without that and without `fixed`."""
     if not trained:
         return 0, 0
-    loss_of(module(images)).backward()  # also where no optimizer can run: every error of the module comes from here
+    loss_of(module(images)).backward()  # before the optimizer: errors of the module come from here
     try:
         optimizer = make(trained)
         optimizer.step()
-    except (RuntimeError, ValueError, KeyError):  # it reads weights, as Madam does, and here there are none
+    except (RuntimeError, ValueError, KeyError):  # the optimizer reads weights, as Madam does
         for parameter in trained:
             parameter.grad = None
         with LiveBytes(fixed) as step:
@@ -153,7 +154,7 @@ def _training_step(
 
 
 def _state_by_size(trained: list[nn.Parameter], make: OptimizerOf) -> int:
-    """Bytes of state from two small parameters with data, as so much a parameter and so much a value."""
+    """Bytes of state, extrapolated from two small parameters: an amount for each parameter and one for each value."""
 
     def state(size: int) -> int:
         parameter = nn.Parameter(torch.linspace(1, 2, size, dtype=trained[0].dtype))
@@ -172,8 +173,8 @@ def _tensors(optimizer: Optimizer) -> list[Tensor]:
 
 
 def _kept(module: nn.Module, images: Tensor, fixed: Sequence[Tensor]) -> int:
-    """Bytes that autograd keeps between forward and backward, beside `fixed`."""
-    kept: dict[int, Tensor] = {}  # the tensors are held, so that no storage comes to bear another's address
+    """Bytes that autograd keeps between forward and backward, without `fixed`."""
+    kept: dict[int, Tensor] = {}  # holds the tensors, so that a freed storage's address is not used again
 
     def pack(tensor: Tensor) -> Tensor:
         kept.setdefault(tensor.untyped_storage()._cdata, tensor.detach())
@@ -187,6 +188,6 @@ def _kept(module: nn.Module, images: Tensor, fixed: Sequence[Tensor]) -> int:
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:
-    """Each storage once."""
+    """Bytes of the tensors' storages, each storage once."""
     storages = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes() for tensor in tensors}
     return sum(storages.values())
