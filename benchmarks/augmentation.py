@@ -43,7 +43,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 class CutoutOfOne:
-    """The usual per-sample cutout: a numpy mask of ones with a square of zeros, clipped at the border."""
+    """The common per-sample cutout: a numpy mask of ones with a square of zeros, clipped at the border."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -59,7 +59,7 @@ class CutoutOfOne:
 
 
 class Samples(Dataset[tuple[Any, int]]):
-    """Images one at a time, as torchvision's CIFAR10 gives them: each through `transform`."""
+    """A dataset that returns one transformed image at a time, as torchvision's CIFAR10 does."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, transform: Callable[[Any], Any], pil: bool) -> None:
         self.images, self.labels, self.transform, self.pil = images, labels.tolist(), transform, pil
@@ -100,7 +100,7 @@ class Contest:
 
     Args:
         images: uint8 (n, 32, 32, 3).
-        loaded: batches that a DataLoader makes in a round; even, so that both workers are busy to the end.
+        loaded: number of batches that a DataLoader makes in a round; even, so that both workers finish together.
     """
 
     def __init__(self, images: np.ndarray, loaded: int) -> None:
@@ -116,7 +116,7 @@ class Contest:
         self.loaders = {pil: self._loader(Samples(images, labels, per_sample(pil), pil)) for pil in (True, False)}
 
     def rows(self) -> dict[str, tuple[Callable[[], None], int]]:
-        """By name: what makes one round's batches, and how many they are."""
+        """By name: function that makes one round's batches, and their number."""
         return {
             PIL: (lambda: self._load(self.loaders[True]), self.loaded),
             V2: (lambda: self._load(self.loaders[False]), self.loaded),

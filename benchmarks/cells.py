@@ -1,4 +1,4 @@
-"""Many short runs of `cadence` in a few worker processes, a row of a CSV file each; what the file has is left alone."""
+"""Many short runs of `cadence` in a few worker processes, one row of a CSV file for each; finished rows are kept."""
 
 import contextlib
 import csv
@@ -14,7 +14,7 @@ Cell = tuple[str, ...]
 
 
 def fit(options: Sequence[str], folder: Path) -> dict:
-    """`cadence fit` in this process, without a word; the content of result.json."""
+    """Run `cadence fit` in this process, without output; returns the content of result.json."""
     from cli import main
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -25,7 +25,7 @@ def fit(options: Sequence[str], folder: Path) -> dict:
 
 
 def done(out: Path, keys: Sequence[str]) -> set[Cell]:
-    """Cells that the file has."""
+    """Cells that have a row in the file."""
     if not out.exists():
         return set()
     with out.open() as file:
@@ -33,14 +33,14 @@ def done(out: Path, keys: Sequence[str]) -> set[Cell]:
 
 
 def run(cells: list[Cell], keys: Sequence[str], fields: Sequence[str], measure: Callable[..., dict], out: Path) -> None:
-    """Measure the missing cells of this worker's share; called again by itself in every worker.
+    """Measure the missing cells in worker processes; the same call in a worker measures its share.
 
     Args:
-        cells: of the whole table; each is its values of `keys`.
-        keys: names of a cell's parts.
-        fields: columns of the file.
-        measure: called with a cell's parts; the rest of its row.
-        out: the file.
+        cells: all cells of the table, each a tuple of values for `keys`.
+        keys: column names of a cell's values.
+        fields: names of all columns.
+        measure: function from a cell's values to the rest of its row.
+        out: path of the CSV file.
     """
     share, workers = (int(number) for number in os.environ.get("CELLS_SHARE", "0/0").split("/"))
     if not workers:
@@ -53,7 +53,7 @@ def run(cells: list[Cell], keys: Sequence[str], fields: Sequence[str], measure: 
 
 
 def append(out: Path, fields: Sequence[str], row: dict) -> None:
-    """Add a row to the file, which begins with the names of its columns."""
+    """Add a row to the file; a new file gets a header first."""
     header = not out.exists()
     with out.open("a", newline="") as file:
         writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")
@@ -63,7 +63,7 @@ def append(out: Path, fields: Sequence[str], row: dict) -> None:
 
 
 def spawn(workers: int) -> None:
-    """This script again, in so many processes of one thread each; ends with the worst of their statuses."""
+    """Start this script again in several processes of one thread, and exit with the highest of their statuses."""
     shares = [os.environ | {"OMP_NUM_THREADS": "1", "CELLS_SHARE": f"{share}/{workers}"} for share in range(workers)]
     running = [subprocess.Popen([sys.executable, *sys.argv], env=environment) for environment in shares]
     sys.exit(max(worker.wait() for worker in running))

@@ -51,7 +51,7 @@ def range_test(rounds: int) -> dict[str, list[Timed]]:
     found: dict[str, list[Timed]] = {"range test": [], "its report": []}
 
     class Alternate(pl.Callback):
-        """After each hundred plain steps, as many rehearsed ones."""
+        """Alternates a hundred plain steps with a hundred rehearsed ones."""
 
         left, since = WARM_UP, 0.0
 
@@ -91,8 +91,8 @@ class BatchAugmented:
     """Steps of ResNet-44 on CIFAR-10, over M copies of each sample or over one.
 
     Args:
-        depth: of the network.
-        micro_batch_size: images in one forward pass.
+        depth: number of layers of the network.
+        micro_batch_size: number of images in one forward pass.
     """
 
     def __init__(self, depth: int, micro_batch_size: int) -> None:
@@ -112,7 +112,7 @@ class BatchAugmented:
         self.number = 0
 
     def steps(self, copies: int, count: int) -> Timed:
-        """So many optimizer steps; their seconds from the gather on, and of forward, backward and SGD alone."""
+        """Run optimizer steps; returns their seconds from the gather on, and without gather and transforms."""
         begin, trained = time.perf_counter(), 0.0
         for _ in range(count):
             batch = self.pipeline(copies)(self.loader.batch(self.number))
@@ -127,7 +127,7 @@ class BatchAugmented:
         self.optimizer.step()
 
     def measure(self, copies: tuple[int, ...], rounds: int) -> dict[str, list[Timed]]:
-        """What the transforms of the largest M cost, and for each M one large step against M small ones."""
+        """Cost of the transforms for the largest M, and for each M one large step against M small ones."""
         stored, largest = self.loader.batch(0), max(copies)
         found: dict[str, list[Timed]] = {f"cutout, M = {largest}": []}
         found |= {f"one step, M = {m}": [] for m in copies}
@@ -155,14 +155,14 @@ class BatchAugmented:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that it takes."""
+    """Seconds that a call takes."""
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
 
 
 def target_of(name: str) -> float | None:
-    """The most that a row's ratio may be; None where nothing is asked."""
+    """Upper limit for a row's ratio; None where there is no target."""
     return next(
         (most for start, most in (("range", 1.10), ("cutout", 0.10), ("one", 1.0)) if name.startswith(start)), None
     )

@@ -23,15 +23,15 @@ Cells = dict[tuple[str, str, int], Row]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One optimizer: what its suggested rates reach, and what the best of the grid does. Accuracies in per cent.
+    """One optimizer: accuracy at its suggested rates, and at the best rate of the grid. Accuracies in per cent.
 
     Attributes:
-        optimizer: its name.
-        rates: suggested, of the seeds whose test did not refuse, in the seeds' order.
-        reached: accuracy at each of them.
-        best_rate: of the grid, by mean accuracy over all seeds.
-        best: its accuracy with each seed.
-        difference: mean over the seeds with a suggestion of what they reached less what `best_rate` did with the same
+        optimizer: name of the optimizer.
+        rates: suggested rates of the seeds whose test did not refuse, in order of the seeds.
+        reached: accuracy at each suggested rate.
+        best_rate: best rate of the grid, by mean accuracy over all seeds.
+        best: accuracy at that rate for each seed.
+        difference: mean over the seeds with a suggestion of `reached` less the accuracy at `best_rate` with the same
             seed; None where all refused.
     """
 
@@ -44,7 +44,7 @@ class Comparison:
 
     @property
     def refusals(self) -> int:
-        """Seeds without a suggestion."""
+        """Number of seeds without a suggestion."""
         return len(self.best) - len(self.rates)
 
 
@@ -84,7 +84,7 @@ def compare(cells: Cells, optimizer: str) -> Comparison:
 
 
 def made(cells: Cells) -> str:
-    """What stands between the markers: a sentence, the table, and what it was measured on."""
+    """The text between the markers: a sentence, the table, and the machine and versions."""
     compared = [compare(cells, optimizer) for optimizer in OPTIMIZERS]
     heads = (
         "optimizer", "suggested rate, over seeds", "accuracy at it, %", "best rate of the grid", "accuracy at it, %",
@@ -96,7 +96,7 @@ def made(cells: Cells) -> str:
 
 
 def sentence(compared: list[Comparison]) -> str:
-    """How the finder fares, worst case included."""
+    """One sentence on how well the finder does, worst case included."""
     differences = {its.optimizer: its.difference for its in compared if its.difference is not None}
     near = sum(difference >= -NEAR for difference in differences.values())
     refused, tests = sum(its.refusals for its in compared), sum(len(its.best) for its in compared)

@@ -39,7 +39,7 @@ def options(optimizer: str, seed: str, lr: float) -> list[str]:
 
 
 def train(optimizer: str, seed: str, lr: float, folder: Path) -> dict:
-    """Accuracy and loss on the held-out images after one epoch; a diverged run's are as they came."""
+    """Accuracy and loss on the held-out images after one epoch, also for a run that diverged."""
     quiet = ["--test_after_fit", "false", "--trainer.enable_checkpointing", "false"]
     result = cells.fit([*options(optimizer, seed, lr), *quiet], folder)
     metrics, versions = result["metrics"], result["versions"]
@@ -50,7 +50,7 @@ def train(optimizer: str, seed: str, lr: float, folder: Path) -> dict:
 
 
 def suggest(optimizer: str, seed: str, folder: Path) -> dict:
-    """What the range test says."""
+    """The range test's suggestion."""
     from cli import main
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -75,7 +75,7 @@ def cell(optimizer: str, seed: str, source: str) -> dict:
 
 
 def main() -> None:
-    """Run what is missing."""
+    """Run the missing cells."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("results/lr_finder_against_grid.csv"))
     wanted = [(o, str(s), source) for source in (*NAMES, "suggested") for s in SEEDS for o in OPTIMIZERS]

@@ -35,8 +35,8 @@ class Shape:
     """One family of curves.
 
     Attributes:
-        width: of the sigmoid, in decades; it falls from nine to one tenth within 4.4 widths.
-        diverges: rate from which on the loss rises.
+        width: width of the sigmoid in decades; it falls from nine to one tenth within 4.4 widths.
+        diverges: rate above which the loss rises.
         noise: standard deviation of a loss.
         steps: number of rates.
         lowest: first rate; the last one is 10.
@@ -74,7 +74,7 @@ SHAPES = {
 
 
 def stock(lrs: np.ndarray, losses: np.ndarray, smoothed: bool) -> float | None:
-    """Stock Lightning's suggestion for one curve, by its own code."""
+    """The suggestion of Lightning's own code for one curve."""
     finder = _LRFinder("exponential", float(lrs[0]), float(lrs[-1]), len(lrs))
     recorded = losses.tolist()
     if smoothed:
@@ -112,7 +112,7 @@ def answers(shape: Shape, seeds: int) -> dict[str, list[tuple[float, float] | No
 
 
 def row(shape: str, rule: str, found: list[tuple[float, float] | None]) -> dict[str, str]:
-    """One line of the table: of a point rule its quantiles, of `bounds` the brackets and both ends' medians."""
+    """One row of the table: quantiles for a point rule; brackets and the medians of both ends for `bounds`."""
     given = np.array([answer for answer in found if answer is not None])
     line = {"curve": shape, "rule": rule, "n": str(len(found)), "no answer": str(len(found) - len(given))}
     empty = dict.fromkeys(("median", "5 %", "95 %", "median off", "within half", "brackets"), "")

@@ -34,10 +34,10 @@ def measure(network: str, shape: tuple[int, ...], batch_size: int, device: str) 
     """One row.
 
     Args:
-        network: a name that `cadence describe` takes.
-        shape: (channels, height, width) of its images.
-        batch_size: images in a batch.
-        device: cpu or cuda.
+        network: name of a model, as `cadence describe` takes it.
+        shape: shape of its images, (channels, height, width).
+        batch_size: number of images in a batch.
+        device: device to measure on, cpu or cuda.
     """
     found = describe(
         network,

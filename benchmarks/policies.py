@@ -1,4 +1,4 @@
-"""What the policies bring on small sets: the same network and budget with and without them, over three seeds.
+"""Gain from the policies on small sets: the same network and budget with and without them, over three seeds.
 
     python benchmarks/policies.py [--out results/policies.csv]
 
@@ -59,7 +59,7 @@ def measure(task: str, policy: str, seed: str) -> dict:
 
 
 def main() -> None:
-    """Run what is missing."""
+    """Run the missing cells."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("results/policies.csv"))
     parser.add_argument("--table", action="store_true", help="print the table of what the file has, and run nothing")

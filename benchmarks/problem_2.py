@@ -5,10 +5,10 @@
     python benchmarks/problem_2.py --size full --minutes 9 --trainer.precision bf16-mixed     # MiniGoogLeNet, on a GPU
 
 Ten candidate rates (part 2); bounds and cyclical LR in one run (2, 3); batch sizes and cyclical batch size in one run
-(4 to 6). A seed after the other, each part in a directory of its own under --runs. When the minutes are over, the part
-that runs is stopped as Ctrl-C stops it; called again, the script goes on there (exit status 130 until all is done).
-Writes a row a part that is done (what --out has is not run again), and for each seed a figure of both runs over each
-other (7). Options that are not the script's own go to the commands.
+(4 to 6). Seeds run one after the other, each part in its own directory under --runs. When the minutes are over, the
+running part is stopped as by Ctrl-C; called again, the script resumes there (exit status 130 until all is finished).
+It writes a row for each finished part (parts that --out has are not run again), and for each seed a figure of both
+runs (7). Options that the script does not know go to the commands.
 """
 
 import argparse
@@ -34,7 +34,7 @@ FIELDS = (
 
 
 def advance(command: str, options: list[str], root: Path, until: float) -> int:
-    """Begin a part, or go on with it; its exit status."""
+    """Begin or resume a part; returns its exit status."""
     directory = RunDirectory(root)
     if directory.resumable():
         arguments = [command, "--resume", str(root)]
@@ -51,7 +51,7 @@ def advance(command: str, options: list[str], root: Path, until: float) -> int:
 
 
 def answer(root: Path) -> dict:
-    """What a part that is done has found."""
+    """Results of a finished part."""
     row: dict = {}
     versions = {"torch": "", "pytorch-lightning": ""}
     for test in root.glob("*_range_test.json"):
@@ -69,7 +69,7 @@ def answer(root: Path) -> dict:
 
 
 def main() -> int:
-    """Work until all is done, or the minutes are over."""
+    """Work until all parts are finished or the minutes are over."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=PREFIX, required=True)
     parser.add_argument("--seeds", type=int, default=3)

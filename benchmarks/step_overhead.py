@@ -78,7 +78,7 @@ def fit(turns: Turns) -> None:
 
 
 def bare(turns: Turns) -> None:
-    """A loop as people write it."""
+    """A plain PyTorch loop, as commonly written."""
     import torch
     import torch.nn.functional as F
     from torch import nn
@@ -116,7 +116,7 @@ def bare(turns: Turns) -> None:
 
 
 def tuned(turns: Turns) -> None:
-    """The same loop with everything that `fit` does to be fast, and nothing else."""
+    """The same loop with all of `fit`'s optimisations, and nothing else."""
     from trainer.process import settle
 
     settle()
@@ -146,7 +146,7 @@ def tuned(turns: Turns) -> None:
 
 
 def stock(turns: Turns) -> None:
-    """Lightning as its tutorials show it."""
+    """Lightning, written as in its tutorials."""
     import pytorch_lightning as pl
     import torch
     import torch.nn.functional as F

@@ -27,12 +27,12 @@ NETWORKS = {
 
 
 def values() -> dict[str, str]:
-    """What the template is filled with."""
+    """Values for the template, by name."""
     return answers() | networks() | memory()
 
 
 def networks() -> dict[str, str]:
-    """Totals of every network, and the layers of those that the sources print or use."""
+    """Totals of every network, and a table of layers for those that the sources print or use."""
     sources = NETWORKS | {ALEXNET: "homework P3, ImageNet", VGG19: "homework P3, ImageNet"}
     found = {command: told(command) for command in sources}
     totals = [

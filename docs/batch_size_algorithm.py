@@ -1,4 +1,4 @@
-"""The batch finder as a block diagram, as problem 2.5 of the training dynamics homework asks for it."""
+"""The batch-size range test as a block diagram (problem 2.5 of the training dynamics homework)."""
 
 from itertools import pairwise
 from typing import Any
@@ -9,11 +9,11 @@ from matplotlib.patches import FancyBboxPatch, Patch, Polygon
 
 INK = "#333333"
 COLOURS = {"step": "#e8f0f8", "question": "#fdf3dc", "end": "#e4f2e7"}
-LEFT, MIDDLE, RIGHT, MARGIN = 2.6, 5.75, 9.2, 12.4  # columns: measuring, what is only noted, choosing, refusals
+LEFT, MIDDLE, RIGHT, MARGIN = 2.6, 5.75, 9.2, 12.4  # columns: measuring, failed sizes, choosing, refusals
 ROWS = (10.8, 9.0, 7.3, 5.7, 4.1, 2.5, 0.9, -0.7)
 HALF_WIDTH, HALF_HEIGHT, POINTED = 1.75, 0.5, 0.68  # of a box; a question's diamond is higher
 
-# Text, kind, column, row: what `batch_size_trainings` and `batch_size_rule` of the range tests do, in their order.
+# Text, kind, column, row: the steps of `batch_size_trainings` and `batch_size_rule`, in order.
 BOXES = (
     ("one learning rate,\nsizes $B_1 < B_2 < …$,  T steps", "end", LEFT, 0),
     ("next size B: a fresh copy\nof the run, from its start", "step", LEFT, 1),
@@ -75,7 +75,7 @@ def _choosing(axes: Axes) -> None:
 
 
 def _down(axes: Axes, x: float, row: int, answer: str) -> None:
-    """From a box of the main columns to the one below it."""
+    """An arrow from a box to the one below it."""
     kinds = {(its_x, its_row): kind for _, kind, its_x, its_row in BOXES}
     halves = [POINTED if kinds[x, r] == "question" else HALF_HEIGHT for r in (row, row + 1)]
     _arrow(axes, [(x, ROWS[row] - halves[0]), (x, ROWS[row + 1] + halves[1])], answer)
@@ -104,7 +104,7 @@ def _box(
 
 
 def _arrow(axes: Axes, points: list[tuple[float, float]], answer: str = "") -> None:
-    """A line through the points with its head at the last, and an answer where it leaves a question."""
+    """A line through the points with an arrow head at the last one, and the answer at the first one."""
     for (x, y), (next_x, next_y) in pairwise(points[:-1]):
         axes.plot([x, next_x], [y, next_y], color=INK, linewidth=1.0, solid_capstyle="butt")
     axes.annotate(

@@ -1,4 +1,4 @@
-"""What `cadence describe` tells of a model, and how the pages write it."""
+"""The output of `cadence describe` for a model, and how the pages format it."""
 
 import io
 import json
@@ -15,7 +15,7 @@ Layer = dict[str, Any]
 
 @cache
 def told(arguments: str) -> Described:
-    """What `cadence describe` says of a model or two, from its JSON."""
+    """The JSON output of `cadence describe` for one or two models."""
     out = io.StringIO()
     with redirect_stdout(out):
         describe.run([*arguments.split(), "--format", "json"])
@@ -24,7 +24,7 @@ def told(arguments: str) -> Described:
 
 
 def own(counted: Layer | Described) -> int:
-    """Parameters of a layer or of a network."""
+    """Number of parameters in a layer or in a network."""
     return int(counted["weights"]) + int(counted["biases"])
 
 
@@ -34,7 +34,7 @@ def sizes(shape: str) -> list[int]:
 
 
 def times(shape: str | Sequence[int]) -> str:
-    """Channels, height and width as the field writes them: height x width x channels."""
+    """A shape (channels, height, width) in the order usual in papers: height x width x channels."""
     channels, *sides = sizes(shape) if isinstance(shape, str) else shape
     return " x ".join(map(str, (*sides, channels)))
 
@@ -51,10 +51,10 @@ def summed(counts: Iterable[int]) -> str:
 
 
 def as_code(written: str) -> str:
-    """Between backticks, or nothing."""
+    """The text between backticks; an empty text stays empty."""
     return f"`{written}`" if written else ""
 
 
 def as_command(arguments: str) -> str:
-    """A block with the command that tells it."""
+    """A code block with the command that prints the numbers."""
     return f"    cadence describe {arguments}"

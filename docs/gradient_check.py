@@ -2,7 +2,7 @@
 
     python docs/gradient_check.py
 
-Reads results/gradient_check, which `cadence gradient-check` wrote (the page says how), and the published table.
+Reads results/gradient_check, written by `cadence gradient-check` (the page has the commands), and the published table.
 """
 
 import csv
@@ -15,13 +15,13 @@ from docs.pages import table, write
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"
-SMOOTH = (5, 1000)  # beyond the kinks and before the rounding
+SMOOTH = (5, 1000)  # from an N whose step is free of kinks to one before round-off
 
 Differences = dict[tuple[int, int], float]
 
 
 def values() -> dict[str, str]:
-    """What the template is filled with."""
+    """Values for the template, by name."""
     found = json.loads((RESULTS / "gradient_check" / "gradient_check.json").read_text())
     ours, kinked, gradient = _ours()
     published = _published()
@@ -65,7 +65,7 @@ def values() -> dict[str, str]:
 
 
 def _ours() -> tuple[Differences, set[tuple[int, int]], dict[int, float]]:
-    """Differences by (weight, N), those with a kink within the step, and gradients by weight; in float64."""
+    """In float64: differences by (weight, N), the (weight, N) with a kink within the step, and gradients by weight."""
     with (RESULTS / "gradient_check" / "gradient_check.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["precision"] == "float64"]
     cells = {(int(row["weight"]), int(row["N"])): row for row in rows}

@@ -6,16 +6,16 @@ from string import Template
 
 
 def page(script: Path, values: Mapping[str, str]) -> str:
-    """A script's page.
+    """The page of a script, as Markdown.
 
     Raises:
-        KeyError: the template asks for a value that is not there.
+        KeyError: the template names a value that is missing.
     """
     return Template(script.with_suffix(".template.md").read_text()).substitute(values)
 
 
 def write(script: Path, values: Mapping[str, str]) -> None:
-    """Write a script's page beside it."""
+    """Write the page of a script into the script's folder."""
     target = script.with_suffix(".md")
     target.write_text(page(script, values))
     print(f"wrote {target}")

@@ -15,7 +15,7 @@ WITH_WINDOW = ("Conv2d", "MaxPool2d", "Linear")
 
 
 def answers() -> dict[str, str]:
-    """All four questions' values, by their names in the template."""
+    """Values for the template from all four questions, by name."""
     return alexnet() | vgg19() | stacks() | inception()
 
 
@@ -107,7 +107,7 @@ def inception() -> dict[str, str]:
 
 
 def _field(n: int, size: int) -> int:
-    """Side in pixels of what a unit behind n convolutions of size x size sees."""
+    """Side in pixels of the receptive field after n convolutions of size x size."""
     with torch.device("meta"):
         fields = trace(nn.Sequential(*(nn.Conv2d(1, 1, size) for _ in range(n))), (1, 64, 64)).fields
     assert fields is not None

@@ -65,9 +65,7 @@ class _CpuPeaks:
     """
 
     def __init__(self) -> None:
-        os.environ.setdefault(
-            "KINETO_LOG_LEVEL", "99"
-        )  # else the profiler prints its start and its end to standard error
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler prints its start and end to stderr
         self._profile = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
 
     def __enter__(self) -> Self:

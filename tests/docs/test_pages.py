@@ -1,4 +1,4 @@
-"""The pages that scripts make: as the scripts make them now, and with the figures that are known beforehand."""
+"""Generated pages: equal to what their scripts make now, with the numbers that are known beforehand."""
 
 import json
 from pathlib import Path

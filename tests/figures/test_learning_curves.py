@@ -1,4 +1,4 @@
-"""The learning curves' figure: each run's own columns, where it has them, and nothing in between."""
+"""The learning curves' figure: every run's columns, without points where a row has no value."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ PLAIN = {
 
 
 def shown(figure: Figure) -> dict[str, list[tuple[list[float], list[float]]]]:
-    """Lines of each panel that is seen, by its label."""
+    """Lines of each visible panel, by the panel's label."""
     return {
         axes.get_ylabel(): [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines]
         for axes in figure.axes

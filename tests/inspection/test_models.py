@@ -1,4 +1,4 @@
-"""Models by name: what is found, what it is built with, and what is refused in one line."""
+"""Models by name: which are found, their options, and refusals in one line."""
 
 from pathlib import Path
 from typing import Any

@@ -23,7 +23,7 @@ def slow_cuts(samples: int, sizes, drop_last: bool, steps: int) -> list[tuple[in
 
 
 def random_schedule(seed: int, largest: int):
-    """Sizes that are a fixed, wild function of the position."""
+    """Sizes that vary strongly with the position, the same at each call."""
     table = np.random.Generator(np.random.Philox(seed)).integers(1, largest + 1, 997)
     return lambda position: int(table[(position.step * 31 + position.samples * 7 + int(position.epochs * 13)) % 997])
 

@@ -6,7 +6,7 @@ from timeline.draws import below, chance, to_device, words
 
 
 def uniform(counts: np.ndarray) -> bool:
-    """Chi-square below its mean plus four standard deviations: the seed is fixed, so this never flickers."""
+    """Chi-square below its mean plus four standard deviations: the seed is fixed, so this never fails at random."""
     expected = counts.sum() / counts.size
     freedom = counts.size - 1
     return float(((counts - expected) ** 2 / expected).sum()) < freedom + 4 * (2 * freedom) ** 0.5

@@ -1,4 +1,4 @@
-"""The short way through an epoch is Lightning's way, to the bit, and is taken where it may be."""
+"""The short epoch loop gives the same run as Lightning's, to the bit, and runs in exactly the cases it may."""
 
 import csv
 from pathlib import Path
@@ -26,7 +26,7 @@ def record(run: Path) -> tuple[list[dict[str, str]], dict[str, torch.Tensor]]:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each epoch, whether the short way was open."""
+    """For each epoch, whether the short step was chosen."""
     ways: list[bool] = []
     begin = ShortEpochLoop.on_run_start
 
@@ -49,7 +49,7 @@ def test_short_way_equals_lightnings(cadence, tmp_path: Path, monkeypatch, taken
 
 
 class Listener(pl.Callback):
-    """Hears all that there is to hear in a step, and logs in it."""
+    """A callback that uses every hook of a step, and logs there."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -63,14 +63,14 @@ class Listener(pl.Callback):
 
 
 class EarListener(Listener):
-    """Stands between a step and its gradient: only Lightning's way calls it."""
+    """A callback with hooks between gradient and step, which only Lightning's own loop calls."""
 
     def on_after_backward(self, trainer, pl_module) -> None:
         self.heard.append("backward")
 
 
 def hear(cadence, monkeypatch: pytest.MonkeyPatch, ear: Listener, run: str = "run") -> list[str]:
-    """What `ear` hears in three steps."""
+    """The hooks of `ear` that are called in three steps."""
     from commands.configuration.cadence_cli import CadenceCLI
 
     with monkeypatch.context() as patch:

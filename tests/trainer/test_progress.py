@@ -1,4 +1,4 @@
-"""Bars in a file, which keeps every drawing, are drawn once a minute."""
+"""A bar that is written to a file is drawn once a minute."""
 
 import io
 import time
@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
 
 
 def drawn(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, stop: float) -> int:
-    """Drawings of a bar that counts up to a time."""
+    """Number of times that a bar is drawn until a time of the monotonic clock."""
     monkeypatch.setattr("sys.stderr", stream)
     shown = SimpleNamespace(is_global_zero=True, progress_bar_callback=object())
     with Counter("work", 10**9, shown) as count:

@@ -1,4 +1,4 @@
-"""The gradient check's differences and verdicts: blind to no bug in a backward pass, and plain about mistakes."""
+"""The gradient check's differences and verdicts: it finds wrong backward passes, and its errors name the mistake."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ class _WrongProduct(torch.autograd.Function):
 
 
 class _Sine(nn.Module):
-    """Linear, sine, linear; the sine's backward is right, wrong, or none."""
+    """Linear, sine, linear; the sine's backward is right, wrong, or missing."""
 
     def __init__(self, how: str) -> None:
         super().__init__()

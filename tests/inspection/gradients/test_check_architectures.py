@@ -1,4 +1,4 @@
-"""The gradient check is right on every architecture, batched as in the loop, and leaves a module as it was."""
+"""The gradient check agrees on every architecture, gives the same batched and one by one, and changes no module."""
 
 from typing import Any
 

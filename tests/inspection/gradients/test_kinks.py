@@ -1,4 +1,4 @@
-"""The gradient check is silent at a kink, and says where it is."""
+"""The gradient check reports no error at a kink, and names the layer with the kink."""
 
 from collections.abc import Callable
 from functools import partial

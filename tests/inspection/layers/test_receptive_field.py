@@ -74,7 +74,7 @@ class _Dense(TorchFunctionMode):
 
 @contextmanager
 def outputs_of(model: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """What each layer gave, as it was then; the last where it ran more than once."""
+    """A copy of each layer's output; of the last run for a layer that runs several times."""
     found: dict[str, Tensor] = {}
     handles = [
         layer.register_forward_hook(lambda layer, _, out, name=name: found.__setitem__(name, out * 1))
@@ -89,7 +89,7 @@ def outputs_of(model: nn.Module) -> Iterator[dict[str, Tensor]]:
 
 
 def support(unit: Tensor, images: Tensor) -> list[tuple[int, int]]:
-    """First and last row, first and last column whose pixels move a unit."""
+    """First and last row, first and last column of the pixels that change a unit."""
     (gradient,) = torch.autograd.grad(unit, images, retain_graph=True)
     moved = gradient[0].abs().sum(0)
     lines = [moved.sum(1 - side).nonzero().flatten().tolist() for side in (0, 1)]

@@ -1,4 +1,4 @@
-"""What a device's allocator gives out, counted by hand, and the prediction beside it."""
+"""Measured peaks against counts by hand and against the prediction."""
 
 from collections.abc import Callable
 from functools import partial
