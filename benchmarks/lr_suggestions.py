@@ -112,7 +112,7 @@ def answers(shape: Shape, seeds: int) -> dict[str, list[tuple[float, float] | No
 
 
 def row(shape: str, rule: str, found: list[tuple[float, float] | None]) -> dict[str, str]:
-    """One row of the table: quantiles for a point rule; brackets and the medians of both ends for `bounds`."""
+    """One line of the table: of a point rule its quantiles, of `bounds` the brackets and both ends' medians."""
     given = np.array([answer for answer in found if answer is not None])
     line = {"curve": shape, "rule": rule, "n": str(len(found)), "no answer": str(len(found) - len(given))}
     empty = dict.fromkeys(("median", "5 %", "95 %", "median off", "within half", "brackets"), "")

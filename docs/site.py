@@ -16,6 +16,11 @@ OUTSIDE = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANG
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 
+def on_config(config: MkDocsConfig) -> None:
+    """Put the rooms' pages of API at the end of the navigation."""
+    config.nav = [*(config.nav or []), {"API": [{room: f"api/{room}.md"} for room in rooms()]}]
+
+
 def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add the pages outside docs/, and one page of API for each room."""
     for name, at in OUTSIDE.items():
