@@ -6,26 +6,51 @@ Nothing heavy is imported here: `cadence --help`, a mistyped command and a missi
 import difflib
 import sys
 import time
+from importlib import import_module
 
 STARTED = time.monotonic()
+
+# name -> (module with the command's `run`, its line of help)
+COMMANDS = {
+    "fit": (
+        "commands.training",
+        "train a model, validate it, test its best checkpoint, keep the record in a run directory",
+    ),
+    "test": ("commands.training", "test a run's checkpoint on the test images"),
+    "lr-range-test": (
+        "commands.training",
+        "try learning rates on copies of a model, and suggest one and the bounds of a cycle",
+    ),
+    "batch-size-range-test": (
+        "commands.training",
+        "try batch sizes on copies of a model, and suggest a smallest and a largest one",
+    ),
+    "list": ("commands.listing", "experiments, models, datasets, optimizers and callbacks, a line each"),
+    "data": ("commands.data", "fetch, verify and show datasets"),
+    "plot-schedule": (
+        "commands.plot_schedule",
+        "draw learning rate, batch size and noise scale of a run, before it is run",
+    ),
+    "plot-runs": (
+        "commands.plot_runs",
+        "draw losses and accuracies of runs, over each other, and compare what they came to",
+    ),
+    "describe": (
+        "commands.describe",
+        "parameters, activations, multiply-adds, receptive fields and memory of a network, layer by layer",
+    ),
+    "gradient-check": (
+        "commands.gradient_check",
+        "compare autograd's gradient of a model with central differences",
+    ),
+}
 
 HELP = """usage: cadence COMMAND [options]
 
 Train image classifiers, and study how they train.
 
 commands:
-  fit          train a model, validate it, test its best checkpoint, keep the record in a run directory
-  test         test a run's checkpoint on the test images
-  lr-range-test, batch-size-range-test
-               try learning rates or batch sizes on copies of a model, and suggest some
-  list         experiments, models, datasets, optimizers and callbacks, a line each
-  data         fetch, verify and show datasets
-  plot-schedule
-               draw learning rate, batch size and noise scale of a run, before it is run
-  plot-runs    draw losses and accuracies of runs, over each other, and compare what they came to
-  describe     parameters, activations, multiply-adds, receptive fields and memory of a network, layer by layer
-  gradient-check
-               compare autograd's gradient of a model with central differences
+{commands}
 
 examples:
   cadence fit -c digits_demo                    train and test a small network on real images, no download
@@ -39,19 +64,17 @@ options:
   --version    Cadence's version
   --debug      show the whole traceback of a mistake"""
 
-TRAINER_COMMANDS = ("fit", "test", "lr-range-test", "batch-size-range-test")
-COMMANDS = (*TRAINER_COMMANDS, "list", "data", "plot-schedule", "plot-runs", "describe", "gradient-check")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 if a test refuses, 2 after a mistake, 130 after a stop."""
+    from commands import Call
     from commands.errors import report
 
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(HELP)
+        print(help_page())
         return 0
     if arguments[0] == "--version":
         print(f"cadence {_version()}")
@@ -63,37 +86,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"cadence: unknown command {command!r}: {hint}", file=sys.stderr)
         return 2
     try:
-        if command in TRAINER_COMMANDS:
-            from commands.training import run
-
-            return run(command, rest, STARTED)
-        if command == "list":
-            from commands.listing import run as run_list
-
-            return run_list(rest)
-        if command == "plot-schedule":
-            from commands.plot_schedule import run as run_plot_schedule
-
-            return run_plot_schedule(rest)
-        if command == "plot-runs":
-            from commands.plot_runs import run as run_plot_runs
-
-            return run_plot_runs(rest)
-        if command == "describe":
-            from commands.describe import run as run_describe
-
-            return run_describe(rest)
-        if command == "gradient-check":
-            from commands.gradient_check import run as run_gradient_check
-
-            return run_gradient_check(rest)
-        from commands.data import run as run_data
-
-        return run_data(rest)
+        return import_module(COMMANDS[command][0]).run(Call(command, rest, STARTED))
     except BaseException as error:
         if debug:
             raise
         return report(error)
+
+
+def help_page() -> str:
+    """What `cadence --help` prints; a name too long for its column stands on a line of its own."""
+    lines = []
+    for name, (_, line) in COMMANDS.items():
+        lines.append(f"  {name:<13}{line}" if len(name) < 13 else f"  {name}\n{'':15}{line}")
+    return HELP.format(commands="\n".join(lines))
 
 
 def _version() -> str:

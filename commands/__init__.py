@@ -1,1 +1,25 @@
-"""What stands behind `cadence`: one command a file, and the ways in which they fail."""
+"""What stands behind `cadence`: one command a file, each with a `run`, and how their mistakes are told.
+
+| a new command touches | what |
+|---|---|
+| commands/NAME.py | `run(call: Call) -> int`, which returns the exit status |
+| cli.py | a line of its table: name, module, line of help |
+| tests/commands/, surface.txt, README.md | its test, its name, its line in 'Use' |
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a command is called with.
+
+    Attributes:
+        command: name that was typed, as several commands may share a module.
+        arguments: words that follow the name.
+        started: `time.monotonic()` when the process began.
+    """
+
+    command: str
+    arguments: list[str]
+    started: float

@@ -1,74 +1,71 @@
 """`cadence data`: datasets fetched, verified and shown."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from commands import Call
+from commands.arguments import Parser, nearest
 from commands.errors import UserError
-from commands.figure_path import figure_path
 from datamodules import DATASETS, FETCHED
 
-NAMES, SHOWN = tuple(FETCHED), tuple(DATASETS)
-USAGE = f"""usage: cadence data fetch [--force] NAME...    fetch datasets into the cache; --force replaces what is there
-       cadence data verify [NAME...]       check every array in the cache by its SHA-256
-       cadence data show NAME [--out dataset.png]    images by class and split, and a figure of some
+if TYPE_CHECKING:
+    import numpy as np
+
+NAMES, SHOWN = tuple(FETCHED), tuple(DATASETS)  # what `fetch` and `verify` take, and what `show` does
+IMAGES = 4  # images of each class in the figure
+
+DESCRIPTION = f"""  fetch NAME ...     fetch datasets into the cache
+  fetch --force ...  fetch them anew, and replace what is there
+  verify [NAME ...]  check every array in the cache by its SHA-256
+  show NAME          print images by class and split, and draw some of each class
 
 datasets: {", ".join(NAMES)}; to show, Digits too, which needs no download
-The cache is $CADENCE_DATA, by default ~/.cache/cadence/data."""
+The cache is $CADENCE_DATA, by default ~/.cache/cadence/data.
+`cadence data ACTION --help` shows an action's options."""
 
 
-def run(arguments: list[str]) -> int:
+def run(call: Call) -> int:
     """Run `fetch`, `verify` or `show`; returns the exit status, 2 where a dataset is missing or damaged."""
-    if not arguments or any(word in ("-h", "--help") for word in arguments):
-        print(USAGE)
+    action, *rest = call.arguments or ["--help"]
+    if action in ("-h", "--help"):
+        Parser("data", f"{{{' | '.join(ACTIONS)}}} [NAME ...] [options]", DESCRIPTION).print_help()
         return 0
-    action, *names = arguments
-    if action == "show":
-        return _show(names)
-    force = "--force" in names
-    names = [_known(name) for name in names if name != "--force"]
-    if action == "fetch":
-        if not names:
-            raise UserError(f"cadence data fetch: name a dataset: {', '.join(NAMES)}")
-        return _fetch(names, force)
-    if action == "verify" and not force:
-        return _verify(names or list(NAMES))
-    raise UserError(f"cadence data {' '.join(arguments)}: there are `fetch`, `verify` and `show`: see --help")
+    if action not in ACTIONS:
+        hint = nearest(action, ACTIONS) or f"there are {', '.join(ACTIONS)}"
+        raise UserError(f"cadence data: there is no action {action!r}: {hint}")
+    return ACTIONS[action](rest)
 
 
-def _known(name: str, names: tuple[str, ...] = NAMES) -> str:
-    by_lower = {known.lower(): known for known in names}
-    if name.lower() not in by_lower:
-        raise UserError(f"cadence data: unknown dataset {name!r}; there are {', '.join(names)}")
-    return by_lower[name.lower()]
+def _fetch(arguments: Sequence[str]) -> int:
+    parser = Parser("data fetch", "NAME ... [--force]", f"Fetch datasets into the cache: {', '.join(NAMES)}.")
+    parser.switch("--force", help="fetch anew, and replace what is there")
+    given, words = parser.words(arguments)
+    names = [_known(word, NAMES) for word in words]
+    if not names:
+        raise UserError(f"cadence data fetch: name a dataset: {', '.join(NAMES)}")
 
-
-def _show(words: list[str]) -> int:
-    out, names = figure_path(words, "dataset.png")
-    if len(names) != 1:
-        raise UserError(f"cadence data show: name one dataset: {', '.join(SHOWN)}")
-    name = _known(names[0], SHOWN)
-
-    from commands.data_show import show
-
-    show(name, out)
-    return 0
-
-
-def _fetch(names: list[str], force: bool) -> int:
     from datamodules.sources import fetch, terminal_progress
 
     for name in names:
         try:
             with terminal_progress() as progress:
-                directory = fetch(name, force=force, progress=progress)
+                directory = fetch(name, force=given.force, progress=progress)
         except (RuntimeError, OSError) as error:
             raise UserError(str(error)) from error
         print(f"{name}: verified, in {directory}")
     return 0
 
 
-def _verify(names: list[str]) -> int:
+def _verify(arguments: Sequence[str]) -> int:
+    told = "Check every array in the cache by its SHA-256, of all datasets or of those named."
+    _, words = Parser("data verify", "[NAME ...]", told).words(arguments)
+    names = [_known(word, NAMES) for word in words]
+
     from datamodules.sources import verify
 
     status = 0
-    for name in names:
+    for name in names or NAMES:
         try:
             checks = verify(name)
         except (RuntimeError, OSError) as error:
@@ -77,3 +74,67 @@ def _verify(names: list[str]) -> int:
             print(f"{name}: {file}: {'ok' if good else 'BAD'}{': ' + message if message else ''}")
             status = status if good else 2
     return status
+
+
+def _show(arguments: Sequence[str]) -> int:
+    told = f"Print images by class and split, and draw {IMAGES} of each class; NAME is one of\n{', '.join(SHOWN)}."
+    parser = Parser("data show", "NAME [--out FIGURE]", told)
+    parser.figure("dataset.png")
+    given, words = parser.words(arguments)
+    if len(words) != 1:
+        raise UserError(f"cadence data show: name one dataset: {', '.join(SHOWN)}")
+    _print_and_draw(_known(words[0], SHOWN), given.out)
+    return 0
+
+
+ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {"fetch": _fetch, "verify": _verify, "show": _show}
+
+
+def _known(word: str, names: Sequence[str]) -> str:
+    """The dataset's name with its own capitals."""
+    by_lower = {name.lower(): name for name in names}
+    if word.lower() not in by_lower:
+        raise UserError(f"cadence data: unknown dataset {word!r}: there are {', '.join(names)}")
+    return by_lower[word.lower()]
+
+
+def _print_and_draw(name: str, out: Path) -> None:
+    """Print a dataset's size by class and split, and draw its first training images of each class."""
+    import numpy as np
+
+    import datamodules
+    from commands.tables.layout import lay
+    from datamodules.splits import stratified_split
+    from figures.dataset import draw
+
+    data: datamodules.ImageDataModule = getattr(datamodules, name)()
+    try:
+        data.prepare_data()
+        train_images, train_labels, test_images, test_labels = data.load()
+    except (RuntimeError, OSError) as error:
+        raise UserError(str(error)) from error
+    labels = np.asarray(train_labels)
+    kept, held = stratified_split(labels, data.val_fraction, data.split_seed)
+    splits = {"train": labels[kept], "validation": labels[held], "test": np.asarray(test_labels)}
+    height, width, channels = train_images.shape[1:]
+    total = len(train_images) + len(test_images)
+    print(f"{name}: {total:,} images of {height} x {width} x {channels}, {data.num_classes} classes")
+    print(f"normalised by the training set's mean {_numbers(data.mean)} and deviation {_numbers(data.std)}")
+    lay(["class", *splits, "all"], _counts(data.classes, list(splits.values())))
+    first = [np.asarray(train_images[np.flatnonzero(labels == place)[:IMAGES]]) for place in range(data.num_classes)]
+    draw(first, data.classes, f"{name}: the first training images of each class").savefig(out, dpi=150)
+    print(f"drawn in {out}")
+
+
+def _counts(classes: Sequence[str], splits: "Sequence[np.ndarray]") -> list[list[str]]:
+    """Rows of the table: a class's images in each split and in all, and their sums."""
+    import numpy as np
+
+    counts = np.array([np.bincount(labels, minlength=len(classes)) for labels in splits])
+    counts = np.vstack([counts, counts.sum(0)])
+    rows = [[title, *(f"{n:,}" for n in counts[:, place])] for place, title in enumerate(classes)]
+    return [*rows, ["all", *(f"{n:,}" for n in counts.sum(1))]]
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.4f}" for value in values)

@@ -1,87 +1,163 @@
 """`cadence describe`: what a network costs and what it sees, layer by layer, without memory and without arithmetic."""
 
 import contextlib
-import difflib
 import re
 import sys
+from argparse import SUPPRESS, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.describe_arguments import Arguments, Model, parsed
+from commands import Call
+from commands.arguments import Parser, nearest, one_of, whole_number, yaml_value
 from commands.errors import UserError
 
 if TYPE_CHECKING:
     from inspection.description import Description
     from inspection.memory.predicted import OptimizerOf
 
-USAGE = """usage: cadence describe MODEL [KEY=VALUE ...] [--compare OTHER [KEY=VALUE ...]] [options]
+FORMATS = ("table", "csv", "markdown", "json")
+DEVICES = ("cpu", "cuda")
+PRECISIONS = ("64-true", "32-true", "16-true", "bf16-true")
+DESCRIPTION = """\
+A row a layer, in the order of execution: output shape, receptive field and
+jump in pixels, activations, weights, biases, multiply-adds, and the
+parameters' arithmetic written out; totals; and the bytes of a forward pass and
+of a training step, predicted; CSV has the layers alone. Nothing is computed and
+no memory is taken, but with --measure and by constructors that read values.
 
-A row a layer, in the order of execution: output shape, receptive field and jump in pixels, activations, weights,
-biases, multiply-adds, and the parameters' arithmetic written out; totals; and the bytes of a forward pass and of a
-training step, predicted; CSV has the layers alone. Nothing is computed and no memory is taken, but with --measure and
-by constructors that read values.
-MODEL is one of Cadence's (`cadence list models`, and NaiveInception, ReducedInception), one of torchvision's, or the
-import path of any torch.nn.Module, package.module.Class. KEY=VALUE are its constructor's options.
-
-options:
-  --input-shape C,H,W     of an image; by default what the model is made for
-  --format FORMAT         table (default), csv, markdown or json
-  --no-bias               without the biases of convolutions and linear layers
-  --compare OTHER         a second model on the same images: totals side by side, ratio and saving
-  --batch-size N          images in the batch whose memory is predicted; 64
-  --precision PRECISION   64-true, 32-true (default), 16-true or bf16-true
-  --optimizer NAME        whose state is counted; SGD without momentum by default
-  --optimizer.KEY VALUE   its options, e.g. --optimizer.momentum 0.9
-  --measure DEVICE        beside the predicted bytes, those of real steps on random images; cpu or cuda
-
+MODEL is one of Cadence's (`cadence list models`, and NaiveInception,
+ReducedInception), one of torchvision's, or the import path of any
+torch.nn.Module, package.module.Class. KEY=VALUE are its constructor's options."""
+EXAMPLES = """\
 examples:
   cadence describe VGG19 num_classes=1000 --no-bias
   cadence describe NaiveInception --compare ReducedInception
   cadence describe resnet18 --input-shape 3,64,64 --format csv"""
 
+Model = tuple[str, dict[str, Any]]  # its name, and its constructor's options
 
-def run(arguments: list[str]) -> int:
+
+def run(call: Call) -> int:
     """Print a description; returns the exit status."""
-    if not arguments or any(word in ("-h", "--help") for word in arguments):
-        print(USAGE)
-        return 0
-    given = parsed(arguments)
-    form, shape, asked = given.format, given.input_shape, _asked(given)
-    if form == "csv" and given.measure and len(given.models) == 1:
+    given, models = parsed(call.arguments or ["--help"])
+    if given.format == "csv" and given.measure and len(models) == 1:
         raise UserError("--measure has no place in csv, which has the layers alone: take --format json")
-    descriptions: list[Description] = []
-    for model in given.models:
-        descriptions.append(_described(model, shape, given.biases, asked))
-        shape = descriptions[0].trace.input_shape
-
-    from commands.tables.description import print_compared, print_described
-
-    if len(descriptions) == 2:
-        print_compared(descriptions[0], descriptions[1], form)
-    else:
-        print_described(descriptions[0], form)
-    return 0
-
-
-def _asked(given: Arguments) -> dict[str, Any]:
-    """What is asked about memory, as `inspection.description.describe` takes it."""
-    batch_size, measure_on = given.batch_size, given.measure
 
     from trainer.process import spare_device_queries
 
     spare_device_queries()
-    from inspection.memory.predicted import PRECISIONS
-
-    precision, name = given.precision(PRECISIONS), given.texts["--optimizer"]
-    return {
-        "batch_size": batch_size,
-        "precision": precision,
-        "optimizer": _optimizer(name, given.optimizer_options),
-        "optimizer_name": name,
-        "measure_on": measure_on,
+    asked = {
+        "batch_size": given.batch_size,
+        "precision": given.precision,
+        "optimizer": _optimizer(given.optimizer, _options(given)),
+        "optimizer_name": given.optimizer,
+        "measure_on": given.measure,
     }
+    descriptions: list[Description] = []
+    for model in models:
+        shape = descriptions[0].trace.input_shape if descriptions else given.input_shape
+        descriptions.append(_described(model, shape, not given.no_bias, asked))
+
+    from commands.tables.description import print_compared, print_described
+
+    if len(descriptions) == 2:
+        print_compared(descriptions[0], descriptions[1], given.format)
+    else:
+        print_described(descriptions[0], given.format)
+    return 0
+
+
+def parsed(arguments: Sequence[str]) -> tuple[Namespace, list[Model]]:
+    """The options, and one model, or two to compare.
+
+    Raises:
+        UserError: an unknown option, one without a value or with a wrong one, or no model.
+    """
+    parser = _parser([word.partition("=")[0] for word in arguments if word.startswith("--optimizer.")])
+    second = [place for place, word in enumerate(arguments) if word.partition("=")[0] == "--compare"]
+    if len(second) > 1:
+        raise UserError("--compare goes once, behind the first model: cadence describe MODEL --compare OTHER")
+    behind = second[0] if second else len(arguments)
+    given, words = parser.words(arguments[:behind])
+    models = [_model(words)]
+    if second:
+        given, words = parser.words(arguments[behind:], given)
+        models.append(_model([given.compare, *words]))
+    return given, models
+
+
+def _model(words: Sequence[str]) -> Model:
+    """A model's name, and behind it its options."""
+    if not words:
+        raise UserError("name a model: cadence describe SmallCNN; `cadence list models` shows Cadence's")
+    options = {}
+    for place, word in enumerate(words):
+        key, equals, value = word.partition("=")
+        if bool(equals) == (place == 0):
+            what = "an option before any model" if equals else "a second model"
+            raise UserError(f"{word}: {what}: cadence describe MODEL [KEY=VALUE ...] [--compare OTHER]")
+        if equals:
+            try:
+                options[key] = yaml_value(value)
+            except ArgumentTypeError as error:
+                raise UserError(f"{word}: {error}") from error
+    return words[0], options
+
+
+def _options(given: Namespace) -> dict[str, Any]:
+    """What `--optimizer.KEY VALUE` gave, by KEY."""
+    return {key.partition(".")[2]: value for key, value in vars(given).items() if key.startswith("optimizer.")}
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    """(channels, height, width) out of C,H,W."""
+    sizes = text.split(",")
+    if len(sizes) != 3 or not all(re.fullmatch(r"[+-]?\d{1,7}", size.strip()) for size in sizes):
+        raise ArgumentTypeError(f"must be C,H,W in whole numbers, got {text}: e.g. --input-shape 3,32,32")
+    if any(int(size) < 1 for size in sizes):
+        raise ArgumentTypeError(f"must be positive, got {text}: e.g. --input-shape 3,32,32")
+    return tuple(int(size) for size in sizes)
+
+
+def _parser(optimizer_flags: Sequence[str]) -> Parser:
+    parser = Parser(
+        "describe", "MODEL [KEY=VALUE ...] [--compare OTHER [KEY=VALUE ...]] [options]", DESCRIPTION, EXAMPLES
+    )
+    parser.value(
+        "--input-shape", "3,32,32", type=_shape, metavar="C,H,W",
+        help="channels, height and width of an image; by default what the model is made for",
+    )  # fmt: skip
+    parser.value(
+        "--format", "table", type=one_of(FORMATS), default="table", metavar="FORMAT",
+        help="table (default), csv, markdown or json",
+    )  # fmt: skip
+    parser.switch("--no-bias", help="without the biases of convolutions and linear layers")
+    parser.value(
+        "--compare", "AlexNet", metavar="OTHER",
+        help="a second model on the same images: totals side by side, ratio and saving",
+    )  # fmt: skip
+    parser.value(
+        "--batch-size", "64", type=partial(whole_number, usual=64), default=64, metavar="N",
+        help="images in the batch whose memory is predicted; %(default)s by default",
+    )  # fmt: skip
+    parser.value(
+        "--precision", "32-true", type=one_of(PRECISIONS), default="32-true", metavar="PRECISION",
+        help="64-true, 32-true (default), 16-true or bf16-true",
+    )  # fmt: skip
+    parser.value(
+        "--optimizer", "Adam", default="SGD", metavar="NAME",
+        help="optimizer whose state is counted, SGD without momentum by default; its options as --optimizer.KEY VALUE, "
+        "e.g. --optimizer.momentum 0.9",
+    )  # fmt: skip
+    for flag in dict.fromkeys(optimizer_flags):
+        parser.value(flag, "VALUE", type=yaml_value, help=SUPPRESS)
+    parser.value(
+        "--measure", "cpu", type=one_of(DEVICES), metavar="DEVICE",
+        help="beside the predicted bytes, those of real steps on random images; cpu or cuda",
+    )  # fmt: skip
+    return parser
 
 
 def _described(model: Model, shape: Sequence[int] | None, biases: bool, asked: Mapping[str, Any]) -> "Description":
@@ -119,9 +195,8 @@ def _optimizer(name: str, options: Mapping[str, Any]) -> "OptimizerOf":
     from optimizers.capabilities import CAPABILITIES
 
     if name not in CAPABILITIES:
-        near = difflib.get_close_matches(name, CAPABILITIES, n=1)
-        hint = f"nearest: {near[0]}" if near else f"there are {', '.join(CAPABILITIES)}"
-        raise UserError(f"--optimizer: there is no {name!r}; {hint}")
+        hint = nearest(name, CAPABILITIES) or f"there are {', '.join(CAPABILITIES)}"
+        raise UserError(f"--optimizer: there is no {name!r}: {hint}")
     make = partial(getattr(optimizers, name), **options)
     try:
         make([torch.nn.Parameter(torch.ones(1))])

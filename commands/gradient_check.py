@@ -1,10 +1,13 @@
 """`cadence gradient-check`: autograd's gradient of a configured model against central differences."""
 
 import warnings
+from argparse import ArgumentTypeError
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands import Call
+from commands.arguments import Parser, whole_number
 from commands.configuration.checks import check_given
 from commands.configuration.files import read_config
 from commands.configuration.shipped import config_paths, resolve_config_arguments
@@ -14,35 +17,22 @@ if TYPE_CHECKING:
     from commands.configuration.cadence_cli import CadenceCLI
     from inspection.gradients.sample_loss import SampleLoss
 
-USAGE = """usage: cadence gradient-check -c CONFIG [--checkpoint PATH] [--layer NAME] [--weights 10] [--n LIST]
-                              [--out DIR] [options of `cadence fit`]
-
-Compare autograd's gradient with central differences (L(w + 1/N) - L(w - 1/N)) N / 2 of the first weights of a layer,
-by default for N of 1, 5, 10, 50 ... 500,000, on one training image, in float64 and in float32. Trains nothing. A weight
-agrees; is wrong; has a kink of the loss within the steps (a ReLU, a clamp, a maximum or a comparison that changes
-sides, or two slopes at the weight itself); or is unclear, as where its gradient is below round-off. Writes
-gradient_check.csv, .json and .png. The exit status is 1 if a gradient is wrong.
-
-options:
-  --checkpoint PATH  take the weights of a run's checkpoint; by default the model is as it would begin to train
-  --layer NAME       a layer, or a parameter of it, such as layers.linear_2; by default the second layer
-  --weights NUMBER   how many weights of it, the first ones; 10 by default, 1,000 at most
-  --n LIST           the N of the steps 1/N, two or more, ascending, such as 1,50,1000; larger ones where kinks lie near
-  --out DIR          where the files go; gradient-check by default"""
-
-OWN = {"--layer": "layers.linear_2", "--weights": "10", "--n": "1,50,1000", "--out": "gradient-check"}
+DESCRIPTION = """\
+Compare autograd's gradient with central differences (L(w + 1/N) - L(w - 1/N)) N / 2
+of the first weights of a layer, by default for N of 1, 5, 10, 50 ... 500,000,
+on one training image, in float64 and in float32. Trains nothing. A weight
+agrees; is wrong; has a kink of the loss within the steps (a ReLU, a clamp, a
+maximum or a comparison that changes sides, or two slopes at the weight itself);
+or is unclear, as where its gradient is below round-off. Writes
+gradient_check.csv, .json and .png. The exit status is 1 if a gradient is wrong."""
 MOST_WEIGHTS = 1000  # the perturbations of p weights are (24 p, p) numbers: 192 MB of them
 
 
-def run(arguments: list[str]) -> int:
+def run(call: Call) -> int:
     """Check a configuration's model; returns the exit status, 1 if a gradient is wrong."""
-    if not arguments or any(word in ("-h", "--help") for word in arguments):
-        print(USAGE)
-        return 0
-    own, arguments = _own(arguments)
-    weights, folder = _weights(own.get("--weights", "10")), _folder(own.get("--out", "gradient-check"))
-    ns = _ns(own["--n"]) if "--n" in own else None
-    arguments = resolve_config_arguments(arguments)
+    parser = _parser(call.command)
+    given, arguments = parser.split(call.arguments or ["--help"])
+    arguments = resolve_config_arguments(arguments + (["--checkpoint", given.checkpoint] if given.checkpoint else []))
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
 
     from commands.configuration.messages import readable
@@ -51,14 +41,14 @@ def run(arguments: list[str]) -> int:
     from inspection.gradients.check import NS, check_gradient
     from records.environment import cpu_name, versions
 
-    cli = configured("test", arguments)  # as `fit`, but for an optimizer and a length, which play no part here
+    cli = configured("test", arguments, parser)  # as `fit`, but for an optimizer and a length, which play no part here
     if cli.config.run_dir:
         raise UserError("--run_dir has no part in this: give -c RUN/config.yaml --checkpoint RUN/checkpoints/best.ckpt")
     checkpoint = cli.config.checkpoint
     try:
         if checkpoint:
             _load(cli, checkpoint)
-        found = check_gradient(_sample(cli), own.get("--layer"), weights, ns or NS)
+        found = check_gradient(_sample(cli), given.layer, given.weights, given.n or NS)
     except (ValueError, RuntimeError) as error:
         raise UserError(readable(str(error), checkpoint=f"checkpoint {checkpoint}")) from error
     about = {
@@ -68,47 +58,57 @@ def run(arguments: list[str]) -> int:
         "versions": versions(),
         "cpu": cpu_name(),
     }
-    write_report(found, folder, about)
-    print_tables(found, folder)
+    write_report(found, given.out, about)
+    print_tables(found, given.out)
     return 1 if "wrong" in found.verdicts else 0
 
 
-def _own(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
-    """The command's own options, and the arguments without them."""
-    own, rest, words = {}, [], iter(arguments)
-    for word in words:
-        flag, equals, value = word.partition("=")
-        if flag not in OWN:
-            rest.append(word)
-        elif not (given := value if equals else next(words, "")) or given.startswith("--"):
-            raise UserError(f"{flag} needs a value, e.g. {flag} {OWN[flag]}")
-        else:
-            own[flag] = given
-    return own, rest
+def _parser(command: str) -> Parser:
+    parser = Parser(command, "-c CONFIG [options] [options of `cadence fit`]", DESCRIPTION)
+    parser.value(
+        "--checkpoint", "runs/digits_demo-20261121-120000/checkpoints/best.ckpt", metavar="PATH",
+        help="take the weights of a run's checkpoint; by default the model is as it would begin to train",
+    )  # fmt: skip
+    parser.value(
+        "--layer", "layers.linear_2", metavar="NAME",
+        help="a layer, or a parameter of it, such as layers.linear_2; by default the second layer",
+    )  # fmt: skip
+    parser.value(
+        "--weights", "10", type=_weights, default=10, metavar="NUMBER",
+        help=f"how many weights of it, the first ones; %(default)s by default, {MOST_WEIGHTS:,} at most",
+    )  # fmt: skip
+    parser.value(
+        "--n", "1,50,1000", type=_ns, metavar="LIST",
+        help="the N of the steps 1/N, two or more, ascending, such as 1,50,1000; larger ones where kinks lie near",
+    )  # fmt: skip
+    parser.value(
+        "--out", "gradient-check", type=_folder, default=Path("gradient-check"), metavar="DIR",
+        help="where the files go; %(default)s by default",
+    )  # fmt: skip
+    return parser
 
 
-def _weights(given: str) -> int:
-    if not given.isdecimal() or int(given) < 1:
-        raise UserError(f"--weights must be a whole number from 1 on, got {given}: 10 is usual")
-    if int(given) > MOST_WEIGHTS:
-        raise UserError(f"--weights must be at most {MOST_WEIGHTS:,}, got {given}: check the layers one by one")
-    return int(given)
+def _weights(text: str) -> int:
+    number = whole_number(text, usual=10)
+    if number > MOST_WEIGHTS:
+        raise ArgumentTypeError(f"must be at most {MOST_WEIGHTS:,}, got {text}: check the layers one by one")
+    return number
 
 
-def _ns(given: str) -> list[int]:
-    numbers = [int(word) if word.strip().isdecimal() else 0 for word in given.split(",")]
+def _ns(text: str) -> list[int]:
+    numbers = [int(word) if word.strip().isdecimal() else 0 for word in text.split(",")]
     if min(numbers) < 1 or numbers != sorted(set(numbers)) or max(numbers) > 10**12:
-        raise UserError(f"--n must be whole numbers from 1 to 1e12, ascending, got {given}: e.g. --n 1,50,1000")
+        raise ArgumentTypeError(f"must be whole numbers from 1 to 1e12, ascending, got {text}: e.g. --n 1,50,1000")
     if len(numbers) < 2:
-        raise UserError(f"--n must be two numbers or more, got {given}: one alone cannot settle, e.g. --n 1,50,1000")
+        raise ArgumentTypeError(f"must be two numbers or more, got {text}: one cannot settle it, e.g. --n 1,50,1000")
     return numbers
 
 
-def _folder(given: str) -> Path:
-    path = Path(given)
+def _folder(text: str) -> Path:
+    path = Path(text)
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not there.is_dir():
-        raise UserError(f"--out {given}: {there} is no folder: name another")
+        raise ArgumentTypeError(f"{text}: {there} is no folder: name another")
     return path
 
 

@@ -1,5 +1,7 @@
-"""`cadence list`: what there is, read from the sources and not imported, so that it answers at once."""
+"""`cadence list`: what can be named, read from the sources and not imported, so that it answers at once."""
 
+from commands import Call
+from commands.arguments import Parser, nearest
 from commands.configuration.contents import contents
 from commands.errors import UserError
 
@@ -12,14 +14,17 @@ SECTIONS = {
 }
 
 
-def run(arguments: list[str]) -> int:
+def run(call: Call) -> int:
     """Print all sections, or those named; returns the exit status."""
-    if any(word in ("-h", "--help") for word in arguments):
-        print(f"usage: cadence list [{' | '.join(SECTIONS)}]")
-        return 0
-    if unknown := [word for word in arguments if word not in SECTIONS]:
-        raise UserError(f"cadence list: there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
-    for section in arguments or SECTIONS:
+    parser = Parser(
+        call.command, f"[{' | '.join(SECTIONS)}] ...", "Print the names of all sections, or of those given."
+    )
+    _, sections = parser.words(call.arguments)
+    for section in sections:
+        if section not in SECTIONS:
+            hint = nearest(section, SECTIONS) or f"there are {', '.join(SECTIONS)}"
+            raise UserError(f"cadence list: there is no section {section!r}: {hint}")
+    for section in sections or SECTIONS:
         entries = contents(section)
         width = max(map(len, entries))
         print(f"{section} ({SECTIONS[section]})")

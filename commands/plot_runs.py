@@ -1,11 +1,12 @@
-"""`cadence plot-runs`: what runs came to, side by side, from what they left on disk."""
+"""`cadence plot-runs`: losses and accuracies of runs, drawn and in a table, from their run directories."""
 
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from commands import Call
+from commands.arguments import Parser, one_of
 from commands.errors import UserError
-from commands.figure_path import figure_path
 from commands.tables.layout import lay
 
 if TYPE_CHECKING:
@@ -13,28 +14,31 @@ if TYPE_CHECKING:
 
 AGAINST = ("epoch", "step", "samples", "seconds")
 HEADINGS = ("run", "epochs", "steps", "best val", "at epoch", "last val", "test", "seconds")
-USAGE = f"""usage: cadence plot-runs RUN_DIR [RUN_DIR ...] [--against {"|".join(AGAINST)}] [--out learning_curves.png]
+DESCRIPTION = """\
+Draw training and validation loss and accuracy of one run, or of several over
+each other, with their learning rates and batch sizes where those were logged;
+and print their best and final accuracies. A run may still be going on."""
 
-Draw training and validation loss and accuracy of one run, or of several over each other, with their learning rates and
-batch sizes where those were logged; and print their best and final accuracies. A run may still be going on.
-The figure is a .png, .pdf or .svg."""
 
-
-def run(arguments: list[str]) -> int:
+def run(call: Call) -> int:
     """Draw runs; returns the exit status."""
-    if not arguments or any(word in ("-h", "--help") for word in arguments):
-        print(USAGE)
-        return 0
-    out, arguments = figure_path(arguments, "learning_curves.png")
-    against, names = _against(arguments)
+    parser = Parser(call.command, "RUN_DIR [RUN_DIR ...] [options]", DESCRIPTION)
+    parser.value(
+        "--against", AGAINST[0], type=one_of(AGAINST), default=AGAINST[0], metavar="AXIS",
+        help=f"what the horizontal axis counts: {', '.join(AGAINST)}; %(default)s by default",
+    )  # fmt: skip
+    parser.figure("learning_curves.png")
+    given, names = parser.words(call.arguments or ["--help"])
+    if not names:
+        raise UserError("cadence plot-runs: name a run directory, as fit prints it at its end")
     roots = _roots(names)
 
     from figures.learning_curves import draw
 
     curves = {name: columns(root / "metrics.csv") for name, root in roots.items()}
-    draw(curves, against).savefig(out, dpi=150)
-    lay("table", HEADINGS, [_row(name, curves[name], root) for name, root in roots.items()], left=(0,))
-    print(f"drawn in {out}")
+    draw(curves, given.against).savefig(given.out, dpi=150)
+    lay(HEADINGS, [_row(name, curves[name], root) for name, root in roots.items()])
+    print(f"drawn in {given.out}")
     return 0
 
 
@@ -42,7 +46,7 @@ def columns(path: Path) -> dict[str, "np.ndarray"]:
     """The columns of a metrics.csv, each float64 of shape (rows,), NaN where a row has no value.
 
     Raises:
-        UserError: the file is not there, has no row, or holds what is no number.
+        UserError: the file is missing, has no row, or holds something else than numbers.
     """
     import numpy as np
 
@@ -62,26 +66,8 @@ def columns(path: Path) -> dict[str, "np.ndarray"]:
     return found
 
 
-def _against(arguments: list[str]) -> tuple[str, list[str]]:
-    """What to draw against, and the run directories."""
-    against, names, words = AGAINST[0], [], iter(arguments)
-    for word in words:
-        flag, equals, value = word.partition("=")
-        if flag == "--against":
-            against = value if equals else next(words, "")
-            if against not in AGAINST:
-                raise UserError(f"--against must be one of {', '.join(AGAINST)}, got {against!r}: try epoch")
-        elif word.startswith("-"):
-            raise UserError(f"{flag}: there is no such option; there are --against and --out")
-        else:
-            names.append(word)
-    if not names:
-        raise UserError("cadence plot-runs: name a run directory, as fit prints it at its end")
-    return against, names
-
-
 def _roots(names: list[str]) -> dict[str, Path]:
-    """Run directories by what to call them: their own name, or the path as given where two have the same."""
+    """Run directories, each by its own name, or by its path as given if two have the same name."""
     paths = [Path(name) for name in names]
     for path in paths:
         if not path.is_dir():
@@ -91,7 +77,7 @@ def _roots(names: list[str]) -> dict[str, Path]:
 
 
 def _row(name: str, curves: dict[str, "np.ndarray"], root: Path) -> list[str]:
-    """A run's line of the table; a dash for what it has not come to."""
+    """A run's line of the table; a dash for what it has not measured yet."""
     import numpy as np
 
     validated = curves.get("val/accuracy", np.full(1, np.nan))
@@ -107,7 +93,7 @@ def _row(name: str, curves: dict[str, "np.ndarray"], root: Path) -> list[str]:
 
 
 def _test_accuracy(path: Path) -> str:
-    """Of the run's result, which a run has at its end."""
+    """The test accuracy in a run's result.json; a dash while there is none."""
     try:
         metrics: dict[str, Any] = json.loads(path.read_text())["metrics"]
     except FileNotFoundError:

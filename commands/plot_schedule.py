@@ -3,29 +3,31 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from commands import Call
+from commands.arguments import Parser
 from commands.configuration.checks import check_given
 from commands.configuration.files import read_config
 from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.errors import UserError
-from commands.figure_path import figure_path
+from commands.tables.layout import lay
 
 if TYPE_CHECKING:
     import numpy as np
 
     from commands.configuration.cadence_cli import CadenceCLI
 
-USAGE = """usage: cadence plot-schedule -c CONFIG [--out schedule.png] [options of `cadence fit`]
+DESCRIPTION = """\
+Draw learning rate, batch size and their ratio, the SGD noise scale lr N / B,
+over all steps of a run, and print their least, greatest and last values.
+Trains nothing."""
+ROWS = {"learning rate": "lr", "batch size": "batch_size", "noise scale lr N / B": "noise_scale"}
 
-Draw learning rate, batch size and their ratio, the SGD noise scale lr N / B, over all steps of a run, and print their
-least, greatest and last values. Trains nothing. The figure is a .png, .pdf or .svg."""
 
-
-def run(arguments: list[str]) -> int:
+def run(call: Call) -> int:
     """Draw a configuration's schedule; returns the exit status."""
-    if not arguments or any(word in ("-h", "--help") for word in arguments):
-        print(USAGE)
-        return 0
-    out, arguments = figure_path(arguments, "schedule.png")
+    parser = Parser(call.command, "-c CONFIG [--out FIGURE] [options of `cadence fit`]", DESCRIPTION)
+    parser.figure("schedule.png")
+    given, arguments = parser.split(call.arguments or ["--help"])
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
 
@@ -33,13 +35,16 @@ def run(arguments: list[str]) -> int:
     from commands.session import configured
     from figures.schedule import schedule_figure
 
-    cli = configured("fit", arguments)
+    cli = configured("fit", arguments, parser)
     try:
         drawn, steps = schedule(cli)
     except (ValueError, RuntimeError) as error:
         raise UserError(readable(str(error))) from error
-    schedule_figure(**drawn).savefig(out, dpi=150)
-    _print_table(drawn, steps, out)
+    schedule_figure(**drawn).savefig(given.out, dpi=150)
+    values = [(label, drawn[key]) for label, key in ROWS.items()]
+    rows = [[label, *(f"{n:.6g}" for n in (some.min(), some.max(), some[-1]))] for label, some in values]
+    lay(("", "min", "max", "final"), rows)
+    print(f"{steps:,} steps, drawn in {given.out}")
     return 0
 
 
@@ -119,16 +124,3 @@ def _configured_lr(cli: "CadenceCLI") -> float:
     if optimizer is None or "lr" not in optimizer.init_args:
         raise UserError("optimizer.lr is missing: the learning rate is drawn from it, where no CyclicalLR sets it")
     return float(optimizer.init_args["lr"])
-
-
-def _print_table(drawn: dict[str, "np.ndarray"], steps: int, out: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("", "min", "max", "final")
-    for label, key in (("learning rate", "lr"), ("batch size", "batch_size"), ("noise scale lr N / B", "noise_scale")):
-        values = drawn[key]
-        table.add_row(label, *(f"{value:.6g}" for value in (values.min(), values.max(), values[-1])))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"{steps:,} steps, drawn in {out}", soft_wrap=True)

@@ -1,13 +1,13 @@
 """`cadence lr-range-test` and `batch-size-range-test`: a range test alone, without the run that would follow."""
 
 import contextlib
-from typing import Any
 
 import pytorch_lightning as pl
 
 from callbacks import RekeyedRandomness, RunRecord
 from commands.configuration.cadence_cli import listed
 from commands.session import STOPPED, bar_of, configured, loggers_of, mistakes_before, plugins_of, run_root
+from commands.tables.summary import print_range_test
 from records.run_directory import RunDirectory
 from trainer.signals import RunStopped
 
@@ -59,17 +59,5 @@ def range_test(command: str, arguments: list[str], resume: bool, started: float)
             return STOPPED
         test.forget(trainer)
         if trainer.is_global_zero:
-            _print_table(test.table(), directory)
+            print_range_test(test.table(), directory.root)
     return 0 if test.refusal is None else 1
-
-
-def _print_table(rows: list[dict[str, Any]], directory: RunDirectory) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*rows[0]) if rows else Table()
-    for row in rows:
-        table.add_row(*(value if isinstance(value, str) else f"{value:.3g}" for value in row.values()))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"run directory: {directory.root}", soft_wrap=True)

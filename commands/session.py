@@ -15,6 +15,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, TrainingProgress
 from callbacks.range_tests.range_test import NoBounds
+from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
 from commands.errors import UserError
@@ -100,13 +101,19 @@ def test(arguments: list[str], started: float) -> int:
     return 0
 
 
-def configured(command: str, arguments: list[str]) -> CadenceCLI:
-    """The parsed and built configuration of a command that needs a model; libraries' chatter is turned down."""
+def configured(command: str, arguments: list[str], asker: Parser | None = None) -> CadenceCLI:
+    """Parse and build the configuration of a command that needs a model, and turn down the libraries' log.
+
+    Args:
+        command: `fit`, `test` or a range test.
+        arguments: command line of that command.
+        asker: parser of another command that takes the same options beside its own.
+    """
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for message in _NOT_THE_USERS:
         warnings.filterwarnings("ignore", message=message)
-    cli = CadenceCLI(command, arguments)
+    cli = CadenceCLI(command, arguments, asker)
     if cli.model is None:
         raise UserError("model is missing: name one, e.g. --model SmallCNN; `cadence list` shows all")
     return cli

@@ -18,8 +18,10 @@ import datamodules
 import lightning_modules
 import optimizers
 from callbacks.run_record import RunRecord
+from commands.arguments import Parser
 from commands.configuration.checks import accelerator_of, check_manual, check_parsed
 from commands.configuration.messages import readable, within
+from commands.configuration.shipped import config_paths
 from commands.configuration.vocabulary import vocabulary_of
 from commands.errors import UserError
 from datamodules.image_datamodule import ImageDataModule
@@ -56,10 +58,11 @@ class CadenceCLI(LightningCLI):
     Args:
         command: `fit`, `test` or a range test.
         arguments: the command line behind the command, configuration files resolved.
+        asker: parser of another command that passes these arguments on; mistakes are told in its name.
     """
 
-    def __init__(self, command: str, arguments: list[str]) -> None:
-        self.command, self.arguments = command, arguments
+    def __init__(self, command: str, arguments: list[str], asker: Parser | None = None) -> None:
+        self.command, self.arguments, self.asker = command, arguments, asker
         super().__init__(
             model_class=pl.LightningModule,
             subclass_mode_model=True,
@@ -115,9 +118,11 @@ class CadenceCLI(LightningCLI):
             try:
                 self.config = parser.parse_args(self.arguments)
             except ArgumentError as error:
-                raise UserError(readable(str(error), vocabulary_of(parser))) from error
+                raise UserError(readable(str(error), vocabulary_of(parser, self.asker))) from error
             except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-                raise UserError(readable(f"{type(error).__name__}: {error}", vocabulary_of(parser))) from error
+                raise UserError(
+                    readable(f"{type(error).__name__}: {error}", vocabulary_of(parser, self.asker))
+                ) from error
         if self.command in RANGE_TESTS and not any(word.startswith("--range_test") for word in self.arguments):
             self._take_own_test()
         check_parsed(self.command, self.config)
@@ -178,9 +183,7 @@ class CadenceCLI(LightningCLI):
 
     def name(self) -> str:
         """What to call the run: its first configuration file, else its model."""
-        files = [
-            word for flag, word in zip(self.arguments, self.arguments[1:], strict=False) if flag in ("-c", "--config")
-        ]
+        files = config_paths(self.arguments)
         return Path(files[0]).stem if files else type(self.model).__name__
 
     @property

@@ -39,25 +39,23 @@ def find_config(name: str) -> Path:
 
 
 def resolve_config_arguments(arguments: list[str]) -> list[str]:
-    """Replace what follows each `-c` or `--config` by the path of its file."""
+    """The arguments with each `-c NAME`, `-c=NAME` or `--config=NAME` as `--config` and the path of its file."""
     return list(_resolved(arguments))
 
 
 def config_paths(arguments: list[str]) -> list[str]:
     """Paths of the configuration files on a resolved command line."""
-    after_flag = [path for flag, path in pairwise(arguments) if flag in ("-c", "--config")]
-    return after_flag + [word.partition("=")[2] for word in arguments if word.startswith("--config=")]
+    return [path for flag, path in pairwise(arguments) if flag == "--config"]
 
 
 def _resolved(arguments: list[str]) -> Iterator[str]:
     words = iter(arguments)
     for word in words:
-        if word in ("-c", "--config"):
-            name = next(words, None)
-            if name is None:
-                raise UserError(f"{word} needs a file or the name of a shipped experiment: `cadence list` shows them")
-            yield from (word, str(find_config(name)))
-        elif word.startswith("--config="):
-            yield f"--config={find_config(word.partition('=')[2])}"
+        flag, equals, name = word.partition("=")
+        if flag in ("-c", "--config"):
+            name = name if equals else next(words, "")
+            if not name:
+                raise UserError(f"{flag} needs a file or the name of a shipped experiment: `cadence list` shows them")
+            yield from ("--config", str(find_config(name)))
         else:
             yield word

@@ -9,14 +9,18 @@ from pytorch_lightning import callbacks as lightning_callbacks
 from pytorch_lightning.callbacks import Callback
 
 import datamodules.transforms as transforms
+from commands.arguments import Parser
 from commands.configuration.checks import LINKED
 from commands.configuration.contents import contents
 from commands.configuration.messages import Vocabulary
 
 
-def vocabulary_of(parser: ArgumentParser) -> Vocabulary:
-    """The vocabulary of `fit` or `test`."""
-    return Vocabulary(classes=classes(), options=options, fields=own_and_trainer_fields(parser), command=parser.prog)
+def vocabulary_of(parser: ArgumentParser, asker: Parser | None = None) -> Vocabulary:
+    """The vocabulary of `fit`, `test` or a range test, or of a command that passes its arguments on to one of them."""
+    own = [flag.lstrip("-") for flag in asker.flags] if asker else []
+    command = asker.prog if asker else parser.prog
+    fields = sorted({*own, *own_and_trainer_fields(parser)})
+    return Vocabulary(classes=classes(), options=options, fields=fields, command=command)
 
 
 def classes() -> dict[str, list[str]]:
@@ -48,7 +52,7 @@ def own_and_trainer_fields(parser: ArgumentParser) -> list[str]:
     """All options of a command, the options within model, data and optimizer apart."""
     keys = parser.get_defaults().keys()  # a Namespace: iterating over itself fails
     names = {key.partition(".init_args")[0].removesuffix(".class_path") for key in keys}
-    names |= {"config", "model", "data", "optimizer"} | ({"resume"} if parser.prog.endswith("fit") else set())
+    names |= {"config", "model", "data", "optimizer"} | (set() if parser.prog.endswith(" test") else {"resume"})
     return sorted(names - {"trainer"})
 
 

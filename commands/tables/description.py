@@ -24,7 +24,7 @@ def print_described(description: Description, form: str) -> None:
         rows = [as_texts(layer) for layer in description.trace.layers]
         shape = " x ".join(map(str, description.trace.input_shape))
         say(f"{description.name} on {shape}, for one image", form)
-        lay(form, HEADINGS, [*rows, _totals(description)], LEFT)
+        lay(HEADINGS, [*rows, _totals(description)], LEFT, form=form)
         for line in notes(description):
             say(line, form)
         kept = f"a batch of {description.batch_size}, {description.precision}, {description.optimizer}"
@@ -52,7 +52,7 @@ def print_compared(first: Description, second: Description, form: str) -> None:
         lines.append((name, f"{a:,}", f"{b:,}", ratio, saved))
     shape = " x ".join(map(str, first.trace.input_shape))
     say(f"{first.name} and {second.name} on {shape}", form)
-    lay(form, ("", *names, "ratio", "saved"), lines, (0,))
+    lay(("", *names, "ratio", "saved"), lines, form=form)
 
 
 def compared(first: Description, second: Description) -> Comparison:
@@ -124,7 +124,7 @@ def _lay_memory(description: Description, form: str) -> None:
             there = measured.get(name)
             row += [f"{there:,}", as_size(there), f"{size / there:.3f}"] if there else ["", "", ""]
         rows.append(row)
-    lay(form, headings, rows, (0,))
+    lay(headings, rows, form=form)
 
 
 def _measured(description: Description) -> dict[str, int]:

@@ -1,17 +1,16 @@
-"""What `cadence gradient-check` leaves behind: tables on the terminal, and a CSV, a JSON and a figure."""
+"""What `cadence gradient-check` prints and writes: tables on the terminal, and a CSV, a JSON and a figure."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from commands.tables.layout import lay
 from figures.gradient_check import gradient_check_figure
 from inspection.gradients.check import GradientCheck
 from records.files import write_csv, write_json
 
-SHOWN = (1, 50, 1000, 50_000, 500_000)  # the columns of the MLP report's table 4; the CSV has all
+SHOWN = (1, 50, 1000, 50_000, 500_000)  # as many columns as a terminal is wide; the CSV has all
 
 
 def rows(found: GradientCheck) -> list[dict[str, Any]]:
@@ -36,8 +35,8 @@ def write_report(found: GradientCheck, folder: Path, about: dict[str, Any]) -> N
     """Write gradient_check.csv, .json and .png into a folder, made where there is none.
 
     Args:
-        found: of the check.
-        folder: which.
+        found: results of the check.
+        folder: path of the folder.
         about: further entries of the JSON.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,37 +75,32 @@ def _number(value: float) -> float | None:
 
 
 def print_tables(found: GradientCheck, folder: Path) -> None:
-    """Differences by weight in float64, the largest of each N in both precisions, and what they come to."""
+    """Print differences by weight in float64, the largest of each N in both precisions, and the verdicts."""
+    print(f"{found.parameter}: central difference - autograd, in float64")
     places = [place for place, n in enumerate(found.ns) if n in SHOWN or len(found.ns) <= len(SHOWN)]
-    double = found.double
-    by_weight = Table(
-        "weight", "autograd", *(f"N={found.ns[place]}" for place in places), "", title=found.parameter, box=None
-    )
-    for weight, verdict in enumerate(found.verdicts):
-        cells = [
-            f"{double.difference[weight, place]:.1e}{'*' if found.kinks[weight, place] else ''}" for place in places
-        ]
-        by_weight.add_row(str(weight + 1), f"{double.gradient[weight]:.1e}", *cells, verdict)
-    by_n = Table("N", "float64", "float32", "kinks", title="largest difference", box=None)
-    for place, n in enumerate(found.ns):
-        by_n.add_row(
-            f"{n:,}",
-            f"{double.largest[place]:.1e}",
-            f"{found.single.largest[place]:.1e}",
-            str(found.kinks[:, place].sum()),
-        )
-    console = Console(highlight=False)
-    console.print(by_weight)
+    headings = ("weight", "autograd", *(f"N={found.ns[place]}" for place in places), "")
+    by_weight = [_row(found, weight, places) for weight in range(len(found.verdicts))]
+    lay(headings, by_weight, left=range(2, len(headings)), form="plain")
     if found.kinks_by_layer:
-        console.print("* units change sides within the step, in")
+        print("* units change sides within the step, in")
         for name, count in sorted(found.kinks_by_layer.items(), key=lambda item: -item[1])[:5]:
-            console.print(f"  {name}: {count:,}", soft_wrap=True)
-    console.print(by_n)
-    for name, result in (("float64", double), ("float32", found.single)):
+            print(f"  {name}: {count:,}")
+    print("largest difference")
+    largest = zip(found.ns, found.double.largest, found.single.largest, found.kinks.sum(axis=0), strict=True)
+    by_n = [[f"{n:,}", f"{double:.1e}", f"{single:.1e}", f"{kinks}"] for n, double, single, kinks in largest]
+    lay(("N", "float64", "float32", "kinks"), by_n, left=(), form="plain")
+    for name, result in (("float64", found.double), ("float32", found.single)):
         best = result.best(found.ns)
         why = "no weight changes the loss" if not result.largest.any() else "no N has finite differences of all weights"
         measured = f"N = {best:,}" if best else f"none, as {why}"
-        console.print(f"best in {name}: {measured}; by theory {1 / result.theory:,.0f}", soft_wrap=True)
+        print(f"best in {name}: {measured}; by theory {1 / result.theory:,.0f}")
     counts = {verdict: found.verdicts.count(verdict) for verdict in dict.fromkeys(found.verdicts)}
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    console.print(f"{len(found.verdicts)} weights: {told}; written in {folder}", soft_wrap=True)
+    print(f"{len(found.verdicts)} weights: {told}; written in {folder}")
+
+
+def _row(found: GradientCheck, weight: int, places: list[int]) -> list[str]:
+    """A weight's gradient, its differences at some N, starred where a kink lies within the step, and its verdict."""
+    differences, kinks = found.double.difference[weight], found.kinks[weight]
+    cells = [f"{differences[place]: .1e}{'*' if kinks[place] else ''}" for place in places]
+    return [f"{weight + 1}", f"{found.double.gradient[weight]:.1e}", *cells, found.verdicts[weight]]

@@ -1,30 +1,43 @@
-"""How a table is laid out in a terminal and in Markdown, whatever stands in it."""
+"""How every table is printed, whatever stands in it: with rules or without, for a terminal, and in Markdown."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+UNBROKEN = 10_000  # columns of a terminal in which no line breaks
 
 Rows = Sequence[Sequence[str]]
 
 
-def say(line: str, form: str) -> None:
-    """A line between tables; `form` is table or markdown."""
+def say(line: str, form: str = "table") -> None:
+    """Print a line between tables; `form` as for `lay`."""
     print(f"\n{line}\n" if form == "markdown" else line)
 
 
-def lay(form: str, headings: Sequence[str], rows: Rows, left: Sequence[int]) -> None:
-    """Print a table.
+def lay(
+    headings: Sequence[str],
+    rows: Rows,
+    left: Collection[int] = (0,),
+    *,
+    form: str = "table",
+    broken: Collection[int] = (),
+) -> None:
+    """Print a table, as wide as it needs: a number that breaks into two lines cannot be read.
 
     Args:
-        form: table or markdown.
-        headings: of its columns.
-        rows: of texts.
-        left: columns that are set to the left; the others are numbers.
+        headings: titles of the columns.
+        rows: cells of each row, as texts.
+        left: places of the columns that hold text, which begins at the left; numbers end at the right.
+        form: table (with rules), plain (without, for many columns) or markdown.
+        broken: places of the columns whose text may break, so that the table fits the terminal.
     """
-    (_markdown if form == "markdown" else _rich)(headings, rows, left)
+    if form == "markdown":
+        _markdown(headings, rows, left)
+    else:
+        _rich(headings, rows, left, form == "table", broken)
 
 
 def as_size(value: int) -> str:
-    """Bytes in the unit that goes with them."""
+    """A number of bytes in the unit that leaves it below 1,000."""
     amount, unit = float(value), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if amount < 1000:
@@ -33,22 +46,24 @@ def as_size(value: int) -> str:
     return f"{amount:.4g} {unit}"
 
 
-def _markdown(headings: Sequence[str], rows: Rows, left: Sequence[int]) -> None:
+def _markdown(headings: Sequence[str], rows: Rows, left: Collection[int]) -> None:
     print(f"| {' | '.join(headings)} |")
     print(f"|{'|'.join('---' if column in left else '---:' for column in range(len(headings)))}|")
     for row in rows:
         print(f"| {' | '.join(cell.replace('*', chr(92) + '*') for cell in row)} |")
 
 
-def _rich(headings: Sequence[str], rows: Rows, left: Sequence[int]) -> None:
-    """A table as wide as it needs: a wrapped number cannot be read."""
+def _rich(headings: Sequence[str], rows: Rows, left: Collection[int], ruled: bool, broken: Collection[int]) -> None:
+    from rich.box import HEAVY_HEAD
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*headings)
+    table = Table(*map(escape, headings), box=HEAVY_HEAD if ruled else None)
     for place, column in enumerate(table.columns):
-        column.justify, column.no_wrap = "left" if place in left else "right", True
+        column.justify = "left" if place in left else "right"
+        column.no_wrap = place not in broken
     for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
-    console = Console(highlight=False, width=10_000, file=sys.stdout)
+        table.add_row(*map(escape, row))
+    console = Console(highlight=False, width=None if broken else UNBROKEN, file=sys.stdout)
     console.print(table, crop=False)

@@ -1,24 +1,42 @@
-"""The small table at the end of a run."""
+"""What a terminal shows at the end of a run or of a range test."""
 
 from pathlib import Path
 from typing import Any
 
+from commands.tables.layout import lay
+
+SPLITS = {"train (last epoch)": "train/epoch_", "validation (last)": "val/", "test": "test/"}
+
 
 def print_summary(result: dict[str, Any], directory: Path | None) -> None:
-    """Print losses and accuracies by split, the run's cost, and where its record lies."""
-    from rich.console import Console
-    from rich.table import Table
+    """Print losses and accuracies by split, the run's cost, and where its record lies.
 
-    table = Table("split", "loss", "accuracy", "error")
-    metrics = result["metrics"]
-    for split, prefix in (("train (last epoch)", "train/epoch_"), ("validation (last)", "val/"), ("test", "test/")):
+    Args:
+        result: content of the run's result.json.
+        directory: the run directory, None if there is none.
+    """
+    metrics, rows = result["metrics"], []
+    for split, prefix in SPLITS.items():
         if f"{prefix}loss" in metrics:
             accuracy = metrics[f"{prefix}accuracy"]
-            table.add_row(split, f"{metrics[f'{prefix}loss']:.4f}", f"{accuracy:.2%}", f"{1 - accuracy:.2%}")
-    console = Console(highlight=False)
-    console.print(table)
-    seconds = result["seconds"]
-    parts = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items() if value)
-    console.print(f"{result['parameters']:,} parameters, {result['steps']:,} steps; {parts}")
+            rows.append([split, f"{metrics[f'{prefix}loss']:.4f}", f"{accuracy:.2%}", f"{1 - accuracy:.2%}"])
+    lay(("split", "loss", "accuracy", "error"), rows)
+    print(f"{result['parameters']:,} parameters, {result['steps']:,} steps")
+    print(", ".join(f"{name} {value:.1f} s" for name, value in result["seconds"].items() if value))
     if directory is not None:
-        console.print(f"run directory: {directory}", soft_wrap=True)
+        print(f"run directory: {directory}")
+
+
+def print_range_test(rows: list[dict[str, Any]], directory: Path) -> None:
+    """Print what a range test found, and where its record lies.
+
+    Args:
+        rows: values by the title of their column, numbers or texts; none if the test did not come to an end.
+        directory: the run directory.
+    """
+    if rows:
+        cells = [[value if isinstance(value, str) else f"{value:.3g}" for value in row.values()] for row in rows]
+        texts = [place for place, value in enumerate(rows[0].values()) if isinstance(value, str)]
+        sentences = {place for row in cells for place, cell in enumerate(row) if " " in cell}
+        lay(tuple(rows[0]), cells, texts, broken=sentences)
+    print(f"run directory: {directory}")

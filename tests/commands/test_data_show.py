@@ -10,11 +10,11 @@ from datamodules.splits import stratified_split
 
 
 def test_counts_and_draws(cadence, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
-    import commands.data_show as data_show
+    import figures.dataset
 
     drawn: list = []
-    draw = data_show.draw
-    monkeypatch.setattr(data_show, "draw", lambda *given: drawn.extend(given) or draw(*given))
+    draw = figures.dataset.draw
+    monkeypatch.setattr(figures.dataset, "draw", lambda *given: drawn.extend(given) or draw(*given))
     assert cadence("data", "show", "digits") == 0
     shown = capsys.readouterr().out
     assert "1,797 images of 8 x 8 x 1, 10 classes" in shown and "drawn in dataset.png" in shown

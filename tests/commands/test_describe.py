@@ -176,7 +176,7 @@ def test_comparison_takes_options_for_each(cadence, capsys) -> None:
         (["SmallCNN", "--batch-size", "0"], "--batch-size must be a whole number of at least 1, got 0"),
         (["ThirteenLayerCNN", "--batch-size", "1"], "give another --batch-size"),
         (["SmallCNN", "--precision", "8"], "--precision must be one of 64-true"),
-        (["SmallCNN", "--measure", "tpu"], "--measure must be one of cpu, cuda, got tpu"),
+        (["SmallCNN", "--measure", "tpu"], "--measure must be one of cpu, cuda, got 'tpu'"),
         (["SmallCNN", "--measure"], "--measure needs a value"),
         (["SmallCNN", "--measure", "cuda"], "torch finds no CUDA device here: measure on cpu"),
         (["MLP", "--measure", "cpu", "--batch-size", "999999999"], "that are free: give a smaller batch"),

@@ -25,6 +25,9 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "unknown command": (["fti"], ["unknown command 'fti'", "cadence fit"]),
     "unknown section of list": (["list", "modles"], ["'modles'", "models"]),
     "unknown dataset to fetch": (["data", "fetch", "MNIS"], ["'MNIS'", "FashionMNIST"]),
+    "misspelt option of fetch": (["data", "fetch", "--froce", "MNIST"], ["--froce", "nearest: --force"]),
+    "option of another action on data": (["data", "verify", "--force"], ["--force", "no such option", "verify --help"]),
+    "unknown option of list": (["list", "--models"], ["--models", "no such option"]),
     "nothing to fetch": (["data", "fetch"], ["name a dataset", "MNIST"]),
     "unknown action on data": (["data", "fecth", "MNIST"], ["fecth", "fetch"]),
     # names
@@ -53,6 +56,10 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "stray word": ([*FIT, "stray"], ["'stray'", "--help"]),
     "option without a value": ([*FIT, "--data.batch_size"], ["data.batch_size", "VALUE"]),
     "-c without a value": (["fit", "-c"], ["-c needs a file", "cadence list"]),
+    "--config without a value": (["fit", "--config="], ["--config needs a file", "cadence list"]),
+    "misspelt experiment behind an equals sign": (["fit", "-c=digits_dmo"], ["digits_dmo", "nearest: digits_demo"]),
+    "run_dir without a value": ([*FIT, "--run_dir", "--data", "Digits"], ["--run_dir needs a value", "directory"]),
+    "--resume with a run_dir": (["fit", "--resume=run", "--run_dir=other"], ["--run_dir", "--resume"]),
     "missing model": (["fit", *OPTIMIZER], ["model is missing", "--model SmallCNN"]),
     "missing optimizer": (["fit", *MODEL, "--trainer.max_epochs", "1"], ["optimizer is missing", "--optimizer Adam"]),
     "length of training": (

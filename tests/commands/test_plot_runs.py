@@ -94,8 +94,8 @@ def test_a_gap_is_no_number(tmp_path: Path) -> None:
         (["result"], ["result/result.json is damaged"]),
         (["empty", "--against", "hours"], ["--against", "epoch, step, samples, seconds", "'hours'"]),
         (["empty", "--against"], ["--against", "epoch"]),
-        (["empty", "--out", "curves.gif"], ["--out curves.gif", "learning_curves.png"]),
-        (["empty", "--agianst", "step"], ["--agianst", "--against and --out"]),
+        (["empty", "--out", "curves.gif"], ["--out curves.gif", ".png, .pdf, .svg: name it curves.png"]),
+        (["empty", "--agianst", "step"], ["--agianst", "nearest: --against"]),
         (["--out", "curves.png"], ["name a run directory"]),
     ],
 )

@@ -113,6 +113,7 @@ def test_a_configuration_file(cadence, tmp_path: Path, drawn: dict[str, Any]) ->
         ([*PLOT, "--out", "schedule.gif"], ["--out schedule.gif", ".png"]),
         ([*PLOT, "--out", "none/schedule.png"], ["--out none/schedule.png", "no folder none"]),
         ([*PLOT, "--out"], ["--out needs", "--out schedule.png"]),
+        ([*PLOT, "--uot", "mine.png"], ["uot", "nearest: out", "`cadence plot-schedule --help`"]),
         ([*PLOT, "--trainer.max_epocs", "3"], ["max_epocs", "trainer.max_epochs"]),
         (["plot-schedule", "-c", "digits_dmo"], ["nearest: digits_demo"]),
         (["plot-schedule", *BASE], ["trainer.max_epochs is missing"]),
