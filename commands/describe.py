@@ -165,14 +165,14 @@ def _described(model: Model, shape: Sequence[int] | None, biases: bool, asked: M
     from inspection.models import find
 
     name, options = model
-    theirs = [str(Path.cwd())] if "." in name else []  # a module of the user's lies in the folder they stand in
+    theirs = [str(Path.cwd())] if "." in name else []  # the user's own modules lie in the current directory
     sys.path += theirs
     try:
         with contextlib.redirect_stdout(sys.stderr):  # a module that prints must not print into the table
             found = find(name)
             module = found.build(options, shape)
             module = module if biases else without_biases(module)
-            # Cadence's own train so, and whoever inherits from them.
+            # Cadence's models and those derived from them train in channels_last.
             last = any(base.__module__ == "lightning_modules.classifier" for base in type(module).__mro__)
             described = describe(name, module, shape or found.shape(options), channels_last=last, **asked)
     except ValueError as error:
@@ -184,7 +184,7 @@ def _described(model: Model, shape: Sequence[int] | None, biases: bool, asked: M
 
 
 def _optimizer(name: str, options: Mapping[str, Any]) -> "OptimizerOf":
-    """Makes the optimizer of a list of parameters.
+    """A function that makes the optimizer of a list of parameters.
 
     Raises:
         UserError: there is no such optimizer, or it refuses its options.
@@ -208,5 +208,5 @@ def _optimizer(name: str, options: Mapping[str, Any]) -> "OptimizerOf":
 
 
 def _in_own_options(message: str) -> str:
-    """A constructor's remedy in terms of this command."""
+    """A constructor's message with this command's option as the remedy."""
     return re.sub(r"set data\.init_args\.image_size to (\d+)", r"give --input-shape C,\1,\1", message)

@@ -21,7 +21,7 @@ def report(error: BaseException) -> int:
     """Tell of an error on standard error; returns the exit status.
 
     Raises:
-        BaseException: the error itself, where it is no mistake of the user's but a defect of ours.
+        BaseException: the error itself, if it is a defect of ours and no mistake of the user's.
     """
     lightnings_exit = isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt)
     if isinstance(error, KeyboardInterrupt) or lightnings_exit:
@@ -29,11 +29,11 @@ def report(error: BaseException) -> int:
         return 130
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 2
-    if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough, as in `cadence list | head -1`
+    if isinstance(error, BrokenPipeError):  # the reader has closed the pipe, as in `cadence list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes
         return 141
     if isinstance(error, OSError) and error.filename and error.strerror:
-        print(f"cadence: {error.filename}: {error.strerror}: see to it, and type the same again", file=sys.stderr)
+        print(f"cadence: {error.filename}: {error.strerror}: mend that, and run the command again", file=sys.stderr)
         return 2
     if not isinstance(error, UserError):
         raise error

@@ -41,7 +41,7 @@ def run(call: Call) -> int:
     from inspection.gradients.check import NS, check_gradient
     from records.environment import cpu_name, versions
 
-    cli = configured("test", arguments, parser)  # as `fit`, but for an optimizer and a length, which play no part here
+    cli = configured("test", arguments, parser)  # unlike `fit`, it needs no optimizer and no length
     if cli.config.run_dir:
         raise UserError("--run_dir has no part in this: give -c RUN/config.yaml --checkpoint RUN/checkpoints/best.ckpt")
     checkpoint = cli.config.checkpoint
@@ -135,11 +135,13 @@ def _sample(cli: "CadenceCLI") -> "SampleLoss":
     data.setup("fit")
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
-        raise UserError("data: the check wants batches of (images, labels): use a datamodule that gives such")
+        raise UserError("data: the check needs batches of (images, labels): use a datamodule that gives them")
     images, labels = (part[:1] for part in batch)
     if isinstance(cli.model, ImageClassifier):
         return SampleLoss(
             cli.model, images, labels, partial(F.cross_entropy, label_smoothing=cli.model.label_smoothing)
         )
-    warnings.filterwarnings("ignore", message=r"You are trying to `self\.log\(\)` but")  # no trainer: nothing to tell
+    warnings.filterwarnings(
+        "ignore", message=r"You are trying to `self\.log\(\)` but"
+    )  # without a trainer, nothing is logged
     return SampleLoss(cli.model, images, labels)

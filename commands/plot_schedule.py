@@ -49,10 +49,10 @@ def run(call: Call) -> int:
 
 
 def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
-    """`figures.schedule.schedule_figure`'s arguments for the run of a configuration, and its number of steps.
+    """Arguments of `figures.schedule.schedule_figure` for a configuration's run, and its number of steps.
 
-    A pass's last batch is left out where it is shorter than the one before it: it holds what is left over, and would
-    draw a spike a pass into a constant batch size.
+    A pass's last batch is left out if it is shorter than the one before it: it would draw a spike a pass into a
+    constant batch size.
 
     Raises:
         UserError: the configuration does not say how many steps there are, or what the learning rate is.
@@ -64,14 +64,14 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
     from commands.configuration.cadence_cli import listed
 
     if cli.images is None:
-        raise UserError("data: only Cadence's own datasets can be laid out before a run; `cadence list datasets`")
+        raise UserError("data: a schedule needs one of Cadence's own datasets: `cadence list datasets` shows them")
     callbacks = listed(cli.config_init.trainer.callbacks)
     policy = only_schedule(callbacks)
     if isinstance(policy, CyclicalLR) and policy.cycle is None:
         raise UserError(
             "trainer.callbacks.bounds: auto is known only after the range test\ngive CyclicalLR lower and upper to draw"
         )
-    own = 0.0 if isinstance(policy, CyclicalLR) else _configured_lr(cli)  # at which a cycle does not look
+    own = 0.0 if isinstance(policy, CyclicalLR) else _configured_lr(cli)  # a cycle sets the rate itself
     cli.images.prepare_data()
     cli.images.setup("fit")
     for callback in callbacks:
@@ -108,7 +108,9 @@ def _number_of_steps(cli: "CadenceCLI", stream: Any) -> int:
             raise UserError("trainer.max_epochs is missing: the schedule needs a length, e.g. --trainer.max_epochs 3")
         return _some(steps)
     if trainer.limit_train_batches not in (None, 1.0) or trainer.overfit_batches or trainer.fast_dev_run:
-        raise UserError("trainer.max_epochs: of shortened epochs, the steps are not known: give trainer.max_steps")
+        raise UserError(
+            "trainer.max_epochs: the number of steps in a shortened epoch is not known: give trainer.max_steps"
+        )
     in_epochs = stream.first_step(epochs)
     return _some(in_epochs if steps < 0 else min(steps, in_epochs))
 
@@ -122,5 +124,7 @@ def _some(steps: int) -> int:
 def _configured_lr(cli: "CadenceCLI") -> float:
     optimizer = cli.config.optimizer
     if optimizer is None or "lr" not in optimizer.init_args:
-        raise UserError("optimizer.lr is missing: the learning rate is drawn from it, where no CyclicalLR sets it")
+        raise UserError(
+            "optimizer.lr is missing: without CyclicalLR, it is what is drawn: set it, e.g. --optimizer.lr 0.1"
+        )
     return float(optimizer.init_args["lr"])

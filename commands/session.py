@@ -1,4 +1,4 @@
-"""`fit` and `test` themselves: objects from the configuration, one Trainer, and the record at the end."""
+"""`fit` and `test`: objects from the configuration, one Trainer, and the record at the end."""
 
 import contextlib
 import logging
@@ -34,7 +34,7 @@ _NOT_THE_USERS = (
     r"The number of training batches \(\d+\) is smaller than the logging interval",  # the epoch's mean is logged anyway
     r"Checkpoint directory .* exists and is not empty",  # a resumed run goes on in its own directory
     r"Be aware that when using `ckpt_path`",  # testing needs no checkpoint callback
-    r"GPU available but not used",  # as asked for, or as `accelerator_of` settles it
+    r"GPU available but not used",  # the configuration asks for it, or `accelerator_of` does
 )
 
 STOPPED = 130  # the shell's status of a process that SIGINT ended
@@ -120,7 +120,7 @@ def configured(command: str, arguments: list[str], asker: Parser | None = None) 
 
 
 def run_root(cli: CadenceCLI, suffix: str = "") -> Path:
-    """The run directory that is asked for, else one that is named after the configuration and the time."""
+    """The run directory of `--run_dir`, else one named after the configuration and the time."""
     if cli.config.run_dir:
         return Path(cli.config.run_dir)
     return Path("runs") / f"{cli.name()}{suffix}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -147,13 +147,13 @@ def bar_of(cli: CadenceCLI) -> list[pl.Callback]:
 
 
 def plugins_of(cli: CadenceCLI) -> list[Any]:
-    """The configuration's plugins, and whole-or-absent checkpoints."""
+    """The configuration's plugins, and the one that writes a checkpoint whole or not at all."""
     return [*listed(cli.config_init.trainer.plugins), AtomicCheckpointIO()]
 
 
 @contextlib.contextmanager
 def loggers_of(cli: CadenceCLI, directory: RunDirectory | None) -> Iterator[list[Logger]]:
-    """The configuration's loggers; W&B's learns where the run lies and what it is, and is closed at the end."""
+    """The configuration's loggers; W&B's is given the run directory and the configuration, and is closed at the end."""
     loggers = [logger for logger in listed(cli.config_init.trainer.logger) if isinstance(logger, Logger)]
     records = [logger for logger in loggers if isinstance(logger, WandbRecord)]
     for record in records:
@@ -197,7 +197,7 @@ def _result(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str
 
 @contextlib.contextmanager
 def mistakes_before(record: RunRecord | None, checkpoint: Path | None = None) -> Iterator[None]:
-    """Until the first batch, what goes wrong is the configuration's, a file's or a dataset's, and is told as such."""
+    """Errors before the first batch are the user's: re-raise them as `UserError`."""
     try:
         yield
     except (ValueError, OSError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:

@@ -32,7 +32,7 @@ from trainer.epoch_loop import IdleProfiler, shorten
 # LightningCLI calls jsonargparse by names that newer versions of it deprecate: nothing that a user could mend.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
-# A class goes by its bare name in a configuration once it is imported, and two of the packages import at first use.
+# jsonargparse finds a class by its bare name once it is imported, and two of the packages import at first use.
 for package in (callbacks, datamodules, lightning_modules, optimizers):
     for exported in package.__all__:
         getattr(package, exported)
@@ -57,7 +57,7 @@ class CadenceCLI(LightningCLI):
 
     Args:
         command: `fit`, `test` or a range test.
-        arguments: the command line behind the command, configuration files resolved.
+        arguments: words behind the command, with configuration files as paths.
         asker: parser of another command that passes these arguments on; mistakes are told in its name.
     """
 
@@ -84,13 +84,13 @@ class CadenceCLI(LightningCLI):
         )
 
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """The seed is a number here: a run is a function of it."""
+        """Add the seed as a number, never true or false: a run is a function of it."""
         parser.add_argument(
             "--seed_everything", type=int, default=self.seed_everything_default, help="Seed of everything in the run."
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """What a run has beside model, data and trainer, and who tells whom."""
+        """Add the options beside model, data and trainer, and link those that follow from others."""
         parser.add_argument("--run_dir", type=str | None, default=None, help="Directory of the run's record.")
         parser.add_argument(
             "--test_after_fit", type=bool, default=True, help="Test the best checkpoint once training has ended."
@@ -100,7 +100,10 @@ class CadenceCLI(LightningCLI):
         )
         if self.command == "test":
             parser.add_argument(
-                "--checkpoint", type=str | None, default=None, help="By default the run's best, or last."
+                "--checkpoint",
+                type=str | None,
+                default=None,
+                help="Checkpoint to test; by default the run's best, or last.",
             )
         if self.command in RANGE_TESTS:
             test = getattr(callbacks, RANGE_TESTS[self.command])
@@ -137,7 +140,7 @@ class CadenceCLI(LightningCLI):
             check_manual(self.config.trainer)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Not yet: the command adds its callbacks and loggers first, and then calls `build_trainer`."""
+        """Build no trainer yet: the command adds its callbacks and loggers first, and then calls `build_trainer`."""
         return None  # type: ignore[return-value]
 
     def build_trainer(self, extra_callbacks: list[Callback], **kwargs: Any) -> pl.Trainer:
@@ -149,7 +152,7 @@ class CadenceCLI(LightningCLI):
             trainer = self._instantiate_trainer(config, extra_callbacks)
         except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error
-        # the record first: it makes the directory for all
+        # RunRecord first: it makes the run directory that the others write to
         callbacks_of(trainer).sort(key=lambda callback: not isinstance(callback, RunRecord))
         shorten(trainer, (ImageClassifier, ImageDataModule))
         return trainer
@@ -182,18 +185,18 @@ class CadenceCLI(LightningCLI):
             raise UserError("optimizer is missing: name one, e.g. --optimizer Adam --optimizer.lr 0.001")
 
     def name(self) -> str:
-        """What to call the run: its first configuration file, else its model."""
+        """The run's name: that of its first configuration file, else of its model."""
         files = config_paths(self.arguments)
         return Path(files[0]).stem if files else type(self.model).__name__
 
     @property
     def images(self) -> ImageDataModule | None:
-        """The datamodule, where it is one of Cadence's."""
+        """The datamodule if it is one of Cadence's, else None."""
         return self.datamodule if isinstance(self.datamodule, ImageDataModule) else None
 
 
 def listed(value: Any) -> list[Any]:
-    """What a field holds that takes nothing, one thing, or a list."""
+    """The value of a field that takes none, one or several, as a list."""
     return value if isinstance(value, list) else [value] if value else []
 
 

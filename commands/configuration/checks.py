@@ -1,4 +1,4 @@
-"""Mistakes that no type catches, refused before anything is built: nothing that is given may be dropped in silence."""
+"""Mistakes that no type catches, refused before anything is built: no option is dropped in silence."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,14 +9,14 @@ from commands.errors import UserError
 _LARGEST_SEED = 2**32 - 1
 _BASES = ("LightningModule", "ImageClassifier", "LightningDataModule", "ImageDataModule", "FetchedDataModule")
 
-# jsonargparse fills these in from elsewhere and drops what is given for them: field -> who decides.
+# jsonargparse fills these fields in and drops what is given for them: field -> where its value comes from.
 LINKED = {
     "data.seed": "seed_everything",
     "model.in_channels": "data.in_channels",
     "model.image_size": "data.image_size",
     "model.num_classes": "the dataset's classes",
 }
-# Lightning's own ways, which do not go with one optimizer step a batch: field -> (value that is none, ours)
+# Trainer option that does not go with one optimizer step a batch -> (values that mean 'off', our option to use instead)
 _REPLACED = {
     "gradient_clip_val": ((None, 0), "model.gradient_clip_norm"),
     "gradient_clip_algorithm": ((None,), "model.gradient_clip_norm"),
@@ -25,14 +25,14 @@ _REPLACED = {
 
 
 def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    """Refuse options that would be dropped.
+    """Refuse options that would be dropped, and options without a value.
 
     Args:
-        arguments: the command line.
+        arguments: words of the command line.
         files: names and contents of its configuration files.
 
     Raises:
-        UserError: an option is given that follows from another.
+        UserError: an option follows from another one, or its value is missing.
     """
     for word, following in zip(arguments, [*arguments[1:], "--"], strict=False):
         field = word.removeprefix("--").partition("=")[0].replace(".init_args.", ".")
@@ -68,7 +68,7 @@ def check_parsed(command: str, config: Any) -> None:
 
     Args:
         command: `fit` or `test`.
-        config: its parsed configuration.
+        config: parsed configuration of the command.
 
     Raises:
         UserError: names the field and the remedy.
@@ -77,7 +77,9 @@ def check_parsed(command: str, config: Any) -> None:
         raise UserError(f"seed_everything must lie in [0, {_LARGEST_SEED}], got {config.seed_everything}: try 1")
     for field, section in (("model", "models"), ("data", "datasets")):
         if (name := config[field].class_path.rpartition(".")[2]) in _BASES:
-            raise UserError(f"{field}: {name} is what others are built on: `cadence list {section}` shows them")
+            raise UserError(
+                f"{field}: {name} is a base class: `cadence list {section}` shows the classes to choose from"
+            )
     if config.checkpoint_every < 1:
         raise UserError(f"checkpoint_every must be at least 1 step, got {config.checkpoint_every}: 500 is the default")
     trainer = config.trainer
@@ -108,7 +110,7 @@ def check_manual(trainer: Mapping[str, Any]) -> None:
 
 
 def accelerator_of(wanted: Any) -> Any:
-    """The accelerator that Lightning is to take: not Apple's GPU, which has no float64, in which losses are summed.
+    """The accelerator for Lightning: never Apple's GPU, which lacks the float64 in which losses are summed.
 
     Raises:
         UserError: that GPU is asked for.

@@ -1,4 +1,4 @@
-"""What can be named in a configuration, read from the sources and not imported, so that it is told at once."""
+"""Names that a configuration may hold, read from the sources without importing them, which would take seconds."""
 
 import ast
 from pathlib import Path
@@ -38,7 +38,7 @@ def _imported_by(package: Path) -> dict[str, str]:
 
 
 def _classes(homes: dict[str, str]) -> dict[str, str]:
-    """The classes among some names that can stand in a configuration, with their docstrings' first lines."""
+    """First lines of the docstrings of the classes that a configuration may name, by name."""
     found = {}
     for name, module in sorted(homes.items()):
         for node in _parsed(module).body:
@@ -52,6 +52,6 @@ def _parsed(module: str) -> ast.Module:
 
 
 def _can_be_named(node: ast.ClassDef) -> bool:
-    """Whether the class can stand in a configuration: neither a base of others nor a block within networks."""
+    """Whether a configuration may name the class: it is neither a base class nor a block of a network."""
     bases = {ast.unparse(base) for base in node.bases}
     return not bases & {"nn.Module", "Exception", "pl.LightningModule"}

@@ -1,4 +1,4 @@
-"""Configuration files, looked at before anything heavy is imported: readable, YAML, a mapping, and no dead letters."""
+"""Configuration files, read before anything heavy is imported, and refused unless they hold a YAML mapping."""
 
 from pathlib import Path
 from typing import Any

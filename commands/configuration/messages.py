@@ -33,13 +33,13 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The names that a mistyped one may have meant.
+    """The names that a mistyped name may stand for.
 
     Attributes:
         classes: names of classes, by the field that takes them.
         options: the options of a class, by its import path.
         fields: all options of the command, without their leading dashes.
-        command: as it is typed, whose help shows them.
+        command: name of the command as it is typed; its help shows all options.
     """
 
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -52,14 +52,14 @@ def readable(message: str, vocabulary: Vocabulary | None = None, checkpoint: str
     """At most three lines of a parser's or a library's message: the field, what is wrong with it, and the remedy.
 
     Args:
-        message: as it came. One that is not known to be cumbersome is returned as it is.
-        vocabulary: where to look for the nearest name.
-        checkpoint: what to call the checkpoint that was being loaded.
+        message: text from the parser or library, returned unchanged if it is not a known one.
+        vocabulary: names among which the nearest is looked for.
+        checkpoint: name of the checkpoint that was being loaded.
     """
     vocabulary = vocabulary or Vocabulary()
     lines = [line.strip().removeprefix("- ").strip() for line in message.splitlines()]
     keys: list[str] = []
-    built = ""  # the field whose class is being built: constructors' complaints come without a key
+    built = ""  # the field whose class is being built: a constructor's complaint does not name it
     holder = ""
     for place, line in enumerate(lines):
         if match := re.match(r'Parser key "([^"]+)":(.*)', line):
@@ -77,7 +77,7 @@ def readable(message: str, vocabulary: Vocabulary | None = None, checkpoint: str
 
 
 def within(field: str, complaint: str) -> str:
-    """A constructor's complaint, its argument's name preceded by the field that the class stands in."""
+    """A constructor's complaint, preceded by the field that names the class."""
     names_an_argument = re.match(r"[a-z]\w*( must\b| \d|\[|:)", complaint)
     return f"{field}{'.' if names_an_argument else ': '}{complaint}"
 
@@ -90,7 +90,7 @@ def nearest(word: str, names: Sequence[str], most: int = 3) -> str:
 
 
 def _complaint(line: str, key: str, holder: str, rest: list[str], vocabulary: Vocabulary) -> str | None:
-    """What one line complains of; None if it is scaffolding."""
+    """The mistake that a line tells of, and its remedy; None if it tells of none."""
     if match := re.match(r"Option '(.+)' is not accepted|Group '(.+)' does not accept option '(.+)'", line):
         given = match[1] or f"{match[2]}.{match[3]}"
         return _unknown_option(key, given, holder, vocabulary) if key else _unknown_field(given, vocabulary)
@@ -116,7 +116,7 @@ def _complaint(line: str, key: str, holder: str, rest: list[str], vocabulary: Vo
 
 def _unknown_option(key: str, option: str, holder: str, vocabulary: Vocabulary) -> str:
     name = holder.rpartition(".")[2]
-    if name in FIELDS:  # the base class stands where none was named
+    if name in FIELDS:  # jsonargparse puts the base class where none is named
         return f"{key} is missing, but {key}.{option} is given: name one, e.g. {EXAMPLES.get(key, '')}"
     options = vocabulary.options(holder)
     near = nearest(option, options)
@@ -163,7 +163,7 @@ def _missing(key: str, names: str, holder: str) -> str:
 def _wrong_type(key: str, line: str, rest: list[str]) -> str | None:
     """`Expected a TYPE. Got value: V`, or one such line for each type of a union with the value below them.
 
-    None where the only type is that of null: what is wrong then stands in another line.
+    None if null is the only type: another line then says what is wrong.
     """
     inline = re.match(r"Expected an? (.+?)\. Got value: (.*)", line)
     if inline:
@@ -194,7 +194,7 @@ def _type_name(kind: str) -> str:
 
 
 def _given(rest: list[str]) -> str:
-    """The value that the nearest scaffolding below names."""
+    """The value in the next line that begins with `Given value:`."""
     values = (line.removeprefix("Given value: ") for line in rest if line.startswith("Given value: "))
     value = next(values, "what is given")
     if nested := re.match(r"NestedArg\(key='.*?', val=(.*)\)$", value):
@@ -203,6 +203,6 @@ def _given(rest: list[str]) -> str:
 
 
 def _constructor(lines: list[str]) -> str | None:
-    """The complaint of a class's constructor, out of the union of types in which it stands."""
+    """The complaint of a class's constructor, found among those about the union of types around it."""
     skipped = ("Does not validate", "Subtypes:", "Errors:", "Given value", "Problem with", "Parser key", "Expected a")
     return next((line for line in lines if line and not line.startswith(skipped)), None)

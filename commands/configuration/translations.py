@@ -56,7 +56,7 @@ _MISMATCH = re.compile(
 
 
 def translated(message: str, checkpoint: str = "the checkpoint") -> str:
-    """The message in Cadence's terms where it is a known one; else as it is. `checkpoint`: what to call that."""
+    """The message in Cadence's terms if it is a known one, else unchanged; `checkpoint` names the checkpoint."""
     if (match := re.search(r"Error\(s\) in loading state_dict for (\w+):", message)) is not None:
         return f"{checkpoint} does not fit {match[1]}: {_mismatch(message)}"
     for pattern, replacement in TRANSLATIONS:
@@ -66,7 +66,7 @@ def translated(message: str, checkpoint: str = "the checkpoint") -> str:
 
 
 def _mismatch(message: str) -> str:
-    what = "its parameters are others"
+    what = "its parameters differ"
     if match := _MISMATCH.search(message):
         if match["missing"]:
             what = f"it has no {match['missing']}"

@@ -40,7 +40,7 @@ def transform_names() -> list[str]:
 
 
 def options(path: str) -> list[str]:
-    """The options of the class at an import path, in their order, without those that are filled in from elsewhere."""
+    """The options of the class at an import path, in their order, without those that follow from others."""
     module, _, name = path.rpartition(".")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(getattr(import_module(module), name), fail_untyped=False)
@@ -49,7 +49,7 @@ def options(path: str) -> list[str]:
 
 
 def own_and_trainer_fields(parser: ArgumentParser) -> list[str]:
-    """All options of a command, the options within model, data and optimizer apart."""
+    """All options of a command, without those of its model, data and optimizer."""
     keys = parser.get_defaults().keys()  # a Namespace: iterating over itself fails
     names = {key.partition(".init_args")[0].removesuffix(".class_path") for key in keys}
     names |= {"config", "model", "data", "optimizer"} | (set() if parser.prog.endswith(" test") else {"resume"})

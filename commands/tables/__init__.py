@@ -1,1 +1,1 @@
-"""What a terminal prints."""
+"""What commands print on a terminal."""

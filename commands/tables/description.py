@@ -14,7 +14,7 @@ Comparison = dict[str, tuple[float, float]]
 
 
 def print_described(description: Description, form: str) -> None:
-    """One model, as `table`, `csv`, `markdown` or `json`."""
+    """Print one model, as `table`, `csv`, `markdown` or `json`."""
     if form == "json":
         print(json.dumps(as_json(description), indent=2))
     elif form == "csv":
@@ -33,7 +33,7 @@ def print_described(description: Description, form: str) -> None:
 
 
 def print_compared(first: Description, second: Description, form: str) -> None:
-    """Two models' totals, how many times the second goes into the first, and what it saves."""
+    """Print two models' totals, the first's divided by the second's, and what the second saves."""
     table = compared(first, second)
     if form == "json":
         told: dict[str, Any] = {"models": [as_json(first), as_json(second)]}
@@ -56,7 +56,7 @@ def print_compared(first: Description, second: Description, form: str) -> None:
 
 
 def compared(first: Description, second: Description) -> Comparison:
-    """Totals of both, by name; layers' totals for one image, bytes for the batch."""
+    """Totals of both models, by name; those of layers for one image, bytes for the batch."""
     both = []
     for one in (first, second):
         weights, biases = one.trace.total("weights"), one.trace.total("biases")
@@ -95,7 +95,7 @@ def as_json(description: Description) -> dict[str, Any]:
 
 
 def notes(description: Description) -> list[str]:
-    """What the table does not say by itself, a line each."""
+    """Lines that stand below the table and explain it."""
     traced = description.trace
     elsewhere = traced.multiply_adds - traced.total("multiply_adds")
     lines = [f"with the input, {traced.total('activations') + prod(traced.input_shape):,} activations"]
@@ -128,7 +128,7 @@ def _lay_memory(description: Description, form: str) -> None:
 
 
 def _measured(description: Description) -> dict[str, int]:
-    """By the names that they have among the predicted ones; empty where nothing was measured."""
+    """Measured bytes, by the names of the predicted ones; empty if nothing was measured."""
     measured = description.measured
     return {"forward": measured.forward, "training_step": measured.training_step} if measured else {}
 

@@ -70,7 +70,7 @@ def write_report(found: GradientCheck, folder: Path, about: dict[str, Any]) -> N
 
 
 def _number(value: float) -> float | None:
-    """The value; None where it is not finite, which JSON has no word for."""
+    """The value; None if it is not finite, which JSON cannot hold."""
     return value if np.isfinite(value) else None
 
 

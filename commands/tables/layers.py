@@ -9,11 +9,11 @@ HEADINGS = (
     "layer", "kind", "output", "window", "field", "jump", "activations", "weights", "biases", "multiply-adds",
     "parameters, written out",
 )  # fmt: skip
-LEFT = (0, 1, 10)  # columns that are set to the left
+LEFT = (0, 1, 10)  # places of the columns that hold text
 
 
 def as_texts(layer: Layer) -> tuple[str, ...]:
-    """A cell a heading; empty where there is nothing to tell."""
+    """One cell for each heading, empty where the layer has no such value."""
     window = _across(layer.kernel, "x")
     if layer.kernel:
         window += f" /{_across(layer.stride, 'x')}" if set(layer.stride) != {1} else ""
@@ -40,7 +40,7 @@ def as_texts(layer: Layer) -> tuple[str, ...]:
 
 
 def as_values(layer: Layer) -> dict[str, Any]:
-    """By name, nothing left out."""
+    """All values of a layer, by name."""
     axes = layer.fields or ()
     return {
         "layer": layer.name,
@@ -64,5 +64,5 @@ def as_values(layer: Layer) -> dict[str, Any]:
 
 
 def _across(values: Sequence[int], sign: str, *, every: bool = False) -> str:
-    """Sizes joined; one alone where they are equal and not `every` one is wanted."""
+    """Sizes joined by a sign; equal ones as a single size, unless `every` is set."""
     return sign.join(map(str, values if every or len(set(values)) > 1 else values[:1]))

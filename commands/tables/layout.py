@@ -59,7 +59,7 @@ def _rich(headings: Sequence[str], rows: Rows, left: Collection[int], ruled: boo
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*map(escape, headings), box=HEAVY_HEAD if ruled else None)
+    table = Table(*map(escape, headings), box=HEAVY_HEAD if ruled else None, pad_edge=ruled)
     for place, column in enumerate(table.columns):
         column.justify = "left" if place in left else "right"
         column.no_wrap = place not in broken

@@ -36,7 +36,7 @@ def print_range_test(rows: list[dict[str, Any]], directory: Path) -> None:
     """
     if rows:
         cells = [[value if isinstance(value, str) else f"{value:.3g}" for value in row.values()] for row in rows]
-        texts = [place for place, value in enumerate(rows[0].values()) if isinstance(value, str)]
+        texts = {place for place, value in enumerate(rows[0].values()) if isinstance(value, str)}
         sentences = {place for row in cells for place, cell in enumerate(row) if " " in cell}
-        lay(tuple(rows[0]), cells, texts, broken=sentences)
+        lay(tuple(rows[0]), cells, texts | sentences, broken=sentences)
     print(f"run directory: {directory}")

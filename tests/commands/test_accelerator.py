@@ -1,4 +1,4 @@
-"""Which accelerator a run takes, where the best there is could not sum its losses."""
+"""Which accelerator a run takes on a machine whose GPU has no float64."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ RUN = ["fit", "--model", "SmallCNN", "--data", "Digits", "--optimizer", "SGD", "
 
 @pytest.fixture
 def on_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Apple's GPU is there, to whoever asks."""
+    """torch says that Apple's GPU is there."""
     from pytorch_lightning.accelerators import MPSAccelerator
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from commands.arguments import Parser, figure_path, one_of, whole_number, yaml_value
+from commands.configuration.shipped import CONFIGS, config_paths, resolve_config_arguments
 from commands.errors import UserError
 
 
@@ -98,3 +99,11 @@ def test_help_fits_80_columns(parser: Parser, capsys: pytest.CaptureFixture[str]
     )
     assert all(len(line) <= 80 for line in shown.splitlines())
     assert figure_path("a.pdf") == Path("a.pdf")
+
+
+@pytest.mark.parametrize("form", [["-c", "digits_demo"], ["--config", "digits_demo"], ["-c=digits_demo"]])
+def test_a_configuration_s_name_is_found_in_every_form(form: list[str]) -> None:
+    resolved = resolve_config_arguments(["--a", "1", *form, "--config=digits_clr", "--b"])
+    paths = [str(CONFIGS / "experiments" / f"{name}.yaml") for name in ("digits_demo", "digits_clr")]
+    assert resolved == ["--a", "1", "--config", paths[0], "--config", paths[1], "--b"]
+    assert config_paths(resolved) == paths

@@ -197,3 +197,30 @@ def test_mistakes(cadence, capsys, monkeypatch, tmp_path: Path, arguments: list[
     told = capsys.readouterr()
     assert told.out == "" and len(told.err.strip().splitlines()) == 1, told
     assert expected in told.err, told.err
+
+
+def test_what_the_help_offers_is_what_there_is() -> None:
+    from commands.describe import PRECISIONS
+    from inspection.memory import predicted
+
+    assert list(PRECISIONS) == list(predicted.PRECISIONS)
+
+
+def test_options_may_stand_anywhere_and_belong_to_the_model_before_them(cadence, capsys) -> None:
+    orders = [
+        ["MLP", "hidden_sizes=[20]", "--compare", "MLP", "--input-shape=1,8,8", "hidden_sizes=[5]"],
+        [
+            "--input-shape",
+            "3,9,9",
+            "MLP",
+            "--input-shape",
+            "1,8,8",
+            "hidden_sizes=[20]",
+            "--compare=MLP",
+            "hidden_sizes=[5]",
+        ],
+    ]
+    for words in orders:
+        models = described(cadence, capsys, *words)["models"]
+        assert [model["layers"][0]["output"] for model in models] == ["20", "5"]
+        assert all(model["input_shape"] == [1, 8, 8] for model in models)

@@ -98,7 +98,7 @@ def test_precisions(cadence, tmp_path: Path, precision: str) -> None:
 
 @pytest.mark.real_data
 def test_small_cnn_on_mnist(cadence, tmp_path: Path) -> None:
-    """The report has about 97 % of the test images; twice the same to the bit, and again from the checkpoint."""
+    """About 97 % of the test images, as published; twice the same to the bit, and again from the checkpoint."""
     for name in ("one", "two"):
         assert cadence("fit", "-c", "small_cnn_mnist", "--run_dir", tmp_path / name) == 0
     one, two = result(tmp_path / "one")["metrics"], result(tmp_path / "two")["metrics"]
@@ -109,11 +109,11 @@ def test_small_cnn_on_mnist(cadence, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", ["validation_step", "test_step"])
 def test_an_interrupt_where_there_is_nothing_to_save(cadence, part: str, capsys, monkeypatch) -> None:
-    """Before the first step, and behind the last: Lightning would end without a word, and with a refusal's status."""
+    """An interrupt before the first step or after the last: Lightning alone would end with status 1 and no message."""
     monkeypatch.setattr(ImageClassifier, part, lambda *_: signal.raise_signal(signal.SIGINT))
     before = signal.getsignal(signal.SIGINT)
     try:
         assert cadence(*RUN, "--trainer.max_steps", "2", "--run_dir", "run") == 130
     finally:
-        signal.signal(signal.SIGINT, before)  # which Lightning ignores from then on
+        signal.signal(signal.SIGINT, before)  # Lightning ignores the signal after the first one
     assert "cadence: interrupted" in capsys.readouterr().err

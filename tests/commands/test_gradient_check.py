@@ -1,4 +1,4 @@
-"""`cadence gradient-check`: the report, its files, its exit status, and what it is told when it cannot check."""
+"""`cadence gradient-check`: its tables, files and exit status, and the mistakes it tells."""
 
 import csv
 import json

@@ -170,7 +170,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of files that are not what they should be, and one good run."""
+    """A folder of wrong files, and one good run."""
     from cli import main
 
     folder = tmp_path_factory.mktemp("world")
@@ -214,7 +214,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def split(arguments: list[str]) -> tuple[list[str], str]:
-    """Arguments, and where the data cache is."""
+    """Arguments, and the folder of the data cache."""
     cache = next((word.partition("=")[2] for word in arguments if word.startswith("CACHE=")), "cache")
     return [word for word in arguments if not word.startswith("CACHE=")], cache
 

@@ -41,7 +41,7 @@ def test_a_finished_run_and_one_that_goes_on(cadence, finished: Path, tmp_path: 
     going_on = tmp_path / "going-on"
     going_on.mkdir()
     first, *rows = (finished / "metrics.csv").read_text().splitlines()
-    (going_on / "metrics.csv").write_text("\n".join([first, *rows[:2], rows[2][:9]]))  # its last row half-written
+    (going_on / "metrics.csv").write_text("\n".join([first, *rows[:2], rows[2][:9]]))  # the last row is cut off
     assert cadence("plot-runs", finished, going_on, "--against", "step") == 0
     assert (tmp_path / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
     runs, against = drawn

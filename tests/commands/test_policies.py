@@ -1,4 +1,4 @@
-"""Every policy at once: killed at any moment and resumed, or on two processes, a run is the unbroken one."""
+"""A run with every policy equals itself killed at any moment and resumed, and itself on two processes."""
 
 import csv
 import os
@@ -50,7 +50,7 @@ def assert_same_run(run: Path, whole: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
-    """SIGKILL: nothing is caught and nothing is tidied up; what the last checkpoint holds has to be enough.
+    """After SIGKILL, with no handler and no clean-up, the last checkpoint is enough to go on.
 
     Each new process goes on until it has passed a random number of rows (or half-written ones), and is killed there.
     """
@@ -81,7 +81,7 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
 
 
 def wait_for_progress(process: subprocess.Popen, run: Path, seconds: float) -> None:
-    """Until the process has written to metrics.csv, and then so many seconds more."""
+    """Wait until the process has written to metrics.csv, and then some seconds more."""
     metrics = run / "metrics.csv"
     before = metrics.stat().st_mtime_ns if metrics.exists() else 0
     deadline = time.monotonic() + 120

@@ -41,7 +41,7 @@ def table(run: str, name: str = "lr_range_test") -> list[dict[str, str]]:
 
 
 def files(run: str, name: str) -> None:
-    """What the test leaves, and nothing of a run."""
+    """The run directory holds the test's files and none of a run."""
     there = {path.name for path in Path(run).rglob("*")}
     assert there == {"config.yaml", "environment.json", f"{name}.json", f"{name}.csv", f"{name}.png"}
 
@@ -179,7 +179,7 @@ both_tests = pytest.mark.parametrize("test", TESTS)
 
 @pytest.fixture
 def signalled(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> list[int]:
-    """The signal comes when the range test has done its first steps; what it has counted by then."""
+    """Raise the signal once the range test has done its first steps; the numbers of steps counted by then."""
     count, counted = Counter.__call__, []
 
     def counting(self: Counter, steps: int) -> None:
@@ -214,7 +214,7 @@ def test_of_a_run(cadence, test: str, signalled: list[int], tmp_path: Path, caps
 @both_signals
 @both_tests
 def test_of_a_run_that_has_a_checkpoint(cadence, test: str, signalled: list[int], capsys) -> None:
-    """In its second epoch, behind the checkpoint of the first."""
+    """The test takes place in the second epoch, after the first one's checkpoint."""
     given = ["--trainer.max_epochs", "2", f"--trainer.callbacks+={test}", *settings(test, "trainer.callbacks")]
     later = ["--trainer.callbacks.at_step", "20"]
     assert cadence("fit", *RUN, *given, *later, "--run_dir", "run") == 130

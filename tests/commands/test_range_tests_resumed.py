@@ -18,7 +18,7 @@ TESTS = {
 
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Steps of copies until SIGTERM comes, while there are any; a test is kept at every look at its losses."""
+    """A number put into the list brings SIGTERM after so many steps; a test is saved at every look at its losses."""
     count, left = Counter.__call__, []
 
     def counting(self: Counter, steps: int) -> None:
@@ -35,7 +35,7 @@ def stop(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def left_by(run: str) -> dict[str, str]:
-    """All files but pictures, without the seconds."""
+    """All files but figures, without the column of seconds."""
     texts = {path.name: path.read_text() for path in Path(run).iterdir() if path.suffix != ".png"}
     for name in texts:
         if name.endswith(".csv"):
@@ -45,7 +45,7 @@ def left_by(run: str) -> dict[str, str]:
 
 
 def configured(test: str) -> list[str]:
-    """The configuration's own test, which stands before a step that it never comes to when it is alone."""
+    """A configuration with a test of its own at step 9, which a test alone never reaches."""
     return configuration("own", [{"class_path": test, "init_args": {**TESTS[test][1], "at_step": 9}}, COPIES])
 
 
@@ -63,7 +63,7 @@ def test_equals_unbroken(cadence, test: str, stop: list[int], capsys) -> None:
 
 
 def test_the_record_is_of_what_was_tested(cadence) -> None:
-    """config.yaml alone gives the test again: the configuration's own one has become the command's."""
+    """config.yaml alone gives the test again: the configuration's own test has become the command's."""
     own = configured("LRRangeTest")
     assert cadence("lr-range-test", *RUN, *own, "--run_dir", "run") in (0, 1)
     recorded = yaml.safe_load(Path("run/config.yaml").read_text())

@@ -34,7 +34,7 @@ def parser_of(command: str) -> Any:
 
 
 def surface() -> list[str]:
-    """All names, a line each: Cadence's own options, and the names alone of what is torch's or Lightning's."""
+    """All names, a line each, with the options of Cadence's classes and without those of torch's and Lightning's."""
     import callbacks
     import datamodules
     import lightning_modules

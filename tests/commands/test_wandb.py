@@ -32,7 +32,7 @@ def _fresh_wandb() -> Iterator[None]:
 
 
 def offline_rows(run: Path) -> tuple[list[dict[str, float]], dict[str, object]]:
-    """Rows and configuration as W&B's own file of an offline run holds them."""
+    """Rows and configuration in W&B's file of an offline run."""
     import wandb
     from wandb.proto import wandb_internal_pb2
 
