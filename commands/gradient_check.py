@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from commands import Call
 from commands.arguments import Parser, whole_number
-from commands.configuration.checks import check_given
-from commands.configuration.files import read_config
-from commands.configuration.shipped import config_paths, resolve_config_arguments
+from commands.configuration.files import checked
 from commands.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,8 +30,7 @@ def run(call: Call) -> int:
     """Check a configuration's model; returns the exit status, 1 if a gradient is wrong."""
     parser = _parser(call.command)
     given, arguments = parser.split(call.arguments or ["--help"])
-    arguments = resolve_config_arguments(arguments + (["--checkpoint", given.checkpoint] if given.checkpoint else []))
-    check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
+    arguments = checked(arguments + (["--checkpoint", given.checkpoint] if given.checkpoint else []))
 
     from commands.configuration.messages import readable
     from commands.session import configured

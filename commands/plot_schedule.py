@@ -1,13 +1,10 @@
 """`cadence plot-schedule`: what a configuration's policies will do, step by step, drawn before anything is trained."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commands import Call
 from commands.arguments import Parser
-from commands.configuration.checks import check_given
-from commands.configuration.files import read_config
-from commands.configuration.shipped import config_paths, resolve_config_arguments
+from commands.configuration.files import checked
 from commands.errors import UserError
 from commands.tables.layout import lay
 
@@ -28,8 +25,7 @@ def run(call: Call) -> int:
     parser = Parser(call.command, "-c CONFIG [--out FIGURE] [options of `cadence fit`]", DESCRIPTION)
     parser.figure("schedule.png")
     given, arguments = parser.split(call.arguments or ["--help"])
-    arguments = resolve_config_arguments(arguments)
-    check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
+    arguments = checked(arguments)
 
     from commands.configuration.messages import readable
     from commands.session import configured

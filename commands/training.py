@@ -4,8 +4,8 @@ from pathlib import Path
 
 from commands import Call
 from commands.arguments import Parser
-from commands.configuration.checks import check_given, check_resumable
-from commands.configuration.files import read_config
+from commands.configuration.checks import check_resumable
+from commands.configuration.files import checked, read_config
 from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.errors import UserError
 from records.run_directory import RunDirectory
@@ -25,10 +25,9 @@ def run(call: Call) -> int:
         arguments = _resuming(command, arguments, resume, given.run_dir)
     elif given.run_dir is not None:
         arguments = [*arguments, "--run_dir", given.run_dir]
-    arguments = resolve_config_arguments(arguments)
-    if command == "test" and given.run_dir is not None and not config_paths(arguments):
+    if command == "test" and given.run_dir is not None and not config_paths(resolve_config_arguments(arguments)):
         arguments = ["--config", str(_open(given.run_dir).config()), *arguments]
-    check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
+    arguments = checked(arguments)
     settle()
     if command not in ("fit", "test"):
         from commands.range_tests import range_test

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from functools import cache
 from typing import Any
 
-from commands import describe
+from commands import Call, describe
 
 Described = dict[str, Any]
 Layer = dict[str, Any]
@@ -18,7 +18,7 @@ def told(arguments: str) -> Described:
     """The JSON output of `cadence describe` for one or two models."""
     out = io.StringIO()
     with redirect_stdout(out):
-        describe.run([*arguments.split(), "--format", "json"])
+        describe.run(Call("describe", [*arguments.split(), "--format", "json"], started=0.0))
     content: Described = json.loads(out.getvalue())
     return content
 

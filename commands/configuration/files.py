@@ -5,7 +5,20 @@ from typing import Any
 
 import yaml
 
+from commands.configuration.checks import check_given
+from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.errors import UserError
+
+
+def checked(arguments: list[str]) -> list[str]:
+    """The arguments of a command that takes a configuration, with the paths of its files instead of their names.
+
+    Raises:
+        UserError: a file is missing or wrong, or an option would be dropped.
+    """
+    arguments = resolve_config_arguments(arguments)
+    check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
+    return arguments
 
 
 def read_config(path: Path) -> dict[str, Any]:
