@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from inspection.errors import first_line
+from inspection import first_line
 from inspection.layers.arithmetic import Convolution
 from inspection.layers.trace import NoTensor, Trace, trace
 from inspection.memory.measured import Measured, measure

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from inspection.errors import first_line
+from inspection import first_line
 
 Builder = Callable[..., nn.Module]
 _NAMED = {"bool": bool, "int": int, "str": str}

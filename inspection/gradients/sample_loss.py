@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.overrides import TorchFunctionMode
 
-from inspection.errors import first_line
+from inspection import first_line
 
 Loss = Callable[[Any, Tensor], Tensor]
 

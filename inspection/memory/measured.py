@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from inspection.errors import first_line
+from inspection import first_line
 from inspection.memory.allocator_peaks import Peaks, free_bytes, peaks_of
 from inspection.memory.predicted import OptimizerOf, dtype_of, loss_of
 
