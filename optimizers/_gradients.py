@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def use_foreach(foreach: bool | None, params: Sequence[Tensor]) -> bool:
-    """Whether a step uses `torch._foreach_*`: `foreach` if given, else if all tensors share device and float dtype."""
+    """Whether to step by `torch._foreach_*`: `foreach` if given, else if all tensors share device and float dtype."""
     if foreach is not None:
         return foreach
     first = params[0]

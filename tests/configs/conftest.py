@@ -1,4 +1,4 @@
-"""Random images in place of MNIST, Fashion-MNIST and CIFAR-10: the same shapes, no cache and no network."""
+"""Random images in place of the fetched datasets: the same shapes and classes, no cache and no network."""
 
 from types import SimpleNamespace
 
@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from datamodules import fetched
+from datamodules.sources._registry import find
 
 TRAIN, TEST = 256, 64
-SHAPES = {"MNIST": (28, 28, 1), "FashionMNIST": (28, 28, 1), "CIFAR10": (32, 32, 3)}
 
 
 def stand_in(name: str) -> SimpleNamespace:
     """Arrays as `load_arrays(name)` gives them, with every class in both parts."""
-    generator = np.random.default_rng(0)
+    generator, spec = np.random.default_rng(0), find(name)
 
     def images(count: int) -> np.ndarray:
-        return generator.integers(0, 256, (count, *SHAPES[name]), dtype=np.uint8)
+        return generator.integers(0, 256, (count, *spec.image_shape), dtype=np.uint8)
 
     def labels(count: int) -> np.ndarray:
-        return (np.arange(count) % 10).astype(np.uint8)
+        return (np.arange(count) % len(spec.classes)).astype(np.uint8)
 
     return SimpleNamespace(
         train_images=images(TRAIN), train_labels=labels(TRAIN), test_images=images(TEST), test_labels=labels(TEST)

@@ -1,6 +1,7 @@
 """A stranger's dataset in the IDX layout: one file, one line, a configuration; then every command knows it."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import datamodules
+from commands.configuration.contents import contents
 from datamodules.sources import sha256
 from tests.datamodules.sources import tiny
 
@@ -103,6 +106,16 @@ def test_one_file_one_line_and_a_configuration(house: Path, tmp_path: Path) -> N
     assert '"steps": 2' in (elsewhere / "run" / "result.json").read_text()
     assert len(cadence("data", "verify", "strokes").splitlines()) == 5
     assert "Strokes: 60 images of 6 x 6 x 1, 2 classes" in cadence("data", "show", "Strokes")
+
+
+@pytest.mark.parametrize("name", datamodules.FETCHED)
+def test_a_spec_makes_one_class(name: str) -> None:
+    made = getattr(datamodules, name)
+    assert (
+        made is getattr(datamodules, name) and pickle.loads(pickle.dumps(made)) is made
+    )  # as a spawned process has it
+    assert (made.__name__, made.dataset, made(in_channels=3).in_channels) == (name, name, 3)
+    assert made.__doc__.partition("\n")[0] == contents("datasets")[name]
 
 
 @pytest.mark.parametrize("action", ["fetch", "verify"])

@@ -198,7 +198,7 @@ def test_default_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_the_registry_is_complete() -> None:
-    assert dataset_names() == ("MNIST", "FashionMNIST", "CIFAR10")
+    assert {"MNIST", "FashionMNIST", "CIFAR10"} <= set(dataset_names())
     for name in dataset_names():
         spec = find(name)
         assert spec.name == name and spec.image_shape[0] == spec.image_shape[1]
@@ -206,7 +206,7 @@ def test_the_registry_is_complete() -> None:
         assert spec.sha256.keys() == tiny.ARRAYS.keys()
         assert all(len(value) == 64 for value in spec.sha256.values())
         sources: tuple[Source, ...] = spec.sources
-        assert len({source.label for source in sources}) == len(sources) >= 2
+        assert len({source.label for source in sources}) == len(sources) >= 1
 
 
 def test_the_code_names_no_server_and_imports_nothing_heavy() -> None:
