@@ -34,6 +34,13 @@ def test_texts_that_may_break_fit_the_terminal(capsys) -> None:
     assert shown[3].startswith("│ [bold]a │ 1,000 │ short ")
 
 
+def test_texts_that_may_not_break_stay_whole_beside_them(capsys) -> None:
+    name = "a name of several words that is fifty columns long"
+    lay(("name", "said"), [[name, "so much " * 9]], (0, 1), broken=(1,))
+    shown = lines(capsys)
+    assert shown[3].startswith(f"│ {name} │ so much ") and all(len(line) <= 80 for line in shown)
+
+
 def test_without_rules(capsys) -> None:
     lay(("N", "found"), [["1", " 2.0"], ["10", "-3.0*"]], left=(1,), form="plain")
     assert [line.rstrip() for line in lines(capsys)] == [" N  found", " 1   2.0", "10  -3.0*"]
