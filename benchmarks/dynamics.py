@@ -62,14 +62,14 @@ def range_test(rounds: int) -> dict[str, list[Timed]]:
             plain = time.perf_counter() - self.since
             settings: dict[str, Any] = {"steps": RANGE_STEPS, "seeds": 1, "at_step": trainer.global_step}
             settings |= {"upper": 0.01, "diverged_at": 1e9}  # or a sweep would end before its hundredth step
-            test, sweeps = LRRangeTest(**settings), []
-            sweep = timed(lambda: sweeps.extend(test.measure(trainer)))
-            if len(sweeps[0].losses) < RANGE_STEPS:
-                raise SystemExit(f"a sweep ended after {len(sweeps[0].losses)} steps: {sweeps[0].stopped}")
+            test, outcomes = LRRangeTest(**settings), []
+            sweep = timed(lambda: outcomes.append(test.measure(trainer)))
+            if len((swept := outcomes[0].sweeps[0]).losses) < RANGE_STEPS:
+                raise SystemExit(f"a sweep ended after {len(swept.losses)} steps: {swept.stopped}")
             if self.since:
                 found["range test"].append((sweep, plain))
             if self.since and len(found["its report"]) < max(rounds // 10, 2):
-                test.measure = lambda trainer: sweeps  # type: ignore[method-assign]  # what is left is the report
+                test.measure = lambda trainer: outcomes[0]  # type: ignore[method-assign]  # what is left is the report
                 found["its report"].append((timed(lambda: test.on_train_start(trainer, pl_module)), plain))
             self.left, self.since = RANGE_STEPS, time.perf_counter()
 

@@ -27,6 +27,7 @@ from records.environment import versions
 from records.files import write_csv
 
 TARGET = 1e-2
+BOUNDS = {rule.name for rule in RULES if rule.answers == "bounds"}
 RAW, STOCK = "Lightning, raw losses", "Lightning, its smoothing"
 
 
@@ -100,11 +101,11 @@ def stock(lrs: np.ndarray, losses: np.ndarray, smoothed: bool) -> float | None:
 
 def answers(shape: Shape, seeds: int) -> dict[str, list[tuple[float, float] | None]]:
     """By rule: its (low, high) for each seed."""
-    lrs, found = shape.lrs(), {name: [] for name in (*RULES, RAW, STOCK)}  # type: ignore[var-annotated]
+    lrs, found = shape.lrs(), {name: [] for name in (*(rule.name for rule in RULES), RAW, STOCK)}  # type: ignore[var-annotated]
     for seed in range(seeds):
         losses = shape.losses(seed)
-        for name, rule in RULES.items():
-            found[name].append(rule(lrs, losses))
+        for rule in RULES:
+            found[rule.name].append(rule(lrs, losses))
         for name, smoothed in ((RAW, False), (STOCK, True)):
             lr = stock(lrs, losses, smoothed)
             found[name].append(None if lr is None else (lr, lr))
@@ -112,13 +113,13 @@ def answers(shape: Shape, seeds: int) -> dict[str, list[tuple[float, float] | No
 
 
 def row(shape: str, rule: str, found: list[tuple[float, float] | None]) -> dict[str, str]:
-    """One line of the table: of a point rule its quantiles, of `bounds` the brackets and both ends' medians."""
+    """One line of the table: of a point rule its quantiles, of a bounds rule the brackets and both ends' medians."""
     given = np.array([answer for answer in found if answer is not None])
     line = {"curve": shape, "rule": rule, "n": str(len(found)), "no answer": str(len(found) - len(given))}
     empty = dict.fromkeys(("median", "5 %", "95 %", "median off", "within half", "brackets"), "")
     if not len(given):
         return line | empty
-    if rule == "bounds":
+    if rule in BOUNDS:
         low, high = np.median(given, axis=0)
         inside = int(np.sum((given[:, 0] < TARGET) & (given[:, 1] > TARGET)))
         fifth, last = np.quantile(given[:, 0], 0.05), np.quantile(given[:, 1], 0.95)

@@ -1,6 +1,5 @@
 """The batch-size range test ('batch finder'), rehearsed on copies beside the run."""
 
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -9,20 +8,16 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 
-from callbacks.range_tests.batch_size_outcome import Outcome
+from callbacks.range_tests.batch_size_outcome import BatchSizeOutcome
 from callbacks.range_tests.batch_size_rule import LEAST
 from callbacks.range_tests.batch_size_trainings import Trained, each_size
 from callbacks.range_tests.noise_scale import NoiseReadings, NoiseWatch
 from callbacks.range_tests.range_test import RangeTest
-from callbacks.range_tests.rehearsal import Rehearsal, undisturbed
+from callbacks.range_tests.rehearsal import Rehearsal
 from callbacks.range_tests.trials import Trial, Trials
-from callbacks.run_record import publish, run_folder
-from records.environment import device_name, versions
-from records.files import write_json
 from timeline.keys import rehearsal_seed
 from trainer.access import datamodule_of, is_fast_dev_run
 from trainer.host_memory import HostGuard
-from trainer.progress import Counter
 from trainer.step_hooks import without_idle_step_hooks
 
 SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
@@ -32,27 +27,29 @@ SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 class BatchSizeRangeTest(RangeTest):
     """Train throwaway copies at one learning rate with batches of several sizes, and suggest between which to stay.
 
-    Every size starts from the run as it stands and makes the same number of steps (the homework's problem 2.4); on its
-    way it passes the number of samples that the smallest size sees in all. Both losses are compared, and the held-out
-    loss is drawn beside them. b_min and b_max follow by the rule of `callbacks.range_tests.batch_size_rule`. Batches
-    beyond `model.micro_batch_size` run in chunks within the step; a size that does not fit in memory is reported and
-    passed over. The run itself is not touched: all of it is the same to the bit with and without the test.
+    Every size starts from the run as it stands and makes the same number of steps; on its way it passes the number of
+    samples that the smallest size sees in all. The losses at both places are compared, and the held-out loss is drawn
+    beside them. b_min and b_max follow by the rule of `callbacks.range_tests.batch_size_rule`. Batches larger than
+    `model.micro_batch_size` run in chunks within the step; a size that does not fit in memory is reported and skipped.
+    The run itself is not touched: it is the same to the bit with and without the test.
 
-    Batches are whole, or a size above half the training set would have every other one short: what is left of a pass is
-    left out. The gradient noise scale (McCandlish et al., arXiv 1812.06162) is that of the smallest size's weights.
+    All batches have their full size, and the rest of a pass is left out: with a size above half the training set every
+    second batch would be short. The gradient noise scale (McCandlish et al., arXiv 1812.06162) is measured on the
+    smallest size's weights.
 
     Leaves `batch_size_range_test.json`, `.csv` and `.png` in the run directory and at the loggers; logs no keys.
 
     Args:
         sizes: batch sizes, over all processes, increasing; by default 64, 128, ... 8192.
-        steps: of every size; the homework makes those of five epochs at 64.
-        lr: learning rate (times each group's ratio) of all of them; by default what the optimizer has by then.
+        steps: number of steps of every size; those of five epochs at the smallest size are usual.
+        lr: learning rate of all trainings (times each group's ratio); by default the optimizer's own at that step.
         seeds: number of trainings of each size, each with samples in an order of its own.
         noise_scale: measure the gradient noise scale too, at the start and along the smallest size's training.
-        at_step: of the run, before which the test takes place.
+        at_step: number of steps that the run makes before the test.
     """
 
     NAME = "batch_size_range_test"
+    TITLE = "Batch-size range test"
     SETTINGS = ("sizes", "steps", "lr", "seeds", "noise_scale", "at_step")
 
     def __init__(
@@ -76,10 +73,9 @@ class BatchSizeRangeTest(RangeTest):
             raise ValueError(f"lr must be positive and finite, got {lr:g}: leave it out for the optimizer's own")
         self.sizes, self.steps, self.lr, self.seeds = sizes, steps, lr, seeds
         self.noise_scale, self.at_step = noise_scale, at_step
-        self.result: Outcome | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Forget what an earlier run in this process has found.
+        """As for every range test; and refuse sizes that not every process would get a sample of.
 
         Raises:
             ValueError: the smallest size is below the number of processes.
@@ -90,7 +86,7 @@ class BatchSizeRangeTest(RangeTest):
                 f"sizes must hold a sample for each process, got {self.sizes[0]} for {trainer.world_size}: drop it"
             )
 
-    def measure(self, trainer: pl.Trainer) -> Outcome:
+    def measure(self, trainer: pl.Trainer) -> BatchSizeOutcome:
         """Train every size; the run is left as it is."""
         data = datamodule_of(trainer)
         samples, lr = data.stream.samples, self.lr or _rate(trainer)
@@ -101,8 +97,7 @@ class BatchSizeRangeTest(RangeTest):
         readings: list[NoiseReadings] = []
         total = self.seeds * steps * sum(size <= samples for size in sizes)
         guard = partial(HostGuard, trainer.num_devices) if trainer.strategy.root_device.type == "cpu" else nullcontext
-        counter = Counter("batch-size range test", total, trainer, self.steps_before())
-        with undisturbed(trainer), counter as progress, self.trials(trainer, progress) as trials:
+        with self.rehearsed(trainer, total) as trials:
             for number in range(self.seeds):
                 seed = rehearsal_seed(data.seed, number)
                 start = partial(Rehearsal, trainer, seed=seed, whole=True, guard=guard)
@@ -111,35 +106,11 @@ class BatchSizeRangeTest(RangeTest):
                 watch = NoiseWatch(probe, sizes[0], trial(sizes[0]).found.notes) if noise_scale else None
                 trainings.append(each_size(trial, sizes, samples, steps, lr, watch))
                 readings += [] if watch is None else [watch.readings()]
-        return Outcome(lr, trainings, readings)
+        return BatchSizeOutcome(lr, trainings, readings)
 
-    def table(self) -> list[dict[str, Any]]:
-        """Each size's losses, and the answer; empty before the test."""
-        return [] if self.result is None else self.result.table()
-
-    def summary(self) -> str:
-        """The answer, in a line."""
-        return f"Batch-size range test: {'not yet' if self.result is None else self.result.summary()}"
-
-    def run(self, trainer: pl.Trainer) -> None:
-        """Train every size, and ask the rule; the run stays as it is."""
-        self.result = self.measure(trainer)
-        self.bounds, self.refusal = self.result.suggestion.bounds, self.result.suggestion.refusal
-        if is_fast_dev_run(trainer):  # from one step there is nothing to learn
-            self.bounds, self.refusal = (self.sizes[0], self.sizes[1]), None
-        if trainer.is_global_zero:
-            self._publish(trainer, self.result)
-
-    def _publish(self, trainer: pl.Trainer, result: Outcome) -> None:
-        title = f"Batch-size range test: {type(trainer.lightning_module).__name__}, lr {result.lr:.2g}"
-        publish(trainer, self.NAME, result.figure(title), result.rows())
-        if (folder := run_folder(trainer)) is not None:
-            setting = {"optimizer": type(trainer.optimizers[0]).__name__, "settings": self.settings()}
-            device = device_name(trainer.strategy.root_device)
-            write_json(
-                folder / f"{self.NAME}.json", result.record() | setting | {"device": device, "versions": versions()}
-            )
-        print(self.summary(), file=sys.stderr)
+    def brief_bounds(self) -> tuple[Any, Any]:
+        """The two smallest sizes."""
+        return self.sizes[0], self.sizes[1]
 
 
 def _of_size(trials: Trials, name: str, start: Callable[[int], Rehearsal], size: int) -> Trial:
@@ -147,6 +118,6 @@ def _of_size(trials: Trials, name: str, start: Callable[[int], Rehearsal], size:
 
 
 def _rate(trainer: pl.Trainer) -> float:
-    """What the optimizer's learning rate is now, for a group of ratio 1."""
+    """The optimizer's learning rate at this step, for a group of ratio 1."""
     groups = trainer.optimizers[0].param_groups
     return next(float(group["lr"]) / group["lr_ratio"] for group in groups if group["lr_ratio"])

@@ -1,7 +1,7 @@
 """The batch size follows a cycle, step by step."""
 
 from math import lcm
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
 
@@ -41,6 +41,8 @@ class CyclicalBatchSize(pl.Callback):
         granularity: batch sizes are multiples of it, and of the number of processes.
         bounds: `auto` takes `lower` and `upper` from the BatchSizeRangeTest that stands before this callback.
     """
+
+    left_out_of_range_tests: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -11,9 +11,6 @@ from commands.tables.summary import print_range_test
 from records.run_directory import RunDirectory
 from trainer.signals import RunStopped
 
-# What the run would do, and its rehearsal does not.
-_OF_THE_RUN = ("CyclicalLR", "MultiStepLR", "CyclicalBatchSize", "LRRangeTest", "BatchSizeRangeTest", "TimeToTarget")
-
 
 class _Over(Exception):
     """The test is done."""
@@ -27,7 +24,8 @@ class _EndBeforeTraining(pl.Callback):
 def range_test(command: str, arguments: list[str], resume: bool, started: float) -> int:
     """Run the test of a command on a configuration of `fit`; returns the exit status.
 
-    The configuration's policies of learning rate and batch size do not apply; those of the data do.
+    Callbacks of the configuration that declare `left_out_of_range_tests` have no part in it: a test that sets learning
+    rates and batch sizes itself needs no policy for them. All others, a stranger's too, stay.
     """
     cli = configured(command, arguments)
     test = cli.config_init.range_test
@@ -37,7 +35,7 @@ def range_test(command: str, arguments: list[str], resume: bool, started: float)
             directory.check_free()
     record = RunRecord(directory, cli.resolved(), resume, started)
     given = listed(cli.config_init.trainer.callbacks)
-    kept = [callback for callback in given if type(callback).__name__ not in _OF_THE_RUN]
+    kept = [callback for callback in given if not getattr(callback, "left_out_of_range_tests", False)]
     with loggers_of(cli, directory) as loggers:
         trainer = cli.build_trainer(
             [record, *kept, RekeyedRandomness(cli.config.seed_everything), test, _EndBeforeTraining(), *bar_of(cli)],
@@ -59,5 +57,5 @@ def range_test(command: str, arguments: list[str], resume: bool, started: float)
             return STOPPED
         test.forget(trainer)
         if trainer.is_global_zero:
-            print_range_test(test.table(), directory.root)
+            print_range_test([] if test.outcome is None else test.outcome.table(), directory.root)
     return 0 if test.refusal is None else 1

@@ -15,6 +15,8 @@ class Answered(Protocol):
     """One rule's answer: `callbacks.range_tests.lr_consensus.Answer`."""
 
     @property
+    def point(self) -> bool: ...  # noqa: D102
+    @property
     def low(self) -> float: ...  # noqa: D102
     @property
     def high(self) -> float: ...  # noqa: D102
@@ -102,11 +104,10 @@ def _rules(axes: Axes, consensus: Agreed) -> None:
         if answer is None:
             axes.text(0.5, row, "no fall found", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
             continue
-        point = answer.low == answer.high
         axes.plot([answer.low, answer.high], [row, row], color=MARK, linewidth=3, solid_capstyle="butt")
-        if point:
+        if answer.point:
             axes.plot(answer.low, row, "o", color=MARK, markersize=6)
-        value = _rate(answer.low) if point else f"{_rate(answer.low)} to {_rate(answer.high)}"
+        value = _rate(answer.low) if answer.point else f"{_rate(answer.low)} to {_rate(answer.high)}"
         apart = f", seeds {answer.spread:.1f} decades apart" if answer.spread >= 0.05 else ""
         place: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8, "color": MARK}
         low, high = axes.transData.transform([(answer.low, row), (answer.high, row)])[:, 0]

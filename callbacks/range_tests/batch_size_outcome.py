@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BatchSizeOutcome:
     """Trainings of each size from each seed, and the noise scale along the smallest one's.
 
     Attributes:
-        lr: of all trainings, for a param group of ratio 1.
-        trainings: (seeds, sizes).
-        readings: of the noise scale, one for each seed, or none at all.
+        lr: learning rate of all trainings, for a param group of ratio 1.
+        trainings: a training for each seed and size, (seeds, sizes).
+        readings: readings of the noise scale, one for each seed, or none at all.
     """
 
     lr: float
@@ -30,12 +30,12 @@ class Outcome:
 
     @property
     def sizes(self) -> list[int]:
-        """Batch sizes, (n,), those that did not run among them."""
+        """Batch sizes, (n,), with those that did not run."""
         return [one.size for one in self.trainings[0]]
 
     @property
     def unfinished(self) -> dict[int, str]:
-        """Sizes that did not run to their end from every seed, and why not."""
+        """Sizes that did not run to their end from every seed, each with its status."""
         every = [one for row in self.trainings for one in row]
         return {one.size: one.status for one in every if one.status != FINISHED}
 
@@ -44,6 +44,16 @@ class Outcome:
         """b_min and b_max, or a refusal."""
         starts = [one.start for row in self.trainings for one in row if np.isfinite(one.start)]
         return suggest(self.sizes, self.at_steps, self.at_samples, float(np.mean(starts)) if starts else 0.0)
+
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        """Suggested (b_min, b_max); None with a refusal."""
+        return self.suggestion.bounds
+
+    @property
+    def refusal(self) -> str | None:
+        """The reason why nothing is suggested; None with bounds."""
+        return self.suggestion.refusal
 
     @property
     def at_steps(self) -> Count:
@@ -59,7 +69,7 @@ class Outcome:
 
     @property
     def noise(self) -> dict[str, float]:
-        """The noise scale by when it was measured, in samples, where it stands out at all."""
+        """The noise scale in samples, by the time of its measurement; left out where the gradient drowns in noise."""
         if not self.readings:
             return {}
         readings = pooled(self.readings)
@@ -69,7 +79,7 @@ class Outcome:
         return {when: value for when, value in values.items() if np.isfinite(value)}
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each seed and size; losses that there are not are empty."""
+        """A row for each seed and size; a loss that was not reached is None."""
         return [
             {
                 "seed": seed,
@@ -88,7 +98,7 @@ class Outcome:
         ]
 
     def table(self) -> list[dict[str, Any]]:
-        """For the eye: a row for each size, means over the seeds, and the answer."""
+        """A row for each size, with means over the seeds, and one for the suggestion or the refusal."""
         levels = zip(self.sizes, self.at_steps.level(), self.at_samples.level(), strict=True)
         found = [
             {"size": f"{size:,}", "status": self.unfinished.get(size, FINISHED)}
@@ -99,7 +109,7 @@ class Outcome:
         return [*found, {"size": "answer", "status": self.summary()} | end]
 
     def record(self) -> dict[str, Any]:
-        """The suggestion, what it rests on, and the noise scale; plain values, None for what is not known."""
+        """The suggestion, each size's mean losses, and the noise scale; plain values, None where one is not known."""
         readings = pooled(self.readings) if self.readings else None
         steps, values = readings.along() if readings is not None else ((), ())
         along = [{"step": int(step), "value": _number(value)} for step, value in zip(steps, values, strict=True)]
@@ -114,7 +124,7 @@ class Outcome:
         return asdict(self.suggestion) | {"lr": self.lr, "sizes": sizes, "noise_scale": noise}
 
     def figure(self, title: str) -> "Figure":
-        """The two curves; see `figures.batch_size_range_test`."""
+        """The two curves, see `figures.batch_size_range_test`; the learning rate is added to the title."""
         from figures.batch_size_range_test import Panel, draw
 
         first = self.trainings[0][0]
@@ -125,17 +135,16 @@ class Outcome:
         ):
             points = [[getattr(one, attribute) for one in row] for row in self.trainings]
             panels.append(Panel(name, _table(points, "loss"), _table(points, "held_out")))
-        found = self.suggestion
-        return draw(np.array(self.sizes), panels, self.unfinished, self.noise, found.bounds, found.refusal, title)
+        title = f"{title}, lr {self.lr:.2g}"
+        return draw(np.array(self.sizes), panels, self.unfinished, self.noise, self.bounds, self.refusal, title)
 
     def summary(self) -> str:
-        """The answer, in a line."""
-        found = self.suggestion
+        """The suggestion, or the refusal with its reason, in one line; and the noise scale where it was measured."""
         noise = ", ".join(f"{value:,.0f} {when}" for when, value in self.noise.items())
-        if found.bounds is None:
-            answer = f"no suggestion, {found.refusal}"
+        if self.bounds is None:
+            answer = f"no suggestion, {self.refusal}"
         else:
-            answer = f"batch sizes from {found.bounds[0]:,} to {found.bounds[1]:,}"
+            answer = f"batch sizes from {self.bounds[0]:,} to {self.bounds[1]:,}"
         return answer + (f" (noise scale {noise})" if noise else "")
 
 

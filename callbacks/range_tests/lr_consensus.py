@@ -1,13 +1,13 @@
 """What the rules say over several seeds, and whether they agree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from callbacks.range_tests.lr_rules import RULES, Errors, Rule
+from callbacks.range_tests.lr_rules import RULES, Answers, Errors, Rule
 
-DISAGREEMENT = 2.0  # decades between point rules, above which there is no suggestion
+DISAGREEMENT = 2.0  # decades between the points that count, above which there is no suggestion
 
 
 @dataclass(frozen=True)
@@ -15,11 +15,13 @@ class Answer:
     """One rule's answer over the seeds.
 
     Attributes:
-        low, high: medians over the seeds (in log lr); equal for a point rule.
+        point: whether the rule answers a point.
+        low, high: medians over the seeds (in log lr); equal for a point.
         spread: decades between the seeds' lowest and highest answer, the larger of the two ends'.
-        seeds: how many seeds gave an answer.
+        seeds: number of seeds that gave an answer.
     """
 
+    point: bool
     low: float
     high: float
     spread: float
@@ -31,11 +33,11 @@ class Consensus:
     """What the rules say over the seeds.
 
     Attributes:
-        lr: the median of the point rules' answers; None with a refusal.
-        bounds: (lr_min, lr_max); None with a refusal.
-        rules: by rule, its answer; None unless more than half of the seeds gave one.
+        lr: the median of the points that count; None with a refusal.
+        bounds: (lr_min, lr_max) of the bounds rule that counts; None with a refusal.
+        rules: each rule's answer, by its name; None unless more than half of the seeds gave one.
         seeds: number of curves.
-        refusal: why there is no suggestion; None where there is one.
+        refusal: the reason why there is no suggestion; None where there is one.
     """
 
     lr: float | None
@@ -48,29 +50,33 @@ class Consensus:
 def consensus(
     lrs: np.ndarray,
     losses_per_seed: Sequence[np.ndarray],
-    its_rules: Mapping[str, Rule] = RULES,
+    asked: Sequence[Rule] = RULES,
     errors_per_seed: Sequence[Errors] | None = None,
 ) -> Consensus:
-    """The suggestion that the seeds share, or why there is none.
+    """The suggestion that the seeds share, or why there is none. Rules that do not count are asked, and change nothing.
 
-    Refused: a curve that is flat, so that in at least half of the seeds no slope is beyond its noise; and point rules
-    that lie further apart than two decades, so that the answer would be the choice of the rule.
+    Refused: a curve that is flat, so that in at least half of the seeds no slope is beyond its noise; and points that
+    lie further apart than two decades, so that the answer would be the choice of the rule.
 
     Args:
         lrs: rates, (n,), positive and strictly increasing.
-        losses_per_seed: for each seed its raw losses, (n,) or fewer where that seed's test stopped early.
-        its_rules: RULES for sweeps, CANDIDATE_RULES for candidates; one is called `bounds`.
-        errors_per_seed: for each seed the losses' standard errors, or None where they are not known.
+        losses_per_seed: raw losses of each seed, (n,) or fewer where that seed's test stopped early.
+        asked: the rules, `RULES` for sweeps and `CANDIDATE_RULES` for candidates.
+        errors_per_seed: standard errors of each seed's losses, or None where they are not known.
 
     Raises:
-        ValueError: of no seeds; of rates or losses that the rules refuse.
+        ValueError: no seeds; rates or losses that the rules refuse; not exactly one bounds rule that counts.
     """
     if not len(losses_per_seed):
         raise ValueError("losses_per_seed must hold at least one curve: run the range test with one seed or more")
+    bounding = [rule.name for rule in asked if rule.answers == "bounds" and rule.counts]
+    if len(bounding) != 1:
+        raise ValueError(f"one bounds rule must count, got {bounding or 'none'}: set counts for one, and for no other")
     curves = list(zip(losses_per_seed, errors_per_seed or [None] * len(losses_per_seed), strict=True))
-    rules = {name: _answer([rule(lrs, *curve) for curve in curves]) for name, rule in its_rules.items()}
-    seeds, interval = len(losses_per_seed), rules["bounds"]
-    points = {name: answer.low for name, answer in rules.items() if answer is not None and name != "bounds"}
+    rules = {rule.name: _answer(rule, [rule(lrs, *curve) for curve in curves]) for rule in asked}
+    seeds, interval = len(losses_per_seed), rules[bounding[0]]
+    counted = [rule.name for rule in asked if rule.answers == "point" and rule.counts]
+    points = {name: answer.low for name in counted if (answer := rules[name]) is not None}
     if interval is None or not points:
         return Consensus(None, None, rules, seeds, "the curve is flat: no fall of the loss stands out from its noise")
     lowest, highest = min(points, key=lambda name: points[name]), max(points, key=lambda name: points[name])
@@ -85,9 +91,9 @@ def consensus(
     return Consensus(lr, (interval.low, interval.high), rules, seeds, None)
 
 
-def _answer(answers: list[tuple[float, float] | None]) -> Answer | None:
+def _answer(rule: Rule, answers: list[Answers]) -> Answer | None:
     found = np.log10([answer for answer in answers if answer is not None])
     if 2 * len(found) <= len(answers):
         return None
     low, high = (10 ** np.median(found, axis=0)).tolist()
-    return Answer(low, high, float(np.ptp(found, axis=0).max()), len(found))
+    return Answer(rule.answers == "point", low, high, float(np.ptp(found, axis=0).max()), len(found))

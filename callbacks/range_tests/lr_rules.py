@@ -1,21 +1,54 @@
-"""What learning rate does a range test suggest: rules on its curve.
+"""Rules that suggest a learning rate from the losses of a range test, and the registries that name them.
 
-A rule takes the rates, their *raw* losses, and the losses' standard errors where those are known; it looks at them in
-log lr (`_curves.py` says how they are smoothed and what is cut), and answers (low, high): a point rule the same rate
-twice, and None where there is no fall beyond the noise.
+To add a rule, write its function and give it a row in `RULES` (sweeps) or `CANDIDATE_RULES` (candidates). It looks at
+the losses in log lr (`lr_curve.py` says how they are smoothed and what is cut), and answers (low, high): the same rate
+twice if it answers a point, and None where the loss has no fall beyond its noise.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from callbacks.range_tests.lr_curve import Curve, curve
 
 Errors = np.ndarray | None
-Rule = Callable[[np.ndarray, np.ndarray, Errors], tuple[float, float] | None]
+Answers = tuple[float, float] | None
 
 
-def steepest(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tuple[float, float] | None:
+@dataclass(frozen=True)
+class Rule:
+    """A rule by name. Every rule is asked and its answer shown; the suggestion rests on those that count.
+
+    Attributes:
+        name: name in tables, files and figures.
+        function: (rates, raw losses, standard errors of the losses or None) -> (low, high), or None.
+        answers: `point` for one rate, `bounds` for an interval.
+        counts: whether the suggestion rests on its answer. The suggested rate is the median of the points that count;
+            exactly one rule of a registry answers the bounds that count.
+    """
+
+    name: str
+    function: Callable[[np.ndarray, np.ndarray, Errors], Answers]
+    answers: Literal["point", "bounds"]
+    counts: bool = False
+
+    def __call__(self, lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
+        """The rule's answer to one curve.
+
+        Args:
+            lrs: rates, (n,), positive and strictly increasing.
+            losses: raw losses, (n,) or fewer where the test stopped early.
+            errors: standard errors of the losses, of the same shape, or None where they are not known.
+
+        Raises:
+            ValueError: the rates do not increase, or the losses or errors are not one for each.
+        """
+        return self.function(lrs, losses, errors)
+
+
+def steepest(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
     """Where the loss falls most per decade: largest -dL/dlog lr (fastai's `steep`)."""
     found = _fallen(lrs, losses, errors)
     if found is None:
@@ -25,7 +58,7 @@ def steepest(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tupl
     return _point(at.x[min(points, key=lambda point: at.slope[point])])
 
 
-def valley(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tuple[float, float] | None:
+def valley(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
     """The middle of the middle third of the longest fall (fastai's `valley`, which counts its length in steps).
 
     Here the length is in decades, and the fall is a stretch of the smooth curve, not a subsequence of the losses: so
@@ -39,13 +72,13 @@ def valley(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tuple[
     return _point((at.x[first] + at.x[last]) / 2)
 
 
-def minimum_tenth(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tuple[float, float] | None:
+def minimum_tenth(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
     """A tenth of the rate with the lowest loss (fastai's `minimum`); it may lie below the first rate tried."""
     found = _fallen(lrs, losses, errors)
     return None if found is None else _point(found[0].x[found[0].minimum] - 1)
 
 
-def bounds(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tuple[float, float] | None:
+def bounds(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
     """From where the loss starts to fall to before it turns (Smith 1506.01186, section 3.3, who judges by eye).
 
     The whole fall reaches from the highest level before the minimum down to it. lr_min is where the loss last was above
@@ -60,13 +93,13 @@ def bounds(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tuple[
     return float(10 ** at.x[min(first, last)]), float(10 ** at.x[max(first, last)])
 
 
-def lowest(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tuple[float, float] | None:
+def lowest(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
     """The rate with the lowest loss: of candidates, each of which was trained at its rate for as long as the others."""
     found = _fallen(lrs, losses, errors)
     return None if found is None else _point(found[0].x[found[0].minimum])
 
 
-def trainable(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tuple[float, float] | None:
+def trainable(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
     """`bounds` for candidates: lr_min likewise, lr_max the last rate at which the loss is within a tenth of the fall.
 
     In a sweep a rate past the minimum is about to diverge. A candidate beyond the best one has trained to its end: the
@@ -82,13 +115,16 @@ def trainable(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> tup
     return float(10 ** at.x[first]), float(10 ** at.x[last])
 
 
-RULES: dict[str, Rule] = {
-    "valley": valley,
-    "steepest": steepest,
-    "minimum_tenth": minimum_tenth,
-    "bounds": bounds,
-}
-CANDIDATE_RULES: dict[str, Rule] = {"lowest": lowest, "bounds": trainable}
+RULES = (
+    Rule("valley", valley, "point", counts=True),
+    Rule("steepest", steepest, "point", counts=True),
+    Rule("minimum_tenth", minimum_tenth, "point", counts=True),
+    Rule("bounds", bounds, "bounds", counts=True),
+)
+CANDIDATE_RULES = (
+    Rule("lowest", lowest, "point", counts=True),
+    Rule("bounds", trainable, "bounds", counts=True),
+)
 
 
 def _fallen(lrs: np.ndarray, losses: np.ndarray, errors: Errors) -> tuple[Curve, list[tuple[int, int]]] | None:

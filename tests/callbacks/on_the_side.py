@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 
 from callbacks import BatchSizeRangeTest
-from callbacks.range_tests.batch_size_outcome import Outcome
+from callbacks.range_tests.batch_size_outcome import BatchSizeOutcome
 from callbacks.range_tests.batch_size_trainings import Trained
 from callbacks.range_tests.trials import Trial, Trials
 from datamodules import Digits
@@ -34,7 +34,7 @@ def measured(sizes: list[int], steps: int, model: dict | None = None, **settings
     """Trainings of one seed, on softmax regression unless told otherwise."""
     test = BatchSizeRangeTest(sizes, steps, noise_scale=False, **settings)
     torch.manual_seed(0)
-    outcome: Outcome = on_the_side(MLP(1, 8, 10, **({"hidden_sizes": []} | (model or {}))), test.measure)
+    outcome: BatchSizeOutcome = on_the_side(MLP(1, 8, 10, **({"hidden_sizes": []} | (model or {}))), test.measure)
     return outcome.trainings[0]
 
 

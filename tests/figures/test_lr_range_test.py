@@ -37,7 +37,7 @@ def test_it_shows_every_rule_and_what_was_agreed(steps, seeds):
     assert top.get_xscale() == "log"
     said = words(figure)
     assert "A title" in said and f"suggested {agreed.lr:.1e}" in said
-    for name in RULES:
+    for name in agreed.rules:
         assert name.replace("_tenth", " / 10") in said and f"{agreed.rules[name].low:.1e}" in said
     shaded = below.patches[0].get_extents().transformed(below.transData.inverted())
     assert (shaded.x0, shaded.x1) == pytest.approx(agreed.bounds)

@@ -90,14 +90,14 @@ def test_a_second_fall_beyond_the_turn_does_not_count() -> None:
     assert trainable(lrs, losses)[1] < 1
 
 
-@pytest.mark.parametrize("rule", CANDIDATE_RULES.values())
+@pytest.mark.parametrize("rule", CANDIDATE_RULES, ids=lambda rule: rule.name)
 def test_shifted_rates_and_scaled_losses_only_shift_the_answer(rule) -> None:
     lrs = np.geomspace(1e-8, 10, 40)
     shifted = rule(lrs * 1e-2, 7 * basin(lrs) + 3)
     assert shifted == pytest.approx([rate * 1e-2 for rate in rule(lrs, basin(lrs))])
 
 
-@pytest.mark.parametrize("rule", CANDIDATE_RULES.values())
+@pytest.mark.parametrize("rule", CANDIDATE_RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("losses", [np.full(10, 2.3), np.linspace(2.3, 4.0, 10), np.full(10, np.inf)])
 def test_nothing_is_found_where_nothing_falls(rule, losses: np.ndarray) -> None:
     assert rule(RATES, losses) is None

@@ -10,7 +10,7 @@ from callbacks.range_tests.lr_curve import curve
 from callbacks.range_tests.lr_rules import RULES, bounds, minimum_tenth, steepest, valley
 
 TARGET = 1e-2
-POINTS = {"valley": valley, "steepest": steepest, "minimum_tenth": minimum_tenth}
+every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
 
 def sigmoid(lrs: np.ndarray, noise: float = 0.0, seed: int = 0, width: float = 0.25) -> np.ndarray:
@@ -34,7 +34,6 @@ def decades(lr: float, other: float = TARGET) -> float:
 
 
 def test_blind_steepest_and_bounds_find_a_known_point():
-    # issue 3, 'Shown by' 2: noise .05, 200 seeds
     lrs = sweep()
     curves = [sigmoid(lrs, 0.05, seed) for seed in range(200)]
     suggested = [steepest(lrs, losses)[0] for losses in curves]
@@ -82,16 +81,16 @@ def test_a_weak_fall_reaches_no_further_than_its_noise_lets_see():
     assert found >= 10
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@every_rule
 @pytest.mark.parametrize("steps", [10, 20, 100, 400])
 def test_rules_answer_near_the_fall_with_few_and_many_rates(rule, steps):
     lrs = sweep(steps, 1e-9 if steps == 10 else 1e-7)
     low, high = rule(lrs, sigmoid(lrs, 0.02))
     assert decades(low) < 1.5 and decades(high) < 1.5
-    assert low < high if rule is bounds else low == high
+    assert low < high if rule.answers == "bounds" else low == high
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@every_rule
 def test_shifting_the_rates_and_scaling_the_loss_only_shifts_the_answer(rule):
     lrs = sweep(200)
     losses = sigmoid(lrs, 0.05)
@@ -100,7 +99,7 @@ def test_shifting_the_rates_and_scaling_the_loss_only_shifts_the_answer(rule):
     assert np.allclose(rule(lrs, 7 * losses - 20), answer)
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@every_rule
 def test_how_it_ends_hardly_matters(rule):
     lrs = sweep()
     whole = sigmoid(lrs, 0.05)
@@ -140,7 +139,7 @@ def test_minimum_tenth_is_a_tenth_of_the_minimum():
     assert decades(minimum_tenth(10**x, (x + 2) ** 2)[0], 1e-3) < 0.05
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@every_rule
 def test_nothing_is_found_where_nothing_falls(rule):
     lrs = sweep()
     assert rule(lrs, np.full(400, 2.3)) is None
@@ -177,13 +176,15 @@ def test_consensus_is_the_median_over_seeds_with_their_spread():
     curves = [np.concatenate([np.full(shift, 2.3), sigmoid(lrs)[: 400 - shift]]) for shift in shifts]
     agreed = consensus(lrs, curves)
     assert agreed.refusal is None and agreed.seeds == 3
-    alone = {name: [rule(lrs, losses) for losses in curves] for name, rule in RULES.items()}
+    alone = {rule.name: [rule(lrs, losses) for losses in curves] for rule in RULES}
     for name, answers in alone.items():
         assert agreed.rules[name].low == pytest.approx(answers[1][0])
         assert agreed.rules[name].high == pytest.approx(answers[1][1])
         assert agreed.rules[name].seeds == 3
     assert agreed.rules["steepest"].spread == pytest.approx(20 * 8 / 399, abs=0.03)
-    assert agreed.lr == pytest.approx(np.median([agreed.rules[name].low for name in POINTS]))
+    assert agreed.lr == pytest.approx(
+        np.median([agreed.rules[name].low for name in ("valley", "steepest", "minimum_tenth")])
+    )
     assert agreed.bounds == (agreed.rules["bounds"].low, agreed.rules["bounds"].high)
     assert agreed.bounds[0] < agreed.lr < agreed.bounds[1]
 
@@ -220,4 +221,4 @@ def test_consensus_goes_into_json():
     for curves in ([sigmoid(lrs, 0.05)], [flat(lrs, 0)]):
         agreed = consensus(lrs, curves)
         read = json.loads(json.dumps(dataclasses.asdict(agreed), allow_nan=False))
-        assert read["lr"] == agreed.lr and set(read["rules"]) == set(RULES)
+        assert read["lr"] == agreed.lr and set(read["rules"]) == {rule.name for rule in RULES}

@@ -1,0 +1,104 @@
+"""What came out of a learning-rate range test, as a suggestion, as tables and as a figure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from callbacks.range_tests.losses import smooth
+from callbacks.range_tests.lr_consensus import Consensus, consensus
+from callbacks.range_tests.lr_curve import curve
+from callbacks.range_tests.lr_rules import Rule
+from callbacks.range_tests.lr_sweeps import Sweep
+
+if TYPE_CHECKING:
+    from figures import Figure
+
+
+@dataclass(frozen=True)
+class LROutcome:
+    """Losses against the learning rate from each seed, and what the rules say of them.
+
+    Attributes:
+        lrs: rates of the test, (n,), increasing.
+        sweeps: losses of each seed, up to n of them.
+        asked: rules for such losses.
+        smoothing: weight of the past in the running mean that is written beside the losses; 0 for none.
+    """
+
+    lrs: np.ndarray
+    sweeps: list[Sweep]
+    asked: Sequence[Rule]
+    smoothing: float
+
+    @cached_property
+    def consensus(self) -> Consensus:
+        """The rules' answers, and the suggestion or a refusal."""
+        losses, errors = [sweep.losses for sweep in self.sweeps], [sweep.errors for sweep in self.sweeps]
+        return consensus(self.lrs, losses, self.asked, errors)
+
+    @property
+    def lr(self) -> float | None:
+        """The suggested rate; None with a refusal."""
+        return self.consensus.lr
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Suggested (lr_min, lr_max); None with a refusal."""
+        return self.consensus.bounds
+
+    @property
+    def refusal(self) -> str | None:
+        """The reason why nothing is suggested; None where something is."""
+        return self.consensus.refusal
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each seed and rate; with the loss's standard error where it is known."""
+        return [
+            {"seed": seed, "lr": float(lr), "loss": float(sweep.losses[place]), "smoothed": float(means[place])}
+            | ({} if sweep.errors is None else {"error": float(sweep.errors[place])})
+            for seed, sweep in enumerate(self.sweeps)
+            for means in [smooth(sweep.losses, self.smoothing)]
+            for place, lr in enumerate(self.lrs[: len(sweep.losses)])
+        ]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each rule that answers, and one for the suggestion or the refusal."""
+        rules = [
+            {"rule": name, "from": answer.low, "to": answer.high, "decades between seeds": answer.spread}
+            for name, answer in self.consensus.rules.items()
+            if answer is not None
+        ]
+        if self.lr is None:
+            return [*rules, {"rule": "refused", "from": "", "to": "", "decades between seeds": str(self.refusal)}]
+        return [*rules, {"rule": "suggested", "from": self.lr, "to": self.lr, "decades between seeds": ""}]
+
+    def record(self) -> dict[str, Any]:
+        """The suggestion, each rule's answer, and why each seed's sweep ended; plain values, None for no answer."""
+        found = self.consensus
+        rules = {
+            name: None
+            if answer is None
+            else {"low": answer.low, "high": answer.high, "spread": answer.spread, "seeds": answer.seeds}
+            for name, answer in found.rules.items()
+        }
+        suggestion = {"lr": found.lr, "bounds": found.bounds, "rules": rules, "seeds": found.seeds}
+        return suggestion | {"refusal": found.refusal, "stopped": [sweep.stopped for sweep in self.sweeps]}
+
+    def figure(self, title: str) -> "Figure | None":
+        """The losses and the rules' answers, see `figures.lr_range_test`; None where no seed has a curve."""
+        from figures.lr_range_test import draw
+
+        curves = [curve(self.lrs, sweep.losses, sweep.errors) for sweep in self.sweeps]
+        if all(at is None for at in curves):
+            return None
+        drawn = [np.full(len(self.lrs), np.nan) if at is None else at.at(self.lrs) for at in curves]
+        return draw(self.lrs, [sweep.losses for sweep in self.sweeps], drawn, self.consensus, title)
+
+    def summary(self) -> str:
+        """The suggestion, or the refusal with its reason, in one line."""
+        if self.lr is None or self.bounds is None:
+            return f"no suggestion, {self.refusal}"
+        return f"lr {self.lr:.3g}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}"
