@@ -75,7 +75,7 @@ class BatchSizeRangeTest(RangeTest):
         self.noise_scale, self.at_step = noise_scale, at_step
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """As for every range test; and refuse sizes that not every process would get a sample of.
+        """Do as every range test does, and refuse sizes that do not give each process a sample.
 
         Raises:
             ValueError: the smallest size is below the number of processes.

@@ -12,7 +12,7 @@ from trainer.step_hooks import without_idle_step_hooks
 
 @without_idle_step_hooks
 class BestCheckpoint(Checkpoint):
-    """Save `best.ckpt` after each validation that beats all before; of equals, the first stays.
+    """Save `best.ckpt` after each validation that is better than all before; of equals, the first stays.
 
     A run without validation, or a module that logs no such metric, has no best checkpoint. Lightning's ModelCheckpoint
     can do more; it ends such a run with an error, and forgets the best score where the run directory was moved. It logs

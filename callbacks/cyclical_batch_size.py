@@ -24,10 +24,10 @@ def rounded(value: float, granularity: int) -> int:
 class CyclicalBatchSize(pl.Callback):
     """The batch size of each step is a Cycle's value, rounded; each sample still comes exactly once an epoch.
 
-    As the learning rate of a cycle decays, the batch size's analogue grows: SGD's noise goes as lr N / B (Smith et al.
-    2017, arXiv 1711.00489), so `exp_growth` lets the amplitude decay towards the *upper* bound. The last batch of an
-    epoch holds what is left of it (or is dropped with `data.drop_last`). Batches beyond `model.micro_batch_size`
-    run in chunks within the step.
+    A decaying learning rate corresponds to a growing batch size: SGD's noise goes as lr N / B (Smith et al. 2017, arXiv
+    1711.00489), so in `exp_growth` the amplitude decays towards the *upper* bound. The last batch of an epoch holds the
+    rest of it (or is dropped with `data.drop_last`). Batches larger than `model.micro_batch_size` run in chunks within
+    the step.
 
     Keys that it logs with each row: `batch_size`, `samples_seen`, `lr_over_batch_size` (of the first param group).
 
@@ -35,10 +35,10 @@ class CyclicalBatchSize(pl.Callback):
         lower: smallest batch size; left out with `bounds: auto`.
         upper: largest batch size; left out with `bounds: auto`.
         half_cycle: length of a half-cycle, in `unit`.
-        unit: what a half-cycle and `gamma` count.
+        unit: unit of a half-cycle and of `gamma`: steps, epochs (passes over the training set) or samples.
         mode: `exp_growth`, or any of a learning rate's: `triangular`, `triangular2`, `exp_range`, `exp_range_bounds`.
         gamma: decay of the amplitude (or of the bounds) per unit.
-        granularity: batch sizes are multiples of it, and of the number of processes.
+        granularity: number that batch sizes are multiples of; they are multiples of the number of processes too.
         bounds: `auto` takes `lower` and `upper` from the BatchSizeRangeTest that stands before this callback.
     """
 
@@ -58,7 +58,7 @@ class CyclicalBatchSize(pl.Callback):
         if granularity < 1:
             raise ValueError(f"granularity must be at least 1, got {granularity}: 8 suits most devices")
         if bounds == "auto" and (lower is not None or upper is not None):
-            raise ValueError("bounds auto finds lower and upper by itself: leave them out, or bounds")
+            raise ValueError("bounds: auto finds lower and upper by itself: leave them out, or bounds")
         if bounds == "given" and (lower is None or upper is None):
             missing = "lower" if lower is None else "upper"
             raise ValueError(f"{missing} is missing: give lower and upper, or bounds: auto behind a BatchSizeRangeTest")
@@ -78,7 +78,7 @@ class CyclicalBatchSize(pl.Callback):
             ValueError: the bounds are not known yet.
         """
         if self.lower is None or self.upper is None:
-            raise ValueError("bounds auto are known only once the batch-size range test has run: give lower and upper")
+            raise ValueError("bounds: auto has none before the batch-size range test has run: give lower and upper")
         cycle, multiple = self._cycle(self.lower, self.upper), lcm(self.granularity, world_size)
         return lambda position: rounded(float(cycle(counted(position, self.unit))), multiple)
 
@@ -93,7 +93,7 @@ class CyclicalBatchSize(pl.Callback):
         datamodule.stream.lay(self.sizes(world_size))
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Lay the stream, unless its bounds are still to be found; forget those that an earlier run has found."""
+        """Lay the stream, if the bounds are given; with `auto`, forget those that an earlier run has found."""
         if stage != "fit":
             return
         if self.bounds == "given":
@@ -103,8 +103,8 @@ class CyclicalBatchSize(pl.Callback):
             self.lower = self.upper = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the bounds of a range test that has just run, and tell Lightning how long the epoch is."""
-        if self.bounds == "auto":  # whether found now or, in a resumed run, by the checkpoint
+        """Take the bounds of the range test, which has run by now, and tell Lightning how long the epoch is."""
+        if self.bounds == "auto":  # a resumed run has its bounds from the checkpoint
             if self.lower is None:
                 self.lower, self.upper = found_bounds(trainer, self, BatchSizeRangeTest)
             self.lay_stream(datamodule_of(trainer), trainer.world_size)
@@ -132,15 +132,15 @@ class CyclicalBatchSize(pl.Callback):
             datamodule.stream.lay(datamodule.batch_size)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Give it back: Lightning tears nothing down after an error or a stop."""
+        """Give it back here too: Lightning tears nothing down after an error or a stop."""
         self.teardown(trainer, pl_module, "fit")
 
     def state_dict(self) -> dict[str, Any]:
-        """The bounds, which with `auto` follow from a test that a resumed run does not repeat."""
+        """The bounds that the range test found: a resumed run does not repeat it."""
         return {"lower": self.lower, "upper": self.upper} if self.bounds == "auto" else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the bounds up again."""
+        """Take the bounds from a checkpoint."""
         self.lower, self.upper = state_dict.get("lower", self.lower), state_dict.get("upper", self.upper)
 
     def _cycle(self, lower: float, upper: float) -> Cycle:

@@ -53,8 +53,8 @@ class CyclicalLR(LRSchedule):
         Args:
             lower: learning rate at the bottom of a cycle, where the run begins; left out with `bounds: auto`.
             upper: learning rate at the top; left out with `bounds: auto`.
-            half_cycle: from bottom to top, in `unit`; 2 to 10 epochs are usual.
-            unit: what `half_cycle` and `gamma` count: steps, epochs (passes over the training set) or samples.
+            half_cycle: length of the way from bottom to top, in `unit`; 2 to 10 epochs are usual.
+            unit: unit of `half_cycle` and `gamma`: steps, epochs (passes over the training set) or samples.
             mode: triangular; triangular2 halves the amplitude each cycle; exp_range multiplies it by gamma^t;
                 exp_range_bounds multiplies both bounds by gamma^t; exp_growth lets the lower bound rise to the upper.
             gamma: decay per `unit`, of the exponential modes.
@@ -66,7 +66,7 @@ class CyclicalLR(LRSchedule):
         super().__init__(unit)
         for name, value in (("lower", lower), ("upper", upper)):
             if bounds == "given" and value is None:
-                raise ValueError(f"{name} is missing: give it, or set bounds to auto behind an LRRangeTest")
+                raise ValueError(f"{name} is missing: give it, or set bounds to auto with an LRRangeTest before it")
             if bounds == "auto" and value is not None:
                 raise ValueError(f"{name} cannot go with bounds: auto, which finds it: leave one of them out")
         if cycle_momentum is not None and not 0 <= cycle_momentum[0] <= cycle_momentum[1] < 1:
@@ -80,10 +80,10 @@ class CyclicalLR(LRSchedule):
         if lower is not None and upper is not None:
             self.cycle = self._cycle((lower, upper))
         else:
-            self._cycle((0, 1))  # the other fields are refused now, not after the range test
+            self._cycle((0, 1))  # to refuse wrong fields now, not after the range test
 
     def lr(self, position: Position, configured: float = 0.0) -> float:
-        """The learning rate of the step that begins at `position`, for a group of ratio 1; `configured` has no part.
+        """The learning rate of the step that begins at `position`, for a group of ratio 1; `configured` is not used.
 
         Raises:
             ValueError: the bounds are the range test's, and it has not run yet.
@@ -95,8 +95,8 @@ class CyclicalLR(LRSchedule):
     def momentum(self, position: Position) -> float:
         """The momentum of that step, where it is cycled: highest where the learning rate is lowest.
 
-        Its cycle hangs from the high bound as the learning rate's stands on the low one, in the same mode. Where both
-        bounds of the learning rate decay, the high bound of momentum stays: a limit of stability, not a rate.
+        Momentum mirrors the learning rate's cycle, in the same mode: high + low - cycle. Where both bounds of the
+        learning rate decay, the high bound of momentum stays: it is a limit of stability, not a rate.
         """
         assert self.cycle_momentum is not None
         low, high = self.cycle_momentum
@@ -111,7 +111,7 @@ class CyclicalLR(LRSchedule):
             earlier_test(trainer, self, LRRangeTest)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the bounds over from the range test, which is done by now, unless a checkpoint has brought them."""
+        """Take the bounds of the range test, which has run by now, unless a checkpoint had them."""
         if self.cycle_momentum is not None:
             for optimizer in trainer.optimizers:
                 if _momentum_key(optimizer) is None:
@@ -120,7 +120,7 @@ class CyclicalLR(LRSchedule):
             self.cycle = self._cycle(found_bounds(trainer, self, LRRangeTest))
 
     def apply(self, optimizer: Optimizer, position: Position) -> None:
-        """Set the rate, and momentum if asked for."""
+        """Set the rate, and momentum if it is cycled."""
         super().apply(optimizer, position)
         if self.cycle_momentum is not None:
             momentum = self.momentum(position)
@@ -128,11 +128,11 @@ class CyclicalLR(LRSchedule):
                 _set_momentum(group, _momentum_key(optimizer), momentum)
 
     def state_dict(self) -> dict[str, Any]:
-        """The bounds that the range test found: a resumed run does not ask for them again."""
+        """The bounds that the range test found: a resumed run does not repeat it."""
         return {"bounds": [self.cycle.lower, self.cycle.upper]} if self.auto and self.cycle else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take a checkpoint's bounds."""
+        """Take the bounds from a checkpoint."""
         if self.auto and "bounds" in state_dict:
             self.cycle = self._cycle(tuple(state_dict["bounds"]))
 
@@ -141,7 +141,7 @@ class CyclicalLR(LRSchedule):
 
 
 def _momentum_key(optimizer: Optimizer) -> str | None:
-    """The group's key that holds momentum: of an optimizer outside the table, the one that torch's own have."""
+    """The group's key that holds momentum; for an optimizer outside the table, the key that torch's own use."""
     if (known := CAPABILITIES.get(type(optimizer).__name__)) is not None:
         return known.momentum_key
     return next((key for key in ("momentum", "betas") if key in optimizer.param_groups[0]), None)

@@ -1,4 +1,4 @@
-"""The checkpoint to resume from: written as the run goes, at its epochs' ends, and when somebody stops it."""
+"""The checkpoint to resume from, written during epochs, at their ends, and when the run is stopped."""
 
 import signal
 import threading
@@ -11,19 +11,19 @@ from pytorch_lightning.callbacks import Checkpoint
 from trainer.signals import RunStopped
 from trainer.step_hooks import without_idle_step_hooks
 
-AGREE_EVERY = 20  # steps between two agreements on stopping among several processes, each of which waits for all
+AGREE_EVERY = 20  # steps between two exchanges of whether to stop; in each, all processes wait for each other
 
 
 @without_idle_step_hooks
 class LastCheckpoint(Checkpoint):
     """Save `last.ckpt` every so many steps, at the end of each epoch, and on SIGINT or SIGTERM, which then end the run.
 
-    A stop asked for at any moment is obeyed after the current step. Where an epoch's end or a validation follows that
-    step, it is awaited first, so that a checkpoint never stands between a step and the validation that belongs to it.
-    A second signal ends the process at once. Several processes agree on stopping every 20 steps. It logs no keys.
+    After a signal the current step is finished, and so is the epoch's end or the validation that follows it, so that a
+    checkpoint never stands between a step and the validation that belongs to it. A second signal ends the process at
+    once. Several processes agree on stopping every 20 steps. It logs no keys.
 
     Args:
-        path: of the checkpoint.
+        path: path of the checkpoint.
         every_n_steps: steps between two checkpoints within an epoch.
     """
 
@@ -37,7 +37,7 @@ class LastCheckpoint(Checkpoint):
         self._handlers: dict[int, Any] = {}
 
     def request_stop(self, *_: Any) -> None:
-        """Ask the run to save and end after the current step; asked twice, it ends at once."""
+        """Let the run save and end after the current step; the second call ends it at once."""
         if self.stop_requested:
             self._restore_handlers()
             raise KeyboardInterrupt
@@ -48,13 +48,13 @@ class LastCheckpoint(Checkpoint):
     ) -> None:
         """Hide `max_steps` while Lightning restores its loops, which it does after this hook.
 
-        With it, they take every checkpoint for one from within an epoch, and end an ended epoch a second time.
+        Otherwise they take every checkpoint for one from within an epoch, and end an ended epoch a second time.
         """
         if trainer.state.fn == "fit":
             self._max_steps, trainer.fit_loop.epoch_loop.max_steps = trainer.max_steps, -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Listen for signals from now on."""
+        """Handle signals from now on."""
         if self._max_steps is not None:
             trainer.fit_loop.epoch_loop.max_steps, self._max_steps = self._max_steps, None
         self.stop_requested = self._due = False
@@ -65,7 +65,7 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save where it is due and nothing that belongs to this step is still to come."""
+        """Save if it is due, unless the epoch's end or a validation follows this step."""
         self._due = self._due or trainer.global_step % self.every_n_steps == 0
         if (self._due or self._stop(trainer)) and not _boundary_follows(trainer, batch_idx):
             self._save(trainer)
@@ -102,7 +102,7 @@ class LastCheckpoint(Checkpoint):
 
 
 def _boundary_follows(trainer: pl.Trainer, batch_idx: int) -> bool:
-    """Whether this batch is its epoch's last, or a validation comes right after it."""
+    """Whether this batch is its epoch's last, or a validation follows it directly."""
     interval = trainer.val_check_batch
     validates = trainer.enable_validation and isinstance(interval, int) and (batch_idx + 1) % interval == 0
     return trainer.is_last_batch or batch_idx + 1 == trainer.num_training_batches or validates

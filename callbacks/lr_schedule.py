@@ -1,4 +1,4 @@
-"""What every policy of the learning rate does: ask for the rate of the step to come, set it, log it."""
+"""Base class of the learning-rate policies: compute the rate of the next step, set it, log it."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, get_args
@@ -14,7 +14,7 @@ class LRSchedule(pl.Callback):
     """Base of the schedules: each parameter group's rate is its `lr_ratio` times a function of the step's position.
 
     Attributes:
-        unit: what the schedule counts.
+        unit: unit of the schedule: steps, epochs (passes over the training set) or samples.
     """
 
     left_out_of_range_tests: ClassVar[bool] = True
@@ -31,11 +31,15 @@ class LRSchedule(pl.Callback):
 
         Args:
             position: steps, samples and passes before the step.
-            configured: the optimizer's own rate, as its configuration has it.
+            configured: the optimizer's own rate, as configured.
         """
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Refuse what cannot work with these data or beside another schedule."""
+        """Refuse a unit that the data cannot count, and a second schedule.
+
+        Raises:
+            ValueError: the data do not count in `unit`, or another schedule sets the rate too.
+        """
         if stage != "fit":
             return
         if self.unit != "steps" and stream_of(trainer) is None:
@@ -45,14 +49,14 @@ class LRSchedule(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Set the rate of the step to come."""
+        """Set the rate of the next step."""
         position = position_of(trainer)
         for optimizer in trainer.optimizers:
             self.apply(optimizer, position)
 
     def apply(self, optimizer: Optimizer, position: Position) -> None:
-        """Set what the step that begins at `position` takes."""
-        lr = self.lr(position, optimizer.defaults["lr"])  # which no checkpoint overwrites, unlike a group's
+        """Set the rate of the step that begins at `position`."""
+        lr = self.lr(position, optimizer.defaults["lr"])  # a checkpoint overwrites the groups' rates, not this
         for group in optimizer.param_groups:
             group["lr"] = group.get("lr_ratio", 1.0) * lr
 

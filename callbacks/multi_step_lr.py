@@ -10,7 +10,7 @@ from trainer.step_hooks import without_idle_step_hooks
 
 @without_idle_step_hooks
 class MultiStepLR(LRSchedule):
-    """Set each parameter group's learning rate to its `lr_ratio` times lr gamma^k, k milestones being passed.
+    """Set each parameter group's learning rate to its `lr_ratio` times lr gamma^k after k milestones.
 
     lr is the optimizer's own rate. The rate of step t follows from t alone, so that a resumed run goes on as the
     unbroken one would.
@@ -24,9 +24,9 @@ class MultiStepLR(LRSchedule):
     | `lr/0`, `lr/1`, ... | the same by group, where it has several |
 
     Args:
-        milestones: where the rate drops, in `unit`, ascending: with 81 epochs, from the first step after 81 passes on.
-        gamma: factor at each of them, in (0, 1).
-        unit: what `milestones` count: steps, epochs (passes over the training set) or samples.
+        milestones: places of the drops, in `unit`, ascending: with 81 epochs, at the first step after 81 passes.
+        gamma: factor at each milestone, in (0, 1).
+        unit: unit of `milestones`: steps, epochs (passes over the training set) or samples.
 
     Raises:
         ValueError: a field is out of range; at the start of training, also where the data have no passes to count, or

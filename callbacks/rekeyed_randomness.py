@@ -12,11 +12,11 @@ from trainer.step_hooks import without_idle_step_hooks
 class RekeyedRandomness(pl.Callback):
     """Seed torch's generators before each step with a key of (seed, step, rank).
 
-    Checkpoints hold no generator state, and none is needed: step t draws the same masks whether the run came there in
-    one go, after a resume, or with another validation in between. It logs no keys.
+    Checkpoints hold no generator state, and need none: step t draws the same masks in an unbroken run, in a resumed
+    one, and with another validation before it. It logs no keys.
 
     Args:
-        seed: of the run.
+        seed: seed of the run.
     """
 
     def __init__(self, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Start the record of a run on disk, time its parts, and publish what callbacks leave beside it."""
+"""Start the record of a run on disk, time its parts, and publish callbacks' tables and figures beside it."""
 
 import time
 from collections.abc import Iterator
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @without_idle_step_hooks
 class RunRecord(pl.Callback):
-    """Make the run directory once the data are there, and keep the seconds of a run's parts apart.
+    """Make the run directory once the data are there, and count the seconds of each part of a run.
 
     The parts are set-up, rehearsals (range tests on copies), training and evaluation.
 
-    The seconds live in the checkpoint: a resumed run counts on. They are wall-clock times of this process; on an
-    accelerator a step's time shows up when somebody waits for the device, at the latest at the next evaluation. It logs
-    no keys: MetricsCSV asks it for the `seconds` of each row.
+    The seconds are in the checkpoint: a resumed run counts on. They are wall-clock times of this process; on an
+    accelerator, a step's time is counted when the device is next waited for, at the latest at the next evaluation. It
+    logs no keys: MetricsCSV asks it for the `seconds` of each row.
 
     Args:
-        directory: of the run.
+        directory: the run's directory; None leaves no record on disk.
         config: the resolved configuration, as YAML.
         resume: whether the directory is there already.
         started: `time.monotonic()` when the process began.
@@ -49,7 +49,7 @@ class RunRecord(pl.Callback):
 
     @contextmanager
     def rehearsing(self) -> Iterator[None]:
-        """What happens here counts as rehearsal."""
+        """Count the time of the block as rehearsal."""
         before = self._running[0] if self._running else None
         self._switch("rehearsal")
         try:
@@ -58,9 +58,9 @@ class RunRecord(pl.Callback):
             self._switch(before)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Make the directory, start the clock, and cut rows off metrics.csv that the checkpoint does not know of.
+        """Make the directory, start the clock, and cut off rows of metrics.csv that are later than the checkpoint.
 
-        Only now: data, checkpoint and optimizer have proved good, and a mistake in them leaves no directory behind.
+        Not earlier: a mistake in data, checkpoint or optimizer must leave no directory behind.
         """
         if trainer.is_global_zero and self.directory is not None:
             self._write(self.directory)
@@ -70,12 +70,12 @@ class RunRecord(pl.Callback):
         self._switch("training")
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """From training to evaluation."""
+        """Count as evaluation from now on."""
         if not trainer.sanity_checking:
             self._switch("evaluation")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Back to training, where there is some."""
+        """Count as training again, unless this was a validation by itself."""
         if not trainer.sanity_checking:
             self._switch("training" if trainer.state.fn == "fit" else None)
 
@@ -96,7 +96,7 @@ class RunRecord(pl.Callback):
         return self.seconds | {"training": self.training_seconds()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Count on from a checkpoint's seconds; those of a checkpoint loaded to be tested are another run's past."""
+        """Count on from a checkpoint's seconds, but not from those of a checkpoint that is only tested."""
         if self.resume and not self.begun:
             self.seconds.update(state_dict)
 
@@ -118,12 +118,12 @@ class RunRecord(pl.Callback):
 
 
 def run_record(trainer: pl.Trainer) -> RunRecord | None:
-    """The callback that keeps the run's record, where there is one."""
+    """The run's RunRecord; None without one."""
     return next((callback for callback in callbacks_of(trainer) if isinstance(callback, RunRecord)), None)
 
 
 def run_folder(trainer: pl.Trainer) -> Path | None:
-    """The run directory, made by then (from `on_train_start` on); None without a record."""
+    """The run directory, which is there from `on_train_start` on; None without a record."""
     record = run_record(trainer)
     return record.directory.root if record is not None and record.directory is not None else None
 
@@ -134,10 +134,10 @@ def publish(
     """Write `name`.png and `name`.csv into the run directory, and hand both to loggers that take them; on rank 0.
 
     Args:
-        trainer: whose run it is.
-        name: of the files, and of the entry at the loggers.
-        figure: drawn, or None.
-        rows: of a table, all with the same keys, or None.
+        trainer: the run's.
+        name: stem of the files, and name at the loggers.
+        figure: figure to save; None leaves it out.
+        rows: rows of the table, all with the same keys; None leaves it out.
     """
     folder = run_folder(trainer)
     if folder is None or not trainer.is_global_zero:

@@ -18,10 +18,10 @@ from trainer.step_hooks import without_idle_step_hooks
 class TimeToTarget(pl.Callback):
     """Epochs, steps, samples and seconds of training until a validation first shows the target accuracy.
 
-    Seconds are those of training alone: the clock stands during validation and between epochs (where checkpoints are
-    written), and waits for the device where it is read, never in a step. The first `warm_up_steps` of each process,
-    with what start and compilation take, are counted apart. Steps, samples and epochs count from the run's first
-    step, warm-up included. All is in the checkpoint: a resumed run counts on.
+    Seconds are those of training alone: the clock stops during validation and between epochs (where checkpoints are
+    written), and waits for the device only when it is read, never in a step. The first `warm_up_steps` of each process,
+    with the time of start and compilation, are counted apart. Steps, samples and epochs count from the run's first
+    step, warm-up included. Everything is in the checkpoint: a resumed run counts on.
 
     | key, logged at each epoch's end | until the target is reached | from then on |
     |---|---|---|
@@ -30,14 +30,14 @@ class TimeToTarget(pl.Callback):
     | `time_to_target/seconds`, `/warm_up_seconds` | so far | at the validation that reached it |
     | `time_to_target/best_accuracy` | so far | so far |
 
-    The same is in `time_to_target.json` when the fit ends, and in a line printed then. A target that is not reached
-    has the best accuracy and the time of the whole budget.
+    When the fit ends, the same is written to `time_to_target.json` and printed in a line. If the target was not
+    reached, both give the best accuracy and the time of the whole run.
 
     Args:
         accuracy: the target, in (0, 1].
-        stop: end the run when it is reached; such a run, resumed, does not train on.
-        monitor: the metric: an accuracy that each validation logs.
-        warm_up_steps: steps of each process that are timed apart.
+        stop: whether to end the run when it is reached; such a run, resumed, does not train on.
+        monitor: name of the metric: an accuracy that each validation logs.
+        warm_up_steps: number of first steps of each process that are timed apart.
     """
 
     left_out_of_range_tests: ClassVar[bool] = True
@@ -56,10 +56,10 @@ class TimeToTarget(pl.Callback):
         self._device = torch.device("cpu")
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Begin anew; a checkpoint's past comes after this.
+        """Begin anew; a checkpoint is loaded after this.
 
         Raises:
-            ValueError: nothing to validate on, or a datamodule that is not one of Cadence's.
+            ValueError: nothing is held out to validate on, or the datamodule is not one of Cadence's.
         """
         self._fitting = stage == "fit"
         if not self._fitting:
@@ -69,7 +69,7 @@ class TimeToTarget(pl.Callback):
         self.passage, self.clock = FirstPassage(self.passage.target), TrainingClock()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock in warm-up; a run that has reached its target is at its end."""
+        """Start the clock in warm-up; end a run that has reached its target before."""
         self._device = trainer.strategy.root_device
         self._warm_from = trainer.global_step + self.warm_up_steps
         self.clock.part = "warm_up" if self.warm_up_steps else "training"
@@ -100,7 +100,7 @@ class TimeToTarget(pl.Callback):
         """
         if not self._fitting or trainer.sanity_checking:
             return
-        # a module's own record first: Lightning's metrics are rounded to float32, where .94 is less than .94
+        # prefer the module's own record: Lightning rounds metrics to float32, where .94 is less than .94
         metrics = {**trainer.callback_metrics, **getattr(pl_module, "recorded", {})}
         if self.monitor not in metrics:
             logged = ", ".join(sorted(name for name in metrics if name.startswith("val/"))) or "nothing"
@@ -110,7 +110,7 @@ class TimeToTarget(pl.Callback):
         self.clock.start(self._now())
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Pause, and record; before the checkpoint of this moment is written."""
+        """Pause, and record, before the checkpoint of this epoch is written."""
         self.clock.stop(self._now())
         self.passage.spend(position_of(trainer), *self._spent())
         if record := getattr(pl_module, "record", None):
@@ -130,7 +130,7 @@ class TimeToTarget(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Readings and seconds so far, in plain types."""
-        if self.clock.running:  # whoever saves waits for the device anyway
+        if self.clock.running:  # saving waits for the device anyway
             now = self._now()
             self.clock.stop(now)
             self.clock.start(now)
@@ -142,7 +142,7 @@ class TimeToTarget(pl.Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Count on from a checkpoint's past; that of a checkpoint loaded to be tested is another run's."""
+        """Count on from a checkpoint, but not from one that is only tested."""
         if not self._fitting:
             return
         self.clock.seconds = dict(state_dict["seconds"])
@@ -154,7 +154,7 @@ class TimeToTarget(pl.Callback):
         return self.clock.seconds["training"], self.clock.seconds["warm_up"]
 
     def _now(self) -> float:
-        """The time when the device has done all that it was asked to."""
+        """The time, once the device has finished all work so far."""
         if self._device.type != "cpu":
             torch.accelerator.synchronize(self._device)
         return monotonic()

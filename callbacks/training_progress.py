@@ -1,4 +1,4 @@
-"""The progress bar: loss, accuracy and images a second, refreshed by the clock and not by the step."""
+"""The progress bar with loss, accuracy and images a second, refreshed by the clock instead of the step."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ from trainer.step_hooks import without_idle_step_hooks
 
 @without_idle_step_hooks
 class TrainingProgress(TQDMProgressBar):
-    """Lightning's bar, refreshed every `interval` seconds at most: a step that is not drawn costs a look at the clock.
+    """Lightning's bar, refreshed every `interval` seconds at most: any other step only reads the clock.
 
     Shows `loss` and `accuracy` of the last row logged, `val` (validation accuracy), and `images/s` since the last
     refresh. It logs no keys.
@@ -47,17 +47,17 @@ class TrainingProgress(TQDMProgressBar):
             bar.refresh()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A new bar; the time between two epochs is nobody's speed."""
+        """A new bar; the time between two epochs does not count for images/s."""
         super().on_train_epoch_start(trainer, pl_module)
         self._drawn = time.monotonic(), trainer.global_step
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Back to training, whose clock starts anew."""
+        """Start the clock of images/s anew: the validation does not count."""
         super().on_validation_end(trainer, pl_module)
         self._drawn = time.monotonic(), trainer.global_step
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:  # type: ignore[override]
-        """What stands behind the bar."""
+        """The texts behind the bar, by label."""
         shown = {"loss": "train/loss", "accuracy": "train/accuracy", "val": "val/accuracy"}
         metrics = {**trainer.callback_metrics, **getattr(pl_module, "recorded", {})}
         items = {label: f"{float(metrics[key]):.4f}" for label, key in shown.items() if key in metrics}

@@ -1,13 +1,13 @@
-"""Between which batch sizes is it worth while to stay: a rule on the losses of a batch-size range test."""
+"""The rule that suggests b_min and b_max from the losses of a batch-size range test."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-SHARE = 0.05  # of a curve's range, within which a loss counts as one of the best
-ERRORS = 2.0  # standard errors, likewise
-FLAT = 0.01  # of the best loss: a curve that spans less has nothing to choose between
-LEAST = 3  # sizes, below which there is no curve
+SHARE = 0.05  # part of a curve's range: a loss no further above the lowest is among the best
+ERRORS = 2.0  # standard errors of the difference to the lowest: the same
+FLAT = 0.01  # part of the lowest loss: a curve that spans less is flat
+LEAST = 3  # number of sizes that a curve needs
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Count:
     """Losses of the sizes at an equal number of steps, or of samples.
 
     Attributes:
-        losses: mean training loss, (seeds, n); not finite where a size did not run so far.
-        errors: standard error of each over its own steps, (seeds, n); NaN where unknown. Used where there is one seed;
-            several say themselves how far they lie apart.
+        losses: mean training loss, (seeds, n); not finite where a size did not get so far.
+        errors: standard error of each loss over its own steps, (seeds, n); NaN where unknown. Only used with one seed:
+            with several, the spread over the seeds takes its place.
     """
 
     losses: np.ndarray
@@ -36,13 +36,13 @@ class Count:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What the rule says.
+    """The rule's answer.
 
     Attributes:
-        bounds: (b_min, b_max), sizes that were run; None with a refusal.
-        best_at_steps: sizes among the best at equal steps; empty where too few ran.
-        best_at_samples: sizes among the best at equal samples; likewise.
-        refusal: why there are no bounds; None where there are.
+        bounds: (b_min, b_max), both of them sizes that ran; None with a refusal.
+        best_at_steps: sizes among the best at equal steps; empty if too few sizes ran.
+        best_at_samples: sizes among the best at equal samples; empty if too few sizes ran.
+        refusal: the reason why there are no bounds; None with bounds.
     """
 
     bounds: tuple[int, int] | None
@@ -54,16 +54,16 @@ class Suggestion:
 def suggest(sizes: list[int], at_steps: Count, at_samples: Count, start: float) -> Suggestion:
     """b_min and b_max of a range test.
 
-    1. Of each curve, the best is its lowest loss; its range reaches from there up to its highest loss, or to the loss
-       before training if that is lower. A size is among the best if its loss is above the best by no more than 5 %
-       of the range, or two standard errors of the difference if they are more, and if all sizes between are, too: one
-       whose seeds lie far apart is not among the best for that.
+    1. The range of a curve reaches from its lowest loss up to its highest, or to the loss before training if that is
+       lower. A size is among the best if its loss is above the lowest by no more than 5 % of the range, or by two
+       standard errors of the difference if they are more, and every size between it and the best qualifies too, so
+       that a noisy size is not accepted just for its wide error bar.
     2. b_min is the largest size among the best at equal *samples*: up to it, no samples are wasted.
     3. b_max is the smallest size among the best at equal *steps*: beyond it, more samples a step buy nothing.
-    4. Where b_min is not below b_max, nothing is wasted anywhere up to b_max: b_min is then the smallest size.
+    4. If b_min is not below b_max, no size up to b_max wastes samples: b_min is then the smallest size.
 
-    Refused: fewer than three sizes ran; both curves are flat (the highest is within two standard errors, or 1 %,
-    of the lowest); no size brought the loss below the start's; the smallest is among the best at equal steps.
+    Refused: fewer than three sizes ran; both curves are flat (the highest loss is within two standard errors, or 1 %,
+    of the lowest); no size brought the loss below the start's; the smallest size is among the best at equal steps.
 
     Args:
         sizes: batch sizes, (n,), increasing.
@@ -72,7 +72,7 @@ def suggest(sizes: list[int], at_steps: Count, at_samples: Count, start: float) 
         start: loss before training.
 
     Raises:
-        ValueError: sizes not increasing, or losses that are not one per size.
+        ValueError: the sizes do not increase, or there is not one loss for each seed and size.
     """
     if sizes != sorted(set(sizes)):
         raise ValueError(f"sizes must increase, got {sizes}: sort them and drop what comes twice")
@@ -101,7 +101,7 @@ def suggest(sizes: list[int], at_steps: Count, at_samples: Count, start: float) 
 
 @dataclass(frozen=True)
 class _Best:
-    """The best of a curve: places among the sizes, (k,), its loss, and whether the whole curve is flat."""
+    """The best sizes of a curve by place, (k,), the lowest loss, and whether the whole curve is flat."""
 
     among: np.ndarray
     level: float
@@ -117,7 +117,7 @@ def _best(count: Count, ran: np.ndarray, start: float) -> _Best:
     noise = ERRORS * np.hypot(errors, errors[lowest])
     near = level <= best + np.maximum(SHARE * (min(worst, start) - best), noise)
     places = np.flatnonzero(ran)
-    outside = places[~near[places]]  # a size that did not run parts nothing
+    outside = places[~near[places]]  # a size that did not run does not separate its neighbours
     first = max((place for place in outside if place < lowest), default=-1)
     stop = min((place for place in outside if place > lowest), default=len(level))
     among = np.array([place for place in places if first < place < stop and near[place]])

@@ -1,4 +1,4 @@
-"""The measuring of a batch-size range test: each size trained from the same start, at one learning rate."""
+"""The trainings of a batch-size range test: one for each size, from the same start, at one learning rate."""
 
 import gc
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from callbacks.range_tests.rehearsal import Rehearsal
 from callbacks.range_tests.trials import READ_EVERY, Found, Trial
 from trainer.host_memory import out_of_memory
 
-READ_SAMPLES = 10_000  # at most, or one step's: large batches take long, and are kept at a reading
+READ_SAMPLES = 10_000  # most samples between two readings (or one step): a trial of slow steps is kept in time
 OUT_OF_MEMORY, TOO_LARGE = "out of memory", "larger than the training set"
 
 Watch = Callable[[int, Rehearsal], None]
@@ -20,12 +20,12 @@ Watch = Callable[[int, Rehearsal], None]
 
 @dataclass(frozen=True)
 class Point:
-    """A training after so many steps.
+    """A training after a number of steps.
 
     Attributes:
-        steps: done.
-        loss: mean training loss over the last tenth of them, at least one; NaN where it did not get so far.
-        error: standard error of that mean (`last_tenth`); NaN of fewer than three steps.
+        steps: number of steps done.
+        loss: mean training loss over their last tenth, at least one step; NaN if the training did not get so far.
+        error: standard error of that mean (`last_tenth`); NaN after fewer than three steps.
         held_out: loss on the validation images; NaN where nothing is held out.
     """
 
@@ -40,12 +40,12 @@ class Trained:
     """One size's training.
 
     Attributes:
-        size: samples in a step, over all processes.
+        size: number of samples in a step, over all processes.
         status: `finished`, `non-finite`, `out of memory` or `larger than the training set`.
-        at_steps: after as many steps as every size makes.
-        at_samples: after as many samples as the smallest size sees in all its steps, rounded down to whole steps.
-        start: loss of the first batch, before any step; NaN where there was none.
-        seconds: of the steps alone.
+        at_steps: losses after all steps, of which every size makes the same number.
+        at_samples: losses after as many samples as the smallest size sees in all, rounded down to whole steps.
+        start: loss of the first batch, before any step; NaN if no step was made.
+        seconds: time that the steps took, evaluation apart.
     """
 
     size: int
@@ -59,15 +59,15 @@ class Trained:
 def each_size(
     trial: Callable[[int], Trial], sizes: list[int], samples: int, steps: int, lr: float, watch: Watch | None = None
 ) -> list[Trained]:
-    """Train every size from the same start; what does not fit is recorded, and the next one has its turn.
+    """Train every size from the same start; a size that does not fit in memory is recorded, and the next one follows.
 
     Args:
         trial: the training with batches of a size.
         sizes: batch sizes, increasing.
-        samples: of the training set; larger sizes are left out, as no batch could be whole.
-        steps: of every size.
-        lr: for a param group of ratio 1.
-        watch: shown the smallest size's training.
+        samples: number of samples in the training set; larger sizes are left out, as no batch could be whole.
+        steps: number of steps of every size.
+        lr: learning rate for a param group of ratio 1.
+        watch: function that gets the smallest size's copy, as `trained` says.
     """
     done = []
     for size in sizes:
@@ -83,7 +83,7 @@ def each_size(
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
-        # Only here, behind the handler, is the copy gone, which the error's frames have held.
+        # The traceback keeps the copy alive, so memory can be freed only after the except block.
         notes[OUT_OF_MEMORY] = True
         done.append(Trained(size, OUT_OF_MEMORY, Point(steps), Point(early)))
         _free_memory()
@@ -91,15 +91,15 @@ def each_size(
 
 
 def trained(trial: Trial, size: int, steps: int, early: int, lr: float, watch: Watch | None) -> Trained:
-    """One size. Its training at an equal number of samples is the beginning of that at an equal number of steps.
+    """Train one size; both its points are on one training, that at equal samples on the way to that at equal steps.
 
     Args:
         trial: the training.
-        size: of its batches.
-        steps: to train.
-        early: steps at which it has seen as many samples as the smallest size will; 0 where not one step is so small.
-        lr: for a param group of ratio 1.
-        watch: shown the copy before the first step, and wherever the losses are read.
+        size: number of samples in its batches.
+        steps: number of steps to train.
+        early: number of steps with as many samples as the smallest size sees in all; 0 if one step has more.
+        lr: learning rate for a param group of ratio 1.
+        watch: function that gets the steps done and the copy, before the first step and at each reading of the losses.
     """
     found, rates, every = trial.found, np.full(steps, lr), min(READ_EVERY, max(READ_SAMPLES // size, 1))
     if watch is not None and not found.losses:

@@ -1,4 +1,4 @@
-"""The trials of a range test on disk, so that a test that is stopped goes on where it was."""
+"""The trials of a range test on disk, so that a stopped test goes on where it was."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +14,18 @@ from callbacks.range_tests.trials import Found, Progress, Trial, Trials
 from callbacks.run_record import run_record
 from records.checkpoint_io import AtomicCheckpointIO
 
-KEEP_EVERY = 60.0  # seconds; what a stop costs, and a shorter test leaves no file
+KEEP_EVERY = 60.0  # seconds of work that a stop costs at most; a shorter test writes no file
 
 
 @dataclass
 class Kept:
-    """What the file holds of a test.
+    """Content of the file.
 
     Attributes:
-        found: of each trial, by its name.
-        name: of the trial whose copy `state` is; empty where none had begun, or all were done.
-        state: of that copy, see `Rehearsal.state_dict`.
-        seconds: that the test has taken.
+        found: losses and notes of each trial, by its name.
+        name: name of the trial that was being trained; empty if none had begun, or all were done.
+        state: state of that trial's copy, see `Rehearsal.state_dict`; None if there is no copy.
+        seconds: time that the test has taken so far.
     """
 
     found: dict[str, Found] = field(default_factory=dict)
@@ -35,11 +35,11 @@ class Kept:
 
 
 def read(path: Path, settings: dict[str, Any]) -> Kept:
-    """What an earlier process has left of the test; nothing where there is no file.
+    """What an earlier process has kept of the test; empty if there is no file.
 
     Args:
-        path: of the file.
-        settings: of the test, and whatever else must not have changed.
+        path: path of the file.
+        settings: settings of the test, and whatever else must not have changed.
 
     Raises:
         ValueError: the file is damaged, or is that of a test with other settings.
@@ -49,7 +49,7 @@ def read(path: Path, settings: dict[str, Any]) -> Kept:
     try:
         content = AtomicCheckpointIO().load_checkpoint(path)
     except ValueError as error:
-        raise ValueError(f"{path} is damaged: delete it, and the test begins anew") from error
+        raise ValueError(f"{path} is damaged: delete it to begin the test anew") from error
     for name, now in settings.items():
         if (then := content.get("settings", {}).get(name)) != now:
             raise ValueError(f"{path} was kept with {name} {then}, not {now}: go on with that, or delete the file")
@@ -62,14 +62,14 @@ def read(path: Path, settings: dict[str, Any]) -> Kept:
 def kept_trials(
     trainer: pl.Trainer, path: Path | None, settings: dict[str, Any], earlier: Kept, progress: Progress
 ) -> Iterator[Trials]:
-    """The trials of a test, kept every `KEEP_EVERY` seconds, and once more at the end if they were kept before.
+    """The trials of a test, kept every `KEEP_EVERY` seconds, and once more at the end if there is a file by then.
 
     Args:
-        trainer: of the run.
-        path: of the file; None keeps nothing.
-        settings: as for `read`.
-        earlier: what `read` gave.
-        progress: told of steps done.
+        trainer: the run's.
+        path: path of the file; None keeps nothing.
+        settings: the settings that `read` was given.
+        earlier: the content that `read` returned.
+        progress: function that gets the number of steps just done.
     """
     began = written = monotonic()
     if (record := run_record(trainer)) is not None:
@@ -93,7 +93,7 @@ def kept_trials(
     def restore(copy: Rehearsal) -> None:
         if earlier.state is not None:
             copy.load_state_dict(earlier.state)
-            earlier.state = None  # it takes as much memory as the copy
+            earlier.state = None  # it takes up as much memory as the copy
 
     trials = Trials(progress, earlier.found, earlier.name, restore, keep)
     yield trials
@@ -102,7 +102,7 @@ def kept_trials(
 
 
 def _agreed(trainer: pl.Trainer, due: bool) -> bool:
-    """What the first of several processes says."""
+    """Whether the first process says so: all must keep at the same step."""
     if trainer.world_size == 1:
         return due
     return trainer.strategy.reduce_boolean_decision(due and trainer.is_global_zero, all=False)

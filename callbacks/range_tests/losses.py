@@ -1,4 +1,4 @@
-"""Losses of a training, as a range test reads them: smoothed, or at their end; and how a training can end."""
+"""How a range test reads the losses of a training, smoothed or at their end, and how a training can end."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ FINISHED, DIVERGED, NON_FINITE = "finished", "diverged", "non-finite"
 def smooth(losses: np.ndarray, beta: float = 0.98) -> np.ndarray:
     """Running mean of the losses, (n,), with its bias corrected by its own count of steps.
 
-    A constant loss stays constant. For the eye and for stopping alone: it lags, and so no rule reads it.
+    A constant loss stays constant. Only the figure and the stop of a sweep use it: it lags, so no rule reads it.
 
     Raises:
-        ValueError: of a beta outside [0, 1).
+        ValueError: beta is outside [0, 1).
     """
     if not 0 <= beta < 1:
         raise ValueError(f"beta must lie in [0, 1), got {beta:g}: 0.98 averages over some fifty steps")
@@ -23,13 +23,13 @@ def smooth(losses: np.ndarray, beta: float = 0.98) -> np.ndarray:
 
 
 def last_tenth(losses: list[float]) -> tuple[float, float]:
-    """Mean of the last tenth of the losses, of one at least, and its standard error.
+    """Mean of the last tenth of the losses, at least one of them, and its standard error over these steps.
 
-    The error is that over these steps. A single one's is the spread of the second differences of the last ten, which a
-    loss that falls evenly does not have; NaN where there are none, of fewer than three losses.
+    With one loss only, its noise is estimated from the second differences of the last ten losses; a straight trend
+    adds nothing to them. The error is NaN with fewer than three losses.
     """
     last = np.array(losses[-max(len(losses) // 10, 1) :])
     if len(last) > 1:
         return float(last.mean()), float(last.std(ddof=1) / len(last) ** 0.5)
-    bends = np.diff(losses[-10:], 2)  # of independent noise, six times its variance
+    bends = np.diff(losses[-10:], 2)  # their variance is six times that of independent noise
     return float(last[0]), float(np.sqrt(np.mean(bends**2) / 6)) if len(bends) else float("nan")

@@ -1,14 +1,14 @@
-"""The loss of a range test as a smooth curve over log10 lr, with its slope and what the noise leaves of both."""
+"""The loss of a range test as a smooth curve over log10 lr, with its slope and the slope's error."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-BANDWIDTH = 0.25  # decades; half of the half decade to which an answer is wanted
-OF_A_GAP = 0.4  # where rates lie further apart, the bandwidth in gaps: between two rates the slope is their difference
-PER_DECADE = 50
+BANDWIDTH = 0.25  # decades: half of the half decade to which an answer shall be right
+OF_A_GAP = 0.4  # bandwidth in gaps between rates, if that is more: between two rates the slope is their difference
+PER_DECADE = 50  # points of the grid
 FALLING, CERTAIN = 2.0, 4.0  # standard errors of the slope
-LEDGE = 0.1  # of the steepest slope; with little noise every tail falls by many standard errors
+LEDGE = 0.1  # part of the steepest slope: with little noise every tail falls by many standard errors
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Curve:
     def falls(self) -> list[tuple[int, int]]:
         """Stretches [first, last] up to the minimum in which the loss falls: indices, in order.
 
-        All along a stretch the slope is below zero by two standard errors and by a tenth of the steepest one; somewhere
-        in it, by four standard errors: about twenty independent slopes of a flat curve are looked at, and two standard
-        errors would be met by chance.
+        All along a stretch the slope is below zero by two standard errors and by a tenth of the steepest slope, and
+        somewhere in it by four standard errors: a flat curve has about twenty independent slopes, and one of them
+        would pass two standard errors by chance.
         """
         end = self.minimum + 1
         slope, error = self.slope[:end], self.error[:end]
@@ -55,21 +55,21 @@ class Curve:
 def curve(lrs: np.ndarray, losses: np.ndarray, errors: np.ndarray | None = None) -> Curve | None:
     """Local linear regression of the loss on log10 lr, with a Gaussian kernel of a quarter of a decade.
 
-    Not a running mean: that one lags, at beta .98 by fifty steps, which may be a decade. Everything
-    from the first non-finite loss on is cut off. A loss is cut down to as far above the start as the lowest lies below
-    it, so that a diverging end says 'risen' and does not reach into the fall.
+    A running mean would lag, at beta .98 by fifty steps, which may be a decade. Everything from the first non-finite
+    loss on is cut off. No loss counts as higher above the start than the lowest lies below it: a diverging end then
+    counts as risen, and does not blur the fall.
 
     Args:
         lrs: rates, (n,), positive and strictly increasing.
-        losses: raw losses, (n,) or fewer where the test stopped early, one per rate.
-        errors: standard error of each loss, of the same shape. Without them one noise for all is taken from the
-            losses' second differences, which presupposes that the rates lie closer than the curve bends.
+        losses: raw losses, one per rate, (n,) or fewer where the test stopped early.
+        errors: standard error of each loss, of the same shape. Without them one noise for all losses is estimated from
+            their second differences, which is right only if the rates lie closer than the curve bends.
 
     Returns:
-        The curve; None where fewer than four losses are left.
+        The curve; None if fewer than four losses are left.
 
     Raises:
-        ValueError: of lrs that are not positive and increasing, or fewer than the losses; of errors of another shape.
+        ValueError: the rates are not positive and increasing, or fewer than the losses; the errors have another shape.
     """
     lrs, losses = np.asarray(lrs, np.float64), np.asarray(losses, np.float64)
     if lrs.ndim != 1 or not np.all(np.isfinite(lrs)) or np.any(lrs <= 0) or np.any(np.diff(lrs) <= 0):
@@ -84,7 +84,7 @@ def curve(lrs: np.ndarray, losses: np.ndarray, errors: np.ndarray | None = None)
         return None
     x, losses = np.log10(lrs[:n]), losses[:n]
     start = np.median(losses[: max(3, n // 10)])
-    middles = np.median(np.lib.stride_tricks.sliding_window_view(losses, 3), axis=1)  # no single loss is the lowest
+    middles = np.median(np.lib.stride_tricks.sliding_window_view(losses, 3), axis=1)  # one outlier is not the lowest
     clipped = np.minimum(losses, start + max(start - middles.min(), 0.0))
     rounding = 1e-9 * max(float(np.abs(clipped).max()), 1e-300)
     noise = np.maximum(_noise(losses, clipped) if errors is None else np.asarray(errors, np.float64)[:n], rounding)
@@ -102,9 +102,9 @@ def curve(lrs: np.ndarray, losses: np.ndarray, errors: np.ndarray | None = None)
 
 
 def _noise(losses: np.ndarray, clipped: np.ndarray) -> float:
-    """Standard deviation of a loss, by the median absolute second difference where nothing was clipped.
+    """Standard deviation of a loss, from the median absolute second difference of the losses that were not clipped.
 
-    A slope leaves no second difference, and the few that the bends leave do not move the median.
+    A straight slope adds nothing to second differences, and the few that a bend adds to do not move the median.
     """
     seconds = np.diff(losses, 2)
     whole = np.lib.stride_tricks.sliding_window_view(losses <= clipped, 3).all(axis=1)

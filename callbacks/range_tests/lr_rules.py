@@ -79,10 +79,10 @@ def minimum_tenth(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) ->
 
 
 def bounds(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
-    """From where the loss starts to fall to before it turns (Smith 1506.01186, section 3.3, who judges by eye).
+    """From the start of the fall to just before the loss turns (Smith 1506.01186, section 3.3, who judges by eye).
 
-    The whole fall reaches from the highest level before the minimum down to it. lr_min is where the loss last was above
-    nine tenths of it, lr_max where it first was within one tenth: the ends themselves are where noise decides.
+    The whole fall reaches from the highest level before the minimum down to the minimum. lr_min is the last rate with
+    nine tenths of the fall still to come, lr_max the first with one tenth: noise decides where the very ends lie.
     """
     found = _fallen(lrs, losses, errors)
     if found is None:
@@ -94,16 +94,16 @@ def bounds(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answer
 
 
 def lowest(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
-    """The rate with the lowest loss: of candidates, each of which was trained at its rate for as long as the others."""
+    """The rate with the lowest loss, for candidates: each was trained at its rate for as long as the others."""
     found = _fallen(lrs, losses, errors)
     return None if found is None else _point(found[0].x[found[0].minimum])
 
 
 def trainable(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
-    """`bounds` for candidates: lr_min likewise, lr_max the last rate at which the loss is within a tenth of the fall.
+    """`bounds` for candidates: the same lr_min; lr_max is the last rate whose loss is within a tenth of the fall.
 
-    In a sweep a rate past the minimum is about to diverge. A candidate beyond the best one has trained to its end: the
-    bottom of this curve is wide, and what `bounds` calls its end is where the smallest rates have caught up.
+    In a sweep, a rate past the minimum is about to diverge. A candidate past the best one has trained to its end: this
+    curve has a wide bottom, and `bounds` would end where that begins, at the smallest rates that have caught up.
     """
     found = _fallen(lrs, losses, errors)
     if found is None:
@@ -128,14 +128,14 @@ CANDIDATE_RULES = (
 
 
 def _fallen(lrs: np.ndarray, losses: np.ndarray, errors: Errors) -> tuple[Curve, list[tuple[int, int]]] | None:
-    """The curve and its falls, where it has any."""
+    """The curve and its falls; None if it has none."""
     at = curve(lrs, losses, errors)
     falls = [] if at is None else at.falls()
     return (at, falls) if at is not None and falls else None
 
 
 def _shares(at: Curve) -> tuple[int, np.ndarray]:
-    """Where the loss starts to fall, and how much of the whole fall it has done everywhere, (m,): 1 at the minimum."""
+    """Index where the fall begins, and the part of the fall that is done at each point, (m,): 1 at the minimum."""
     top = int(np.argmax(at.level[: at.minimum + 1]))
     share = (at.level[top] - at.level) / (at.level[top] - at.level[at.minimum])
     share[:top] = 0.0

@@ -1,4 +1,4 @@
-"""The two ways to measure loss against learning rate: one sweep through the rates, or a fresh start for each."""
+"""Two ways to measure loss against learning rate: one sweep through the rates, or a fresh start for each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Sweep:
     """Loss against learning rate, from one seed.
 
     Attributes:
-        losses: raw training loss at each rate, float64 (n,) or fewer where it stopped.
+        losses: raw training loss at each rate, float64 (n,) or fewer where the sweep stopped.
         stopped: `finished`, `diverged` (the smoothed loss passed a multiple of its best) or `non-finite`.
-        errors: standard error of each loss, (n,); None where they are single steps'.
+        errors: standard error of each loss, (n,); None if a loss is that of a single step.
     """
 
     losses: np.ndarray
@@ -37,7 +37,7 @@ def swept(trial: Trial, lrs: np.ndarray, beta: float, diverged_at: float) -> Swe
     Args:
         trial: the training.
         lrs: rates, (n,).
-        beta: of the smoothing that divergence is judged by.
+        beta: weight of the past in the running mean that divergence is judged by.
         diverged_at: stop once the smoothed loss is this many times its best.
     """
     losses = trial.found.losses
@@ -51,14 +51,14 @@ def swept(trial: Trial, lrs: np.ndarray, beta: float, diverged_at: float) -> Swe
 def candidates(trial: Callable[[int], Trial], lrs: np.ndarray, steps: int, diverged_at: float) -> Sweep:
     """Each rate trained from the same start for `steps` steps: the mean loss of the last tenth of them.
 
-    A rate whose loss is no longer finite is recorded as infinite, and so are those above it, unless they train. A
-    loss's error is that of `last_tenth`, but no less than the median of all: of few steps it says little.
+    A rate whose loss does not stay finite is recorded as infinite; the rates above it are trained all the same. A
+    loss's error is that of `last_tenth`, but no less than the median over all rates: from few steps it is uncertain.
 
     Args:
         trial: the training of the rate with this index.
         lrs: rates, (n,).
-        steps: for each rate.
-        diverged_at: a loss this many times the best is said to have diverged.
+        steps: number of steps at each rate.
+        diverged_at: multiple of the lowest loss; if the last rate's is above it, the test counts as diverged.
     """
     ends = []
     for index, lr in enumerate(lrs):
@@ -76,7 +76,7 @@ def candidates(trial: Callable[[int], Trial], lrs: np.ndarray, steps: int, diver
 
 
 def _stop(losses: np.ndarray, beta: float, diverged_at: float) -> tuple[int, str]:
-    """How many losses count, and why there are no more."""
+    """How many of the losses count, and the status of the sweep."""
     finite = np.isfinite(losses)
     end = len(losses) if finite.all() else int(np.argmin(finite))
     smoothed = smooth(losses[:end], beta)

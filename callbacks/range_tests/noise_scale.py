@@ -16,21 +16,21 @@ from torch.nn.utils import get_total_norm
 from callbacks.range_tests.losses import smooth
 from callbacks.range_tests.rehearsal import Rehearsal
 
-BATCHES = 8  # small batches that make the big one
-AT_START = 4  # readings before the first step, whose mean is the noise scale there
-BETA = 0.8  # of the running means along the training: about five readings
+BATCHES = 8  # number of small batches that make up the big one
+AT_START = 4  # number of readings before the first step, which are averaged
+BETA = 0.8  # weight of the past in the running means along the training: about five readings
 
 
 def two_batch(small: np.ndarray, big: np.ndarray, small_size: int, big_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Unbiased estimates of |G|^2 and of tr(Sigma), from squared norms of gradients over two batch sizes.
 
-    From E|g_B|^2 = |G|^2 + tr(Sigma) / B (appendix A.1). Either may come out negative: only their means mean anything.
+    From E|g_B|^2 = |G|^2 + tr(Sigma) / B (appendix A.1). A single estimate may be negative: average before use.
 
     Args:
         small: |g|^2 of batches of `small_size` samples, any shape.
         big: |g|^2 of batches of `big_size` samples, of the same shape.
-        small_size: samples, at least 1.
-        big_size: samples, more than `small_size`.
+        small_size: number of samples, at least 1.
+        big_size: number of samples, more than `small_size`.
 
     Raises:
         ValueError: the sizes are not in order.
@@ -43,7 +43,7 @@ def two_batch(small: np.ndarray, big: np.ndarray, small_size: int, big_size: int
 
 
 def noise_scale(signals: np.ndarray, noises: np.ndarray, beta: float) -> np.ndarray:
-    """B_simple after each reading: both parts smoothed apart, and only then divided, as their ratio is biased.
+    """B_simple after each reading. Both parts are smoothed before they are divided: a mean of ratios is biased.
 
     Args:
         signals: |G|^2, (n,).
@@ -51,7 +51,7 @@ def noise_scale(signals: np.ndarray, noises: np.ndarray, beta: float) -> np.ndar
         beta: weight of the past in the running means, in [0, 1), their bias corrected by their own count.
 
     Returns:
-        In samples, (n,); NaN where the gradient does not stand out from its noise: more readings would tell.
+        Numbers of samples, (n,); NaN where the gradient does not stand out from its noise: take more readings.
     """
     signal, noise = smooth(signals, beta), smooth(noises, beta)
     known = (signal > 0) & (noise >= 0)
@@ -63,7 +63,7 @@ class NoiseReadings:
     """Readings of both parts along one training.
 
     Attributes:
-        steps: done before each reading, (n,); the first `AT_START` at the start, 0.
+        steps: number of steps done before each reading, (n,); 0 for the first `AT_START`.
         signals: |G|^2, (n,).
         noises: tr(Sigma), (n,).
     """
@@ -73,20 +73,20 @@ class NoiseReadings:
     noises: np.ndarray
 
     def at_start(self) -> float:
-        """B_simple before the first step, of the mean of the readings there."""
+        """B_simple before the first step, from the mean of the readings there."""
         first = self.steps == 0
         if not first.any():
             return float("nan")
         return float(noise_scale(self.signals[first].mean(keepdims=True), self.noises[first].mean(keepdims=True), 0)[0])
 
     def along(self) -> tuple[np.ndarray, np.ndarray]:
-        """Steps after the start, (m,), and B_simple at each, (m,); the last is that of the trained weights."""
+        """The steps of the later readings, (m,), and B_simple at each, (m,); the last is at the trained weights."""
         later = self.steps > 0
         return self.steps[later], noise_scale(self.signals[later], self.noises[later], BETA)
 
 
 def pooled(readings: list[NoiseReadings]) -> NoiseReadings:
-    """The mean of both parts over several trainings, as far as all of them came."""
+    """The mean of both parts over several trainings, up to the reading that all of them have reached."""
     n = min(len(one.steps) for one in readings)
     signals = np.mean([one.signals[:n] for one in readings], axis=0)
     noises = np.mean([one.noises[:n] for one in readings], axis=0)
@@ -94,17 +94,18 @@ def pooled(readings: list[NoiseReadings]) -> NoiseReadings:
 
 
 class NoiseWatch:
-    """Reads the noise scale of a copy's weights on batches of its own, so that the copy's training is not disturbed.
+    """Reads the noise scale at a copy's weights, on batches of its own: the copy's training is not disturbed.
 
-    The big batch's gradient is the mean of `BATCHES` small ones (as in appendix A.1, where they are those of parallel
-    workers), each from a pass of its own: independent, and no larger in memory than the small one. Within a pass
-    samples come without replacement, which lowers the noise of N samples by (N - B) / (N - 1): 6 % at B = 64 of 1,000.
-    Batch norm's statistics are those of the small batches. The optimizer, clipping and weight decay have no part in it.
+    The big batch's gradient is the mean of `BATCHES` small ones (as in appendix A.1, where they come from parallel
+    workers), each from a pass of its own: they are independent, and the big batch takes no more memory than a small
+    one. Within a pass samples come without replacement, which lowers the noise by the factor (N - B) / (N - 1): 6 % at
+    B = 64 of N = 1,000. Batch norm's statistics are those of the small batches. Optimizer and clipping have no part
+    in it.
 
     Args:
-        probe: makes a second copy, whose batches have `size` samples, in an order other than the training's.
-        size: of the small batches.
-        notes: where the readings are put, with those that are there already.
+        probe: function that makes a second copy, with batches of `size` samples in an order other than the training's.
+        size: number of samples in a small batch.
+        notes: dict that the readings are added to, after those that it holds already.
     """
 
     def __init__(self, probe: Callable[[], Rehearsal], size: int, notes: dict[str, Any] | None = None) -> None:
@@ -114,15 +115,15 @@ class NoiseWatch:
         self._norms: list[Tensor] = notes.setdefault("norms", [])
 
     def __call__(self, step: int, trained: Rehearsal) -> None:
-        """Read the weights that `trained` has after `step` steps: several times at the start, once from then on."""
-        probe = self._make()  # not kept: the larger sizes, which come after, want the memory
+        """Read at the weights that `trained` has after `step` steps: several times at the start, later once."""
+        probe = self._make()  # not kept: the larger sizes, which come later, need the memory
         probe.module.load_state_dict(trained.module.state_dict())
         for _ in range(1 if step else AT_START):
             self._norms.append(squared_norms(probe, len(self._norms) * BATCHES, BATCHES))
             self._steps.append(step)
 
     def readings(self) -> NoiseReadings:
-        """What has been read; waits for the device."""
+        """All readings so far; waits for the device."""
         norms = torch.stack([norm.cpu() for norm in self._norms]).numpy() if self._norms else np.zeros((0, 2))
         signals, noises = two_batch(norms[:, 0], norms[:, 1], self._size, BATCHES * self._size)
         return NoiseReadings(np.array(self._steps, int), signals, noises)
@@ -132,9 +133,9 @@ def squared_norms(rehearsal: Rehearsal, first_pass: int, batches: int) -> Tensor
     """Squared norm of the gradient over one batch, their mean over several, and that of the mean gradient over all.
 
     Args:
-        rehearsal: whose weights; left with the last batch's gradient.
-        first_pass: over the samples; each batch is the first of a pass of its own.
-        batches: how many.
+        rehearsal: copy whose gradients are taken; it is left with the last batch's gradient.
+        first_pass: number of the first pass over the samples; each batch is the first of a pass of its own.
+        batches: number of batches.
 
     Returns:
         float64 (2,), on the device.

@@ -23,16 +23,16 @@ from trainer.host_memory import out_of_memory
 class Rehearsal:
     """A copy of the run as it stands now, with an order of samples and draws of its own.
 
-    What the copy learns goes with it: the run's weights, buffers, optimizer state, generators, place in the data,
-    metrics and other callbacks stay as they are, to the bit (train it within `undisturbed`). Gradients and losses are
-    averaged over the processes, precision and micro-batches are the run's own, so every process gets the same answer.
+    Training the copy, within `undisturbed`, leaves the run's weights, buffers, optimizer state, generators, place in
+    the data, metrics and other callbacks as they are, to the bit. Precision and micro-batches are the run's. Gradients
+    and losses are averaged over the processes, so every process gets the same answer.
 
     Args:
-        trainer: of the run, which has begun to train.
-        batch_size: samples in a step, over all processes; or a function of the position.
-        seed: of the order and the draws.
-        whole: every batch has its full size; what is left of a pass is left out.
-        guard: makes what is entered around the first two steps, by which all memory has been asked for.
+        trainer: the run's, which has begun to train.
+        batch_size: number of samples in a step, over all processes; or a function of the position.
+        seed: seed of the order of samples and of all draws.
+        whole: whether every batch has its full size, and the rest of a pass is left out.
+        guard: function that makes a context for the first two steps, by which all memory has been allocated.
 
     Raises:
         ValueError: the module or the datamodule is not one of Cadence's.
@@ -64,11 +64,11 @@ class Rehearsal:
         """One optimizer step at a learning rate (times each group's ratio).
 
         Args:
-            number: of the step, which says what samples and what draws.
-            lr: for a group of ratio 1.
+            number: number of the step, which decides its samples and draws.
+            lr: learning rate for a group of ratio 1.
 
         Returns:
-            Mean training loss over the whole batch, float64 on the device: nobody waits for it here.
+            Mean training loss over the whole batch, float64 on the device, which is not waited for.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["lr_ratio"]
@@ -85,7 +85,7 @@ class Rehearsal:
         return loss
 
     def gradient(self, number: int) -> Tensor:
-        """Put the gradient of a step into the copy's parameters, without taking the step; the mean loss, as `step`."""
+        """Put a step's gradient into the copy's parameters, without taking the step; returns the loss, like `step`."""
         world = self._trainer.world_size
         device = self._trainer.strategy.root_device
         seed_generators(step_key(self._seed, number, self._trainer.global_rank), device)
@@ -106,7 +106,7 @@ class Rehearsal:
         return loss_sum / rows
 
     def gradients(self) -> list[Tensor]:
-        """What `gradient` has put into the parameters, without the factor that scales 16-bit losses."""
+        """The gradients that `gradient` has put into the parameters, without the factor that scales 16-bit losses."""
         found = [parameter.grad for parameter in self.module.parameters() if parameter.grad is not None]
         return found if self._scaler is None else [grad / self._scaler.get_scale() for grad in found]
 
@@ -116,7 +116,7 @@ class Rehearsal:
         if not data.validates:
             return {}
         device = self._trainer.strategy.root_device
-        self.module.evaluated()  # what the run has half summed up is not the copy's
+        self.module.evaluated()  # drop the half-filled sums that were copied from the run
         self.module.eval()
         with torch.inference_mode(), self._trainer.precision_plugin.val_step_context():
             for stored in data.val_dataloader():
@@ -126,14 +126,14 @@ class Rehearsal:
         return self.module.evaluated()
 
     def state_dict(self) -> dict[str, Any]:
-        """What the steps have changed in the copy; every process calls it, and gets the buffers of all, stacked."""
+        """The copy's state. Every process must call it, and gets the buffers of all processes, stacked."""
         module = dict(self.module.state_dict())
         module |= {name: self._trainer.strategy.all_gather(module[name]) for name in self._of_a_process(module)}
         scaler = None if self._scaler is None else self._scaler.state_dict()
         return {"state_dict": module, "optimizer": self.optimizer.state_dict(), "scaler": scaler}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Be the copy that `state_dict` was called of, on as many processes."""
+        """Restore the state of `state_dict`, on as many processes."""
         module = dict(state["state_dict"])
         module |= {name: module[name][self._trainer.global_rank] for name in self._of_a_process(module)}
         self.module.load_state_dict(module)
@@ -143,9 +143,10 @@ class Rehearsal:
 
     @contextmanager
     def _memory_agreed(self) -> Iterator[None]:
-        """Within the guard; and where one process runs out of memory all say so, or the others would wait for it.
+        """Run the block under the memory guard. If any rank runs out of memory, raise on every rank.
 
-        In the first two steps alone, by which all memory has been asked for: to tell it makes the host wait.
+        Otherwise the rest would hang in all_reduce. Only in the first two steps, by which all memory has been
+        allocated: the exchange makes the host wait.
         """
         if self._tried > 2:
             yield
@@ -157,7 +158,7 @@ class Rehearsal:
         except (MemoryError, RuntimeError) as error:
             if alone or not out_of_memory(error):
                 raise
-            short = True  # and not the error itself, whose frames hold on to the memory
+            short = True  # the error itself would keep the memory alive by its traceback
         if alone:
             return
         flag = torch.tensor(int(short), device=self._trainer.strategy.root_device)
@@ -166,7 +167,7 @@ class Rehearsal:
             raise torch.OutOfMemoryError("out of memory in one of the processes")
 
     def _of_a_process(self, state: dict[str, Tensor]) -> list[str]:
-        """Names of what differs between several processes: the buffers, which gradients have no part in."""
+        """Names of what differs between processes: the buffers, which are not averaged as gradients are."""
         if self._trainer.world_size == 1:
             return []
         return [name for name, _ in self.module.named_buffers() if name in state]
@@ -178,7 +179,7 @@ class Rehearsal:
 
 @contextmanager
 def undisturbed(trainer: pl.Trainer) -> Iterator[None]:
-    """Leave torch's generators, on the host and on the run's device, as they were, and the clock of training too."""
+    """Put torch's generators, on the host and on the run's device, back afterwards, and count the time as rehearsal."""
     device, record = trainer.strategy.root_device, run_record(trainer)
     devices, kind = ([], "cuda") if device.type == "cpu" else ([device], device.type)
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The trainings that a range test is made of: each goes on where it was, if the test was stopped."""
+"""The trainings that a range test consists of; after a stop, each goes on where it was."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Found:
-    """What outlives a trial's copy.
+    """Results of a trial, which are kept when its copy is gone.
 
     Attributes:
         losses: raw training loss of each step so far.
-        seconds: of the steps alone.
-        notes: what is found on the way: numbers, tensors, and lists and dicts of them.
+        seconds: time that the steps took.
+        notes: other results by name: numbers, tensors, and lists and dicts of them.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -32,14 +32,16 @@ class Found:
 
 
 class Trial:
-    """One training of a copy. Who trains it looks at `found` first: it may hold some of the steps, or all.
+    """One training of a copy.
+
+    Check `found` before training: after a resume it may already hold some or all of the steps.
 
     Args:
-        name: among the trials of its test.
-        start: makes the copy, trained as far as `found` says.
-        found: to which it adds.
-        progress: told of steps done.
-        keep: called before more steps, when all that belongs to those done is found.
+        name: name among the trials of the test.
+        start: function that makes the copy, trained as far as `found` says.
+        found: results so far, which the trial adds to.
+        progress: function that gets the number of steps just done.
+        keep: function that may save the trial; called before each block of steps, when `found` is up to date.
     """
 
     def __init__(
@@ -50,16 +52,16 @@ class Trial:
 
     @cached_property
     def copy(self) -> Rehearsal:
-        """The copy, made when it is first asked for: a trial that is done needs none."""
+        """The copy, made on first use: a trial that is done needs none."""
         return self._start()
 
     def train(self, stop: int, rates: np.ndarray, every: int = READ_EVERY) -> None:
         """Train until `stop` steps are done, and read their losses, which waits for the device.
 
         Args:
-            stop: steps.
-            rates: of the trial's steps from its first on, for a param group of ratio 1.
-            every: steps between two readings on the way, after each of which the trial may be kept.
+            stop: number of steps of the trial to be done by then.
+            rates: learning rates of the trial's steps from its first on, for a param group of ratio 1.
+            every: number of steps between two readings of the losses; before each block the trial may be kept.
         """
         losses = self.found.losses
         while (first := len(losses)) < stop:
@@ -77,11 +79,11 @@ class Trials:
     """All trials of a test, by name.
 
     Args:
-        progress: told of steps done.
-        found: what is known from before the test was stopped.
-        name: of the trial that was stopped; empty where none was.
-        restore: makes a fresh copy what that trial's was.
-        keep: called with a trial before more of its steps.
+        progress: function that gets the number of steps just done.
+        found: results of an earlier process, by the trial's name.
+        name: name of the trial that was stopped; empty if none was.
+        restore: function that gives a fresh copy the state of that trial's.
+        keep: function that may save a trial; called before each block of its steps.
     """
 
     def __init__(
@@ -96,11 +98,11 @@ class Trials:
         self._progress, self._name, self._restore, self._keep = progress, name, restore, keep
 
     def __call__(self, name: str, start: Callable[[], Rehearsal]) -> Trial:
-        """The trial of a name. It alone holds its copy, which goes when the trial is let go of.
+        """The trial of a name. Only it refers to its copy, whose memory is freed with it.
 
         Args:
-            name: of the trial; the same one after a stop.
-            start: makes a fresh copy.
+            name: name of the trial; the same one after a stop.
+            start: function that makes a fresh copy.
         """
         found = self.found.setdefault(name, Found())
         if name == self._name:

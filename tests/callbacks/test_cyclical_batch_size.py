@@ -141,7 +141,7 @@ def test_rounding() -> None:
     [
         ({"lower": 16}, "upper is missing"),
         ({}, "lower is missing"),
-        ({"lower": 16, "upper": 64, "bounds": "auto"}, "bounds auto finds lower and upper by itself"),
+        ({"lower": 16, "upper": 64, "bounds": "auto"}, "bounds: auto finds lower and upper by itself"),
         ({"lower": 0, "upper": 64}, "lower must be at least 1"),
         ({"lower": 64, "upper": 16}, "upper"),
         ({"lower": 16, "upper": 64, "granularity": 0}, "granularity must be at least 1"),

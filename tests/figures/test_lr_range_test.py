@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from callbacks.range_tests.lr_consensus import consensus
 from callbacks.range_tests.lr_curve import curve
-from callbacks.range_tests.lr_rules import RULES
+from callbacks.range_tests.lr_rules import RULES, Rule
 from figures.lr_range_test import draw
 
 
@@ -42,6 +42,16 @@ def test_it_shows_every_rule_and_what_was_agreed(steps, seeds):
     shaded = below.patches[0].get_extents().transformed(below.transData.inverted())
     assert (shaded.x0, shaded.x1) == pytest.approx(agreed.bounds)
     assert any(np.allclose(line.get_xdata(), agreed.lr) for line in top.lines)
+
+
+def test_bounds_are_drawn_as_bounds_even_where_they_meet():
+    lrs = np.geomspace(1e-7, 10, 200)
+    meeting = Rule("meeting", lambda lrs, losses, errors=None: (1e-3, 1e-3), "bounds")
+    figure = draw(lrs, [losses_of(lrs, 0)], [lrs], consensus(lrs, [losses_of(lrs, 0)], [*RULES, meeting]), "A title")
+    said = words(figure).splitlines()
+    assert "1.0e-03 to 1.0e-03" in said and "meeting" in said
+    marked = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
+    assert len(marked) == sum(rule.answers == "point" for rule in RULES)
 
 
 def test_a_diverged_end_does_not_stretch_the_axis():
