@@ -61,7 +61,9 @@ class CyclicalBatchSize(pl.Callback):
             raise ValueError("bounds: auto finds lower and upper by itself: leave them out, or bounds")
         if bounds == "given" and (lower is None or upper is None):
             missing = "lower" if lower is None else "upper"
-            raise ValueError(f"{missing} is missing: give lower and upper, or bounds: auto behind a BatchSizeRangeTest")
+            raise ValueError(
+                f"{missing} is missing: give both, or set bounds to auto with a BatchSizeRangeTest before it"
+            )
         self.lower, self.upper, self.half_cycle, self.unit = lower, upper, half_cycle, unit
         self.mode, self.gamma, self.granularity, self.bounds = mode, gamma, granularity, bounds
         if lower is not None and upper is not None:
