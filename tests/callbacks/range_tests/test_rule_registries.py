@@ -64,10 +64,11 @@ def test_the_same_rule_changes_it_once_it_counts() -> None:
 
 def test_a_rule_says_itself_what_it_answers() -> None:
     """By neither its name nor its numbers: bounds may be called otherwise, or be the same rate twice."""
-    point, interval = Rule("bounds", far_off, "point"), Rule("narrow", far_off, "bounds", counts=True)
+    point = Rule("bounds", far_off, "point")
+    interval = Rule("narrow", lambda lrs, losses, errors=None: (1e-3, 1e-3), "bounds", counts=True)
     counting = [rule for rule in RULES if rule.answers == "point"]
     found = consensus(LRS, fallen(1.8), [*counting, point, interval])
-    assert found.bounds == (1e-12, 1e-12) and found.lr == consensus(LRS, fallen(1.8)).lr
+    assert found.bounds == pytest.approx((1e-3, 1e-3)) and found.lr == consensus(LRS, fallen(1.8)).lr
     assert found.rules["bounds"].point and not found.rules["narrow"].point
 
 
