@@ -48,7 +48,8 @@ class LastCheckpoint(Checkpoint):
     ) -> None:
         """Hide `max_steps` while Lightning restores its loops, which it does after this hook.
 
-        Otherwise they take every checkpoint for one from within an epoch, and end an ended epoch a second time.
+        Otherwise they take every checkpoint for one from within an epoch, and end an ended epoch a second time:
+        Lightning's issue 19617.
         """
         if trainer.state.fn == "fit":
             self._max_steps, trainer.fit_loop.epoch_loop.max_steps = trainer.max_steps, -1
