@@ -6,7 +6,6 @@ import pytorch_lightning as pl
 import torch
 
 from callbacks.run_record import publish, run_folder
-from datamodules.batch import Batch
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.transforms import BatchTransform, Copies, Cutout, Normalize
 from trainer.access import datamodule_of, images_of
@@ -107,16 +106,15 @@ def samples_figure(data: ImageDataModule, step: int) -> "Figure":
     """
     from figures.samples import before_and_after
 
-    whole = data.train_dataloader().batch(step)
-    batch = Batch(whole.images[:SHOWN_SAMPLES], whole.labels[:SHOWN_SAMPLES], step, whole.places[:SHOWN_SAMPLES])
+    batch = data.train_dataloader().batch(step, most=SHOWN_SAMPLES)
     result = data.train_transforms(batch)
     pictures = _in_colour(result.images, data.train_transforms.transforms)
     after = []
-    for place in batch.places:
+    for place in batch.places[:SHOWN_SAMPLES]:
         rows = torch.from_numpy(result.places == place)
         after.append(pictures[rows][:SHOWN_COPIES])
-    before = batch.images.permute(0, 2, 3, 1)
-    labels = [data.classes[label] for label in batch.labels.tolist()]
+    before = batch.images[:SHOWN_SAMPLES].permute(0, 2, 3, 1)
+    labels = [data.classes[label] for label in batch.labels[:SHOWN_SAMPLES].tolist()]
     return before_and_after(before.cpu().numpy(), torch.stack(after).numpy(), labels)
 
 

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -20,23 +20,24 @@ from timeline.stream import Stream
 class ImageDataModule(pl.LightningDataModule):
     """Base of all datasets.
 
-    A subclass states what its images are (class attributes) and loads its arrays. A model gets `in_channels`,
-    `image_size` and `num_classes` of the images as they leave the transforms.
+    A subclass describes its images (class attributes) and loads its arrays. A model is built for `in_channels`,
+    `image_size` and `num_classes`, those of the images after the transforms.
 
     Args:
-        batch_size: training samples in one optimizer step, over all processes.
-        eval_batch_size: samples in one validation or test batch, over all processes.
-        val_fraction: share of the training set held out for validation, stratified by class; 0 validates on nothing.
-        val: where validation images come from: `split` off the training set, or the `test` set itself (as some
+        batch_size: number of training samples in one optimizer step, over all processes.
+        eval_batch_size: number of samples in one validation or test batch, over all processes.
+        val_fraction: share of the training set held out for validation, stratified by class; 0 turns validation off.
+        val: source of the validation images: `split` off the training set, or the `test` set itself (as some
             published runs did; the record of the run says so).
-        split_seed: of the held-out split. Not the run's seed, so that runs with several seeds share one split.
-        seed: of the order of the samples and of the augmentation; the command line sets it from `seed_everything`.
+        split_seed: seed of the held-out split. Not the run's seed, so that runs with several seeds share one split.
+        seed: seed of the order of the samples and of the augmentation; the command line sets it from
+            `seed_everything`.
         drop_last: drop the last, short batch of each epoch.
-        augment: batch transforms of the training images, in their order; those that want normalised images (cutout)
-            run after normalisation, the others before.
-        image_size: height and width that the model gets; the dataset's own by default.
-        fit: how images come to `image_size`: `resize` (bilinear) or `pad` (zeros around).
-        in_channels: channels that the model gets; 3 repeats grey images three times.
+        augment: batch transforms of the training images, in their order; those of normalised images (Cutout, MixUp,
+            CutMix) run after normalisation, the others before.
+        image_size: height and width of the model's images; the dataset's own by default.
+        fit: way to `image_size`: `resize` (bilinear) or `pad` (zeros around).
+        in_channels: number of channels of the model's images; 3 repeats grey images three times.
         device_resident: hold the whole dataset on the training device.
     """
 
@@ -103,7 +104,7 @@ class ImageDataModule(pl.LightningDataModule):
         """Train images, train labels, test images, test labels: uint8 (n, height, width, channels) and (n,)."""
 
     def setup(self, stage: str) -> None:
-        """Map the arrays in, split them, and lay the stream over the training part."""
+        """Load the arrays, split them, and make the stream of the training samples."""
         if self._stores is None:
             train_images, train_labels, test_images, test_labels = self.load()
             kept, held = stratified_split(
@@ -123,12 +124,19 @@ class ImageDataModule(pl.LightningDataModule):
         world_size = self._process()[1]
         if self.batch_size < world_size:
             raise ValueError(f"batch_size {self.batch_size} is below the number of processes, {world_size}")
-        return self.loader(self.stream, self._step)
+        return self.loader(self.stream, self._step, self.train_transforms)
 
-    def loader(self, stream: Stream, first_step: Callable[[], int]) -> TrainLoader:
-        """This process's part of the training batches of any stream, as stored: not yet transformed."""
+    def loader(self, stream: Stream, first_step: Callable[[], int], transforms: Pipeline) -> TrainLoader:
+        """This process's part of the training batches of any stream, as stored.
+
+        Args:
+            stream: samples of each step.
+            first_step: function that gives the step to begin with.
+            transforms: pipeline that the batches will go to.
+        """
         assert self._stores is not None
-        return TrainLoader(self._stores[0], self._members["train"], stream, first_step, *self._process())
+        members, process = self._members["train"], self._process()
+        return TrainLoader(self._stores[0], members, stream, first_step, *process, transforms, self.num_classes)
 
     def val_dataloader(self) -> EvalLoader:
         """The held-out part, or the test set with `val: test`."""
@@ -139,18 +147,41 @@ class ImageDataModule(pl.LightningDataModule):
         return self._eval_loader("test")
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Copy images, still uint8, and labels."""
+        """Copy images, still uint8, and labels to the device."""
         batch.images = batch.images.to(device, non_blocking=True)
         batch.labels = batch.labels.to(device, non_blocking=True)
         return batch
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        """Transform the batch on its device; the model gets (images as float, labels)."""
-        training = self.trainer is not None and self.trainer.training
-        batch = (self.train_transforms if training else self.eval_transforms)(batch)
-        if self.trainer is not None:  # double or half weights want images of their kind
-            batch.images = batch.images.to(self.trainer.lightning_module.dtype)
-        return batch.images, batch.labels
+        """The model's input, by the training transforms while the trainer trains, else by those of evaluation."""
+        if self.trainer is None:
+            return self.model_input(batch, self.eval_transforms)
+        transforms = self.train_transforms if self.trainer.training else self.eval_transforms
+        return self.model_input(batch, transforms, cast(torch.dtype, self.trainer.lightning_module.dtype))
+
+    def model_input(
+        self,
+        batch: Batch,
+        transforms: Pipeline,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """(images, labels) of a stored batch: all that lies between a loader and a model, in runs and beside them.
+
+        Args:
+            batch: a loader's batch; with a `device`, moved there in place.
+            transforms: pipeline to run, the one that the loader was given.
+            dtype: type of the model's weights, which the images are cast to.
+            device: device of the model; None where the batch is there already.
+
+        Returns:
+            Images, float (batch, channels, height, width); and labels as in `Batch`: int64 (batch,), or where the
+            pipeline mixes samples float32 (batch, classes).
+        """
+        if device is not None:
+            batch = self.transfer_batch_to_device(batch, device, 0)
+        batch = transforms(batch)
+        return batch.images.to(dtype), batch.labels
 
     def _eval_loader(self, split: str) -> EvalLoader:
         assert self._stores is not None

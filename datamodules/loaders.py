@@ -9,20 +9,22 @@ import torch
 from torch import Tensor
 
 from datamodules.batch import Batch
+from datamodules.transforms import Pipeline
+from timeline.draws import to_device
 from timeline.stream import Stream
 
 
 class Store:
-    """One split, whole, in one place: images uint8 (n, height, width, channels), labels int64 (n,).
+    """All images of a dataset's training or test part, uint8 (n, height, width, channels), and labels, int64 (n,).
 
     Args:
-        images: the array of the dataset (it may be a memory map; nothing is copied).
+        images: the images; the array may be a memory map, and is not copied.
         labels: class of each image.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nobody writes to a store
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # a store is never written to
             self.images = torch.from_numpy(images)
         self.labels = torch.from_numpy(labels.astype(np.int64))
 
@@ -38,15 +40,17 @@ class Store:
 
 
 class TrainLoader:
-    """Batches of the stream from the trainer's step on. Holds no position: iterating asks for the step.
+    """Batches of the stream from the trainer's step on. Holds no position: an iteration begins with asking for it.
 
     Args:
-        store: where samples are gathered from.
-        members: the training samples' places in the store, shape (n,); the stream counts in these.
+        store: source of the samples.
+        members: indices of the training samples in the store, shape (n,); the stream's numbers are places in this.
         stream: samples of each step.
-        first_step: called at the start of each pass for the step to begin with.
-        rank: of this process.
+        first_step: function that gives the step to begin with; called at the start of each iteration.
+        rank: number of this process.
         world_size: number of processes; each takes every `world_size`-th sample of a batch.
+        transforms: pipeline that the batches go to: where it mixes samples, this process's partners come along.
+        classes: number of classes.
     """
 
     def __init__(
@@ -57,14 +61,16 @@ class TrainLoader:
         first_step: Callable[[], int],
         rank: int,
         world_size: int,
+        transforms: Pipeline | None = None,
+        classes: int | None = None,
     ) -> None:
         self.store, self.members, self.stream, self.first_step = store, members, stream, first_step
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.transforms, self.classes = rank, world_size, transforms, classes
         self._order: tuple[int, Tensor] | None = None
         self._places: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
-        """Steps in the epoch in which the trainer is, the done ones too."""
+        """Number of steps in the trainer's epoch, including those already done."""
         return self.stream.steps_in(self.stream.place(self.first_step())[0])
 
     def __iter__(self) -> Iterator[Batch]:
@@ -72,15 +78,29 @@ class TrainLoader:
         for step in self.stream.steps(self.first_step()):
             yield self.batch(step)
 
-    def batch(self, step: int) -> Batch:
-        """This rank's part of the batch of `step`."""
+    def batch(self, step: int, most: int | None = None) -> Batch:
+        """This rank's part of the batch of `step`: its own samples, and behind them what a transform mixes into them.
+
+        Args:
+            step: optimizer step.
+            most: number of own samples to stop after; all by default.
+        """
         epoch, start, stop = self.stream.place(step)
-        indices = self._epoch_indices(epoch)[start + self.rank : stop : self.world_size]
+        order, samples = self._epoch_indices(epoch), stop - start
+        all_own = self._own_places(samples)
+        places = own = all_own if most is None else all_own[:most]
+        if self.transforms is not None and len(own) < samples:
+            places = self.transforms.sources(own, samples, step)
+        if places is all_own:
+            indices = order[start + self.rank : stop : self.world_size]
+        else:
+            indices = order.index_select(0, to_device(start + places, order.device))
         images, labels = self.store.gather(indices)
-        return Batch(images, labels, step, self._global_places(len(labels)))
+        leave = None if len(places) == len(own) else own
+        return Batch(images, labels, step, places, None, samples, self.classes, leave)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: a place in the stream is the trainer's step. (That it exists tells Lightning that it can resume.)"""
+        """Nothing, as the trainer's step says it all; Lightning resumes within an epoch where this method exists."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -92,20 +112,20 @@ class TrainLoader:
             self._order = epoch, indices.to(self.store.images.device)
         return self._order[1]
 
-    def _global_places(self, size: int) -> np.ndarray:
-        if size not in self._places:
-            self._places[size] = np.arange(size) * self.world_size + self.rank
-        return self._places[size]
+    def _own_places(self, samples: int) -> np.ndarray:
+        if samples not in self._places:
+            self._places[samples] = np.arange(self.rank, samples, self.world_size)
+        return self._places[samples]
 
 
 class EvalLoader:
-    """Batches of a split in its own order, each process taking its slice; no sample is padded or seen twice.
+    """Batches of a split in its own order, a slice for each process; no sample is repeated to even out the slices.
 
     Args:
-        store: where samples are gathered from.
-        members: places in the store, shape (n,).
-        batch_size: samples in a batch, over all processes.
-        rank: of this process.
+        store: source of the samples.
+        members: indices in the store, shape (n,).
+        batch_size: number of samples in a batch, over all processes.
+        rank: number of this process.
         world_size: number of processes.
     """
 
@@ -115,7 +135,7 @@ class EvalLoader:
         self.members = torch.from_numpy(members).to(store.images.device)
 
     def __len__(self) -> int:
-        """Number of batches, the last one short or whole."""
+        """Number of batches, including a short last one."""
         return -(-len(self.members) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:

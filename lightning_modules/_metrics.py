@@ -31,8 +31,10 @@ class ClassificationTotals(Metric):
         Args:
             loss: sum of the losses over the batch, shape ().
             logits: shape (batch, classes).
-            labels: int64, shape (batch,).
+            labels: int64, shape (batch,); or float, shape (batch, classes): the heaviest class is the right one.
         """
+        if labels.ndim == 2:
+            labels = labels.argmax(1)
         self.loss_sum.add_(loss.detach())
         self.correct.add_((logits.detach().argmax(1) == labels).sum())
         self.__dict__["count"] += labels.shape[0]  # past the bookkeeping of Metric's and Module's __setattr__

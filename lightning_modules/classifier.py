@@ -32,7 +32,8 @@ class ImageClassifier(pl.LightningModule):
 
     Keys that it logs: `train/loss`, `train/accuracy`, `train/error` over the steps since the last row;
     `train/epoch_loss`, `train/epoch_accuracy` at the end of an epoch; `val/...` and `test/...` likewise.
-    Validation and test losses are plain cross-entropy, without label smoothing.
+    Validation and test losses are plain cross-entropy, without label smoothing. Where a transform mixes training labels
+    (MixUp, CutMix), an image counts as correct in `train/accuracy` if the model's class is the heaviest of its label.
 
     Args:
         label_smoothing: share of each label's weight spread over all classes, in [0, 1).
@@ -139,7 +140,8 @@ class ImageClassifier(pl.LightningModule):
         taken, come to the gradient of the mean loss over the whole batch, however uneven they are.
 
         Args:
-            batch: images and labels of this process.
+            batch: images and labels of this process; labels int64 (batch,), or float (batch, classes) of rows that
+                sum to 1.
             rows: rows of the whole batch over all processes, divided by the number of processes.
             backward: function of a chunk's summed loss, and `rows` to divide it by.
             totals: sums that each chunk is added to.

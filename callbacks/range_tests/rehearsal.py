@@ -55,8 +55,8 @@ class Rehearsal:
         self.optimizer = cast(Optimizer, self.module.configure_optimizers())
         self.optimizer.load_state_dict(copy.deepcopy(trainer.optimizers[0].state_dict()))
         self.stream = Stream(data.stream.samples, batch_size, seed, whole or data.drop_last)
-        self._loader = data.loader(self.stream, lambda: 0)
         self._transforms = Pipeline(data.train_transforms.transforms, seed, data.train_transforms.rows_per_part)
+        self._loader = data.loader(self.stream, lambda: 0, self._transforms)
         self._scaler = _own_scaler(trainer)
         self._tried = 0
 
@@ -94,9 +94,8 @@ class Rehearsal:
         loss_sum = self.module.train_totals.loss_sum.zero_()
         self._tried += 1
         with self._memory_agreed(), self._trainer.precision_plugin.train_step_context():
-            batch = self._transforms(self._data.transfer_batch_to_device(self._loader.batch(number), device, 0))
-            images = batch.images.to(self.module.dtype)
-            self.module.accumulate((images, batch.labels), rows / world, self._backward, self.module.train_totals)
+            batch = self._data.model_input(self._loader.batch(number), self._transforms, self.module.dtype, device)
+            self.module.accumulate(batch, rows / world, self._backward, self.module.train_totals)
         if world > 1:
             for parameter in self.module.parameters():
                 if parameter.grad is not None:
@@ -120,8 +119,7 @@ class Rehearsal:
         self.module.eval()
         with torch.inference_mode(), self._trainer.precision_plugin.val_step_context():
             for stored in data.val_dataloader():
-                batch = data.eval_transforms(data.transfer_batch_to_device(stored, device, 0))
-                self.module.evaluate((batch.images.to(self.module.dtype), batch.labels))
+                self.module.evaluate(data.model_input(stored, data.eval_transforms, self.module.dtype, device))
         self.module.train()
         return self.module.evaluated()
 

@@ -4,7 +4,9 @@
 """
 
 from datamodules.transforms._copies import Copies
+from datamodules.transforms._cutmix import CutMix, cutmix
 from datamodules.transforms._fixed import GreyToRGB, Normalize, Pad, Resize, grey_to_rgb, normalize, pad, resize
+from datamodules.transforms._mixup import MixUp, mixup
 from datamodules.transforms._pipeline import BatchTransform, Pipeline, RowTransform
 from datamodules.transforms._random import (
     Cutout,
@@ -18,8 +20,10 @@ from datamodules.transforms._random import (
 __all__ = [
     "BatchTransform",
     "Copies",
+    "CutMix",
     "Cutout",
     "GreyToRGB",
+    "MixUp",
     "Normalize",
     "Pad",
     "Pipeline",
@@ -27,9 +31,11 @@ __all__ = [
     "RandomHorizontalFlip",
     "Resize",
     "RowTransform",
+    "cutmix",
     "cutout",
     "grey_to_rgb",
     "horizontal_flip",
+    "mixup",
     "normalize",
     "pad",
     "random_crop",

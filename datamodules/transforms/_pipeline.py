@@ -1,4 +1,4 @@
-"""The seam: what a batch transform is, and the list that runs them."""
+"""`BatchTransform`, the interface of all transforms, and `Pipeline`, which runs a list of them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import prod
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,11 +17,11 @@ from timeline.draws import to_device, words
 
 
 class BatchTransform(ABC):
-    """Anything that turns a batch into a batch; it may change the number of rows (and then labels, places, copies).
+    """Turns a batch into a batch; it may change the rows, and then changes labels, places and copies with them.
 
     Attributes:
-        after_normalize: whether it wants normalised images (cutout does: its zeros are the mean).
-        rows_per_sample: rows that it makes of each row it gets.
+        after_normalize: true for a transform of normalised images (cutout is one: its zeros are the mean).
+        rows_per_sample: number of rows that it makes of each row it gets.
     """
 
     after_normalize: ClassVar[bool] = False
@@ -31,17 +32,32 @@ class BatchTransform(ABC):
         """Transform a batch.
 
         Args:
-            batch: not modified.
-            seed: of the run.
-            name: what to key draws by: the transform's name, told apart from others of its kind in the same list.
+            batch: a batch, not modified.
+            seed: seed of the run.
+            name: key of the draws: the transform's class name, numbered from the second of its kind in the list.
         """
+
+    def sources(self, places: np.ndarray, samples: int, step: int, seed: int, name: str) -> np.ndarray:
+        """Places whose rows must come in for the rows at `places` to leave: no others, unless the transform mixes rows.
+
+        Args:
+            places: places in the step's global batch, int64 (n,).
+            samples: number of samples in the global batch.
+            step: optimizer step.
+            seed: seed of the run.
+            name: key of the draws, as in a call.
+
+        Returns:
+            `places`, and behind them those that they lack.
+        """
+        return places
 
 
 class RowTransform(BatchTransform):
-    """A transform that treats each image by itself, from the image and its own `words_per_row` random words.
+    """A transform of single images: a function of the image and of its own `words_per_row` random words.
 
-    Such transforms can be applied to any part of a batch, and `Pipeline` does so: on a CPU a part stays in cache
-    through all of them.
+    It can be applied to any part of a batch. On a CPU `Pipeline` takes one part after the other through all such
+    transforms, so that the part stays in cache.
     """
 
     words_per_row: ClassVar[int] = 0
@@ -59,7 +75,7 @@ class RowTransform(BatchTransform):
         """
 
     def draw(self, batch: Batch, seed: int, name: str) -> Tensor:
-        """The words that `apply` needs for this batch, on its device: int64 (rows, words_per_row)."""
+        """Random words for `apply`, on the batch's device: int64 (rows, words_per_row)."""
         if self.words_per_row == 0:
             return torch.empty((len(batch), 0), dtype=torch.int64, device=batch.images.device)
         drawn = words(seed, name, batch.step, batch.places, batch.copies, self.words_per_row)
@@ -73,13 +89,13 @@ class RowTransform(BatchTransform):
 class Pipeline:
     """A list of batch transforms, run in order. `transforms` is open: a callback may insert its own.
 
-    Consecutive row transforms run together, over parts of `rows_per_part` images on a CPU, so that a part stays in
-    cache from the first to the last, and in one go on other devices. The result does not depend on the parts.
+    Consecutive row transforms run together: on a CPU over parts of `rows_per_part` images, so that a part stays in
+    cache from the first to the last, and on other devices over the whole batch. The parts do not change the result.
 
     Args:
-        transforms: in their order.
-        seed: of the run.
-        rows_per_part: images taken through the transforms at a time on a CPU.
+        transforms: the transforms, in their order.
+        seed: seed of the run.
+        rows_per_part: number of images that go through the transforms at a time on a CPU.
     """
 
     def __init__(self, transforms: Iterable[BatchTransform], seed: int, rows_per_part: int = 256) -> None:
@@ -88,11 +104,25 @@ class Pipeline:
 
     @property
     def rows_per_sample(self) -> int:
-        """Rows that leave it for each sample that comes in."""
+        """Number of rows that leave for each sample that comes in."""
         return prod(transform.rows_per_sample for transform in self.transforms)
 
+    def sources(self, places: np.ndarray, samples: int, step: int) -> np.ndarray:
+        """Places whose stored rows must come in for the rows at `places` to leave: `places`, and behind them the rest.
+
+        Taken from the last transform to the first: what one reads is what the one before it has to make.
+
+        Args:
+            places: places in the step's global batch, int64 (n,).
+            samples: number of samples in the global batch.
+            step: optimizer step.
+        """
+        for transform, name in reversed([*zip(self.transforms, _names(self.transforms), strict=True)]):
+            places = transform.sources(places, samples, step, self.seed, name)
+        return places
+
     def __call__(self, batch: Batch) -> Batch:
-        """The transformed batch; the given one is not modified."""
+        """The transformed batch, of the rows in `batch.own` alone; the given one is not modified."""
         together: list[tuple[RowTransform, str]] = []
         for transform, name in zip(self.transforms, _names(self.transforms), strict=True):
             if isinstance(transform, RowTransform):
@@ -100,7 +130,10 @@ class Pipeline:
                 continue
             batch = transform(self._apply(together, batch), self.seed, name)
             together = []
-        return self._apply(together, batch)
+        batch = self._apply(together, batch)
+        if batch.own is None:
+            return batch
+        return replace(batch.take(np.flatnonzero(np.isin(batch.places, batch.own))), own=None)
 
     def _apply(self, transforms: list[tuple[RowTransform, str]], batch: Batch) -> Batch:
         if not transforms:
@@ -132,7 +165,7 @@ class Pipeline:
 
 
 def _names(transforms: list[BatchTransform]) -> list[str]:
-    """Class names, numbered from the second of a kind, so that two of a kind draw apart."""
+    """Class names, numbered from the second of a kind, so that two of a kind draw differently."""
     names: list[str] = []
     seen: dict[str, int] = {}
     for transform in transforms:

@@ -3,6 +3,7 @@
 Images are numpy (height, width, channels); draws are Python integers.
 """
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -48,6 +49,35 @@ def cutout(image: np.ndarray, centre_y: int, centre_x: int, size: int) -> np.nda
             if 0 <= down < size and 0 <= right < size:
                 result[y, x, :] = 0.0
     return result
+
+
+def mixup(image: np.ndarray, other: np.ndarray, kept: np.float32) -> np.ndarray:
+    result = np.empty_like(image)
+    for index in np.ndindex(*image.shape):
+        result[index] = np.float32(image[index] * kept) + np.float32(other[index] * (np.float32(1) - kept))
+    return result
+
+
+def cut_box(ratio: float, centre_y: int, centre_x: int, height: int, width: int) -> list[tuple[int, int]]:
+    """Rows and columns (first, last plus one) of the box, clipped."""
+    box = []
+    for centre, length in ((centre_y, height), (centre_x, width)):
+        side = int(length * math.sqrt(1 - ratio))
+        inside = [i for i in range(length) if centre - side // 2 <= i < centre - side // 2 + side]
+        box.append((inside[0], inside[-1] + 1) if inside else (0, 0))
+    return box
+
+
+def cutmix(image: np.ndarray, other: np.ndarray, box: list[tuple[int, int]]) -> np.ndarray:
+    result = image.copy()
+    for y in range(*box[0]):
+        for x in range(*box[1]):
+            result[y, x, :] = other[y, x, :]
+    return result
+
+
+def mixed_label(label: np.ndarray, other: np.ndarray, kept: np.float32) -> np.ndarray:
+    return np.array([a * kept + b * (np.float32(1) - kept) for a, b in zip(label, other, strict=True)], np.float32)
 
 
 def pad(image: np.ndarray, size: int) -> np.ndarray:
