@@ -15,7 +15,7 @@ class Batch:
     Attributes:
         images: (batch, channels, height, width) in channels-last memory; uint8 as stored, float32 once normalised.
         labels: classes, int64 (batch,); or, once mixed, shares of all classes, float32 (batch, classes), rows sum to 1.
-        step: the optimizer step (or the number of the batch, in evaluation) that this batch belongs to.
+        step: number of the optimizer step; in evaluation, of the batch.
         places: int64, (batch,), in host memory: each row's place in the step's *global* batch, over all processes.
         copies: int64, (batch,), in host memory: number of each row's copy of its sample; None where each has one.
         samples: number of samples in the global batch; None where no transform can mix them, as in evaluation.

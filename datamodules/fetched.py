@@ -13,12 +13,12 @@ class FetchedDataModule(ImageDataModule):
     """An `ImageDataModule` whose arrays come from `datamodules.sources`, by the name in `dataset`."""
 
     def prepare_data(self) -> None:
-        """Fetch what the cache lacks, with a progress bar. Lightning calls this on rank 0 alone."""
+        """Fetch the files that the cache lacks, with a progress bar. Lightning calls this on rank 0 alone."""
         with terminal_progress() as progress:
             fetch(self.dataset, progress=progress)
 
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The arrays, mapped from the cache."""
+        """The arrays, memory-mapped from the cache."""
         arrays = load_arrays(self.dataset)
         return arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels
 

@@ -8,13 +8,13 @@ _SPLIT = 2  # the purpose word of the generator's key
 def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split samples into (kept, held out), each class in the same proportion to within one sample.
 
-    Exactly round(fraction * n) samples are held out: classes get their whole shares, and those with the largest
-    remainders one more. Within a class the samples with the smallest of n raw Philox words go.
+    Exactly round(fraction * n) samples are held out: fraction * n of each class, rounded down, and one more of the
+    classes with the largest remainders. Each sample has a raw Philox word; the smallest words of a class are held out.
 
     Args:
         labels: class of each sample, shape (n,).
-        fraction: of the samples to hold out, in [0, 1).
-        seed: of the choice.
+        fraction: share of the samples to hold out, in [0, 1).
+        seed: seed of the choice.
 
     Returns:
         Two sorted int64 index arrays, disjoint, together all of range(n).

@@ -1,6 +1,6 @@
-"""Batch-wise transforms of images, on the device: each sample with its own draw, nothing per sample in Python.
+"""Transforms of whole batches of images, on the device; each sample has its own draw, with no Python loop over samples.
 
-`Pipeline` runs a list of them. A transform is a pure function on a batch, and a thin class that a config names.
+`Pipeline` runs a list of them. A transform is a pure function on tensors, and a thin class that a config names.
 """
 
 from datamodules.transforms._copies import Copies

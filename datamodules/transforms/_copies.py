@@ -1,4 +1,4 @@
-"""Each sample of a batch several times over: what batch augmentation begins with."""
+"""Several copies of each sample of a batch, the first step of batch augmentation."""
 
 from dataclasses import replace
 from typing import Literal
@@ -16,11 +16,11 @@ Order = Literal["copy_major", "sample_major"]
 
 
 def repeat_rows(rows: Tensor, copies: int, order: Order) -> Tensor:
-    """Each row `copies` times, written in one go.
+    """Each row `copies` times.
 
     Args:
         rows: (batch, ...).
-        copies: how often.
+        copies: number of copies of each row.
         order: `copy_major`: all rows, then all again (0 1 2 0 1 2); `sample_major`: each row's copies together
             (0 0 1 1 2 2).
 
@@ -33,15 +33,15 @@ def repeat_rows(rows: Tensor, copies: int, order: Order) -> Tensor:
 
 
 class Copies(BatchTransform):
-    """Repeat each sample, with its label and its place, and number the copies; later transforms draw for each apart.
+    """Repeat each sample, with its label and place, and number the copies; each copy gets its own later draws.
 
-    Copy 0 is what the sample was without copies, and copy c the same whatever their number and order. Comes first,
-    where images are still uint8 and a copy is cheapest.
+    Copy 0 equals the sample without copies, and copy c does not depend on their number and order. Belongs first in
+    the list, where images are still uint8 and cheapest to copy.
 
     Args:
-        copies: of each sample.
-        order: `copy_major` lays the whole batch out again and again, so that a chunk of it (`micro_batch_size`) holds
-            as many samples as it can; `sample_major` lays the copies of a sample side by side.
+        copies: number of copies of each sample.
+        order: `copy_major` repeats the whole batch, so that a chunk of it (`micro_batch_size`) holds as many samples
+            as it can; `sample_major` puts the copies of a sample side by side.
     """
 
     def __init__(self, copies: int, order: Order = "copy_major") -> None:
@@ -53,7 +53,7 @@ class Copies(BatchTransform):
 
     def __call__(self, batch: Batch, seed: int, name: str) -> Batch:
         """A batch of `copies` times as many rows."""
-        # told apart from the copies that an earlier one of its kind has made
+        # copies of copies: numbers that differ from those of an earlier `Copies`
         before = np.zeros(len(batch), np.int64) if batch.copies is None else batch.copies * self.copies
         return replace(
             batch,

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from datamodules.transforms._layout import from_rows, to_rows
+from datamodules.transforms._layout import INTEGER_OF_SIZE, from_rows, to_rows
 from datamodules.transforms._mixing import Mixing
 from timeline.draws import below, to_device
 
@@ -41,12 +41,17 @@ def cutmix(images: Tensor, others: Tensor, boxes: Tensor) -> Tensor:
     Returns:
         Images of the same shape and type, channels-last.
     """
-    pixels = to_rows(images)
-    rows, columns = (
-        _within(boxes[:, 0, axis], boxes[:, 1, axis], length) for axis, length in enumerate(pixels.shape[1:3])
-    )
-    inside = (rows[:, :, None] & columns[:, None, :])[..., None]
-    return from_rows(torch.where(inside, to_rows(others), pixels))
+    pixels, partners = to_rows(images), to_rows(others)
+    height, width, channels = pixels.shape[1:]
+    bits = INTEGER_OF_SIZE[pixels.element_size()]
+    first, stop = boxes[:, 0], boxes[:, 1]
+    rows = _within(first[:, 0], stop[:, 0], height, 1, bits)
+    columns = _within(first[:, 1], stop[:, 1], width, channels, bits)
+    inside = rows[:, :, None] & columns[:, None, :]
+    own = pixels.view(bits).view(inside.shape)
+    # a ^ ((a ^ b) & inside): half the time of torch.where
+    mixed = (own ^ partners.view(bits).view(inside.shape)).bitwise_and_(inside).bitwise_xor_(own)
+    return from_rows(mixed.view(images.dtype).view(pixels.shape))
 
 
 class CutMix(Mixing):
@@ -75,7 +80,8 @@ class CutMix(Mixing):
         return cutmix(images, others, to_device(boxes.numpy(), images.device)), 1 - cut.double() / (height * width)
 
 
-def _within(first: Tensor, stop: Tensor, length: int) -> Tensor:
-    """True at the positions from `first` on, before `stop`: (batch, length)."""
+def _within(first: Tensor, stop: Tensor, length: int, channels: int, bits: torch.dtype) -> Tensor:
+    """All bits set at the positions from `first` on, before `stop`, no bit elsewhere: (batch, length * channels)."""
     position = torch.arange(length, device=first.device)
-    return (position >= first[:, None]) & (position < stop[:, None])
+    inside = -((position >= first[:, None]) & (position < stop[:, None])).to(bits)
+    return inside if channels == 1 else inside[:, :, None].expand(-1, -1, channels).flatten(1)

@@ -1,4 +1,4 @@
-"""Transforms without chance: normalise, pad, resize, grey to RGB."""
+"""Transforms without random draws: normalise, pad, resize, grey to RGB."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,19 +18,19 @@ _ONE = 1 << _WEIGHT_BITS
 def normalize(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """(x / 255 - mean) / std, computed in float32 as x * (1 / (255 std)) + (-mean / std).
 
-    It is rounded after the product and again after the sum: two roundings, where a device might offer a fused
-    multiply-add with one, make the result the same to the bit on every device.
+    It is rounded after the product and again after the sum, rather than once in a fused multiply-add, which not every
+    device has: so the result is the same to the bit on all of them.
 
     Args:
         images: (batch, channels, height, width), in [0, 255].
-        mean: of each channel, for values in [0, 1].
-        std: of each channel, for values in [0, 1].
+        mean: mean of each channel, for values in [0, 1].
+        std: standard deviation of each channel, for values in [0, 1].
 
     Returns:
         float32 of the same shape, channels-last.
     """
     pixels = to_rows(images)
-    # a line of constants as long as a whole image's: a loop over three channels would be too short to be vectorised
+    # constants for each value of a whole image: a loop over three channels alone is too short to be vectorised
     scale, shift = _constants(mean, std, pixels.shape[1] * pixels.shape[2], images.device)
     flat = pixels.flatten(1).to(torch.float32, copy=True)
     return from_rows(flat.mul_(scale).add_(shift).view(pixels.shape))
@@ -53,8 +53,8 @@ def pad(images: Tensor, size: int) -> Tensor:
 def resize(images: Tensor, size: int) -> Tensor:
     """Bilinear resize to size x size, half-pixel centres, without antialiasing: made for enlarging.
 
-    Integer arithmetic: weights in steps of 2**-11 an axis, one rounding (half up) at the end; the same to the bit on
-    every device, and within one grey level of float interpolation.
+    Integer arithmetic: weights in steps of 2**-11 on each axis, one rounding (half up) at the end. The same to the
+    bit on every device, and within one grey level of float interpolation.
 
     Args:
         images: uint8 (batch, channels, height, width).
@@ -94,8 +94,8 @@ class Normalize(RowTransform):
     """To float32 of mean 0 and standard deviation 1: (x / 255 - mean) / std, a channel at a time.
 
     Args:
-        mean: of each channel, for values in [0, 1].
-        std: of each channel, for values in [0, 1].
+        mean: mean of each channel, for values in [0, 1].
+        std: standard deviation of each channel, for values in [0, 1].
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:

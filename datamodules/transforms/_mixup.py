@@ -23,8 +23,9 @@ def mixup(images: Tensor, others: Tensor, kept: Tensor) -> Tensor:
     """
     if not images.is_floating_point():
         raise ValueError("MixUp mixes normalised images, got integers: place it after Normalize")
-    share = kept.to(images.dtype)[:, None, None, None]
-    return from_rows((to_rows(images) * share).add_(to_rows(others) * (1 - share)))
+    pixels, share = to_rows(images), kept.to(images.dtype)[:, None]
+    mixed = (pixels.flatten(1) * share).add_(to_rows(others).flatten(1) * (1 - share))
+    return from_rows(mixed.view(pixels.shape))
 
 
 class MixUp(Mixing):

@@ -1,4 +1,4 @@
-"""Parts of a batch on several cores."""
+"""`for_each_part`: the parts of a batch on several threads."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,14 +10,14 @@ import torch
 
 
 def for_each_part(work: Callable[[slice], None], parts: Sequence[slice]) -> None:
-    """Call `work` on every part, on as many threads as torch has here; returns when all are done.
+    """Call `work` on every part, on as many threads as torch is set to; returns when all are done.
 
-    Whole parts to a thread, rather than torch's own threads within each operation: those wait for each other after
-    every one of some forty short operations, which on a busy machine costs more than the second core gives.
+    Each thread takes whole parts. Torch's own threads would share each operation instead, and wait for each other
+    after each of some forty short ones, which on a busy machine costs more than the second core gives.
 
     Args:
-        work: must give the same result whatever the order of the calls; runs with one torch thread.
-        parts: of the batch.
+        work: function of a part, whose result must not depend on the order of the calls; runs with one torch thread.
+        parts: slices of the batch.
 
     Raises:
         Exception: the first that `work` raised.
@@ -27,7 +27,7 @@ def for_each_part(work: Callable[[slice], None], parts: Sequence[slice]) -> None
         for part in parts:
             work(part)
         return
-    inference = torch.is_inference_mode_enabled()  # a thread has its own
+    inference = torch.is_inference_mode_enabled()  # the mode is a thread's own
 
     def work_in_thread(part: slice) -> None:
         with torch.inference_mode(inference):
@@ -42,8 +42,8 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     ready = Barrier(threads + 1)
 
     def start() -> None:
-        torch.get_num_threads()  # sets this thread up, else its first operation would, with the number set last
-        torch.set_num_threads(1)  # of the calling thread alone (OpenMP keeps it by thread) ...
+        torch.get_num_threads()  # initialises this thread, else its first operation would, with the number set last
+        torch.set_num_threads(1)  # for this thread alone, since OpenMP keeps the number by thread ...
         ready.wait()
 
     before = torch.get_num_threads()
@@ -51,7 +51,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     for _ in range(threads):
         pool.submit(int)
     ready.wait()
-    torch.set_num_threads(before)  # ... but new threads begin with the number set last
+    torch.set_num_threads(before)  # ... but new threads start with the number set last
     return pool
 
 

@@ -1,4 +1,4 @@
-"""Random crop, random flip and cutout: each a pure function of images and integers, and the class a config names."""
+"""Random crop, random flip and cutout: for each a pure function of images and integers, and a class for configs."""
 
 from functools import lru_cache
 from typing import ClassVar
@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from checks.arguments import require_at_least, require_not_negative, require_within
-from datamodules.transforms._layout import from_rows, to_rows
+from datamodules.transforms._layout import INTEGER_OF_SIZE, from_rows, to_rows
 from datamodules.transforms._pipeline import RowTransform
 from timeline.draws import below, chance
 
 
 def random_crop(images: Tensor, offsets: Tensor, padding: int, fill: int = 0) -> Tensor:
-    """Pad all four sides, and cut each image's own window of the original size out of it.
+    """Pad all four sides, and cut a window of the original size out of each image.
 
     Args:
         images: (batch, channels, height, width).
@@ -29,7 +29,7 @@ def random_crop(images: Tensor, offsets: Tensor, padding: int, fill: int = 0) ->
     batch, height, width, channels = pixels.shape
     padded = F.pad(pixels, (0, 0, padding, padding, padding, padding), value=fill)
     tall, wide = padded.shape[1:3]
-    # every window of the padded images is a view of their memory, numbered by its first pixel: one gather copies them
+    # each window is a view of the padded images' memory, numbered by its first pixel, so one gather copies them all
     first_pixels = max(batch * tall * wide - (height - 1) * wide - width + 1, 0)
     windows = padded.as_strided((first_pixels, height, width * channels), (channels, wide * channels, 1))
     corners = torch.arange(0, batch * tall * wide, tall * wide, device=images.device)
@@ -41,7 +41,7 @@ def horizontal_flip(images: Tensor, flipped: Tensor) -> Tensor:
     """Mirror left and right where `flipped` (bool, (batch,)) says so; images (batch, channels, height, width)."""
     pixels = to_rows(images)
     batch = len(pixels)
-    both = torch.cat((pixels, _mirror(pixels)))  # and a gather: twelve times as fast as torch.where on bytes
+    both = torch.cat((pixels, _mirror(pixels)))  # with a gather, twelve times as fast as torch.where on bytes
     return from_rows(both.index_select(0, torch.arange(batch, device=images.device) + batch * flipped))
 
 
@@ -62,8 +62,8 @@ def cutout(images: Tensor, centres: Tensor, size: int) -> Tensor:
         raise ValueError("Cutout zeroes normalised images, got integers: place it after Normalize")
     pixels = to_rows(images)
     height, width, channels = pixels.shape[1:]
-    # bits rather than products (x * 0 can be -0) or masked_fill (which takes eight times as long)
-    bits = _INTEGER_OF_SIZE[pixels.element_size()]
+    # bitwise: a product can give -0, and masked_fill takes eight times as long
+    bits = INTEGER_OF_SIZE[pixels.element_size()]
     rows = _outside(size, height, 1, bits, images.device).index_select(0, centres[:, 0])
     columns = _outside(size, width, channels, bits, images.device).index_select(0, centres[:, 1])
     kept = rows[:, :, None] | columns[:, None, :]
@@ -129,9 +129,6 @@ class Cutout(RowTransform):
         return cutout(images, below(words, _lengths(height, width, images.device)), self.size)
 
 
-_INTEGER_OF_SIZE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-
-
 @lru_cache(maxsize=32)
 def _lengths(height: int, width: int, device: torch.device) -> Tensor:
     return torch.tensor([height, width], device=device)
@@ -139,7 +136,7 @@ def _lengths(height: int, width: int, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=32)
 def _outside(size: int, length: int, channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """For each centre (a row), all bits set at the positions outside the hole: (length, length * channels)."""
+    """Row c: all bits set at the positions outside the hole of centre c; (length, length * channels)."""
     position = torch.arange(length, device=device)
     distance = position.repeat_interleave(channels) - (position[:, None] - size // 2)
     return -((distance < 0) | (distance >= size)).to(dtype)
@@ -150,7 +147,7 @@ def _mirror(pixels: Tensor) -> Tensor:
     batch, height, width, channels = pixels.shape
     if pixels.dtype != torch.uint8:
         return pixels.flip(2)
-    # reversing bytes is ten times as fast as reversing pixels, and leaves only each pixel's channels to be put back
+    # reverse bytes, ten times as fast as reversing pixels, and then put each pixel's channels back in order
     mirrored = pixels.view(batch * height, width * channels).flip(1).view(batch, height * width * channels)
     for channel in range(channels // 2):
         apart = channels - 1 - 2 * channel

@@ -114,6 +114,13 @@ def test_images_and_labels_are_the_reference_to_the_bit(transforms, slow, copies
     assert result.labels.numpy().tobytes() == np.stack([label for _, label in expected]).tobytes()
 
 
+def test_cutmix_takes_bytes_too() -> None:
+    images = batch_of((5, 6, 3), rows=2).images
+    mixed = cutmix(images, images.flip(0), torch.tensor([[[1, 2], [4, 5]], [[0, 0], [5, 6]]]))
+    assert torch.equal(mixed[0, :, 1:4, 2:5], images[1, :, 1:4, 2:5]) and torch.equal(mixed[1], images[0])
+    assert torch.equal(mixed[0, :, 0], images[0, :, 0]) and mixed.dtype == torch.uint8
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_the_functions_keep_type_and_shape(dtype) -> None:
     images, others = torch.randn(2, 4, 3, 6, 5).to(dtype)

@@ -13,6 +13,7 @@ from lightning_modules._parameter_groups import parameter_groups
 
 IMAGES = torch.randn(37, 1, 4, 4, dtype=torch.float64)
 LABELS = torch.arange(37) % 10
+SHARES = torch.rand(37, 10).softmax(1)
 
 
 class Linear(ImageClassifier):
@@ -27,17 +28,17 @@ class Linear(ImageClassifier):
 class Repeated:
     """One batch, over and over. (A plain list would be several loaders to Lightning.)"""
 
-    def __init__(self, times: int) -> None:
-        self.times = times
+    def __init__(self, times: int, labels: torch.Tensor = LABELS) -> None:
+        self.times, self.labels = times, labels
 
     def __len__(self) -> int:
         return self.times
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        return iter([(IMAGES, LABELS)] * self.times)
+        return iter([(IMAGES, self.labels)] * self.times)
 
 
-def trained(steps: int = 3, lr: float = 0.1, **kwargs: object) -> Linear:
+def trained(steps: int = 3, lr: float = 0.1, labels: torch.Tensor = LABELS, **kwargs: object) -> Linear:
     """A linear classifier after some SGD steps on one batch, through Lightning."""
     torch.manual_seed(0)
     model = Linear(**kwargs).double()
@@ -46,7 +47,7 @@ def trained(steps: int = 3, lr: float = 0.1, **kwargs: object) -> Linear:
         max_steps=steps, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False, accelerator="cpu", log_every_n_steps=1,
     )  # fmt: skip
-    trainer.fit(model, Repeated(steps))
+    trainer.fit(model, Repeated(steps, labels))
     return model
 
 
@@ -77,6 +78,33 @@ class TestTraining:
         expected = by_hand(label_smoothing=0.2)
         assert torch.allclose(trained(label_smoothing=0.2).layer.weight, expected.weight, rtol=0, atol=1e-13)
 
+    @pytest.mark.parametrize("micro_batch_size", [None, 5, 36])
+    @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+    def test_labels_as_shares(self, label_smoothing: float, micro_batch_size: int | None) -> None:
+        """Minus the sum over classes of smoothed share times log-probability, written out."""
+        model = trained(labels=SHARES, label_smoothing=label_smoothing, micro_batch_size=micro_batch_size)
+        torch.manual_seed(0)
+        layer = nn.Linear(16, 10).double()
+        for _ in range(3):
+            layer.zero_grad()
+            target = SHARES * (1 - label_smoothing) + label_smoothing / 10
+            logits = layer(IMAGES.flatten(1))
+            loss = -(target * logits.log_softmax(1)).sum(1).mean()
+            loss.backward()
+            with torch.no_grad():
+                for parameter in layer.parameters():
+                    parameter -= 0.1 * parameter.grad
+        assert torch.allclose(model.layer.weight, layer.weight, rtol=0, atol=1e-8)  # the shares are float32
+        assert model.recorded["train/loss"] == pytest.approx(loss.item(), rel=1e-6)
+        assert model.recorded["train/accuracy"] == float((logits.argmax(1) == SHARES.argmax(1)).double().mean())
+
+    @pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.2}, {"micro_batch_size": 5}])
+    def test_whole_shares_are_labels(self, options: dict) -> None:
+        hard, soft = trained(**options), trained(labels=F.one_hot(LABELS, 10).float(), **options)
+        assert torch.allclose(hard.layer.weight, soft.layer.weight, rtol=0, atol=1e-8)
+        assert hard.recorded["train/accuracy"] == soft.recorded["train/accuracy"]
+        assert hard.recorded["train/loss"] == pytest.approx(soft.recorded["train/loss"], rel=1e-6)
+
     def test_gradient_clipping(self) -> None:
         expected = by_hand(clip=0.05)
         assert torch.allclose(trained(gradient_clip_norm=0.05).layer.weight, expected.weight, rtol=0, atol=1e-13)
@@ -106,6 +134,9 @@ def test_totals_are_the_sums() -> None:
     assert loss_sum == pytest.approx(float(F.cross_entropy(logits, labels, reduction="sum")), rel=1e-6)
     assert (correct, samples) == (int((logits.argmax(1) == labels).sum()), 10)
     assert totals.sums() == (0.0, 0, 0)
+    shares = torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]])
+    totals.add(torch.tensor(3.0), torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 0.5]]), shares)
+    assert totals.sums() == (3.0, 1, 2), "the heaviest class is the right one"
     assert means((5.0, 3, 4)) == {"loss": 1.25, "accuracy": 0.75, "error": 0.25}
 
 
