@@ -129,13 +129,13 @@ def test_totals_are_the_sums() -> None:
     totals = ClassificationTotals()
     logits, labels = torch.randn(10, 5), torch.arange(10) % 5
     for part in (slice(0, 3), slice(3, 10)):
-        totals.add(F.cross_entropy(logits[part], labels[part], reduction="sum"), logits[part], labels[part])
+        totals.update(F.cross_entropy(logits[part], labels[part], reduction="sum"), logits[part], labels[part])
     loss_sum, correct, samples = totals.sums()
     assert loss_sum == pytest.approx(float(F.cross_entropy(logits, labels, reduction="sum")), rel=1e-6)
     assert (correct, samples) == (int((logits.argmax(1) == labels).sum()), 10)
     assert totals.sums() == (0.0, 0, 0)
     shares = torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]])
-    totals.add(torch.tensor(3.0), torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 0.5]]), shares)
+    totals.update(torch.tensor(3.0), torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 0.5]]), shares)
     assert totals.sums() == (3.0, 1, 2), "the heaviest class is the right one"
     assert means((5.0, 3, 4)) == {"loss": 1.25, "accuracy": 0.75, "error": 0.25}
 
