@@ -9,7 +9,6 @@ from callbacks.run_record import publish, run_folder
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.transforms import BatchTransform, Copies, Cutout, Normalize
 from trainer.access import datamodule_of, images_of
-from trainer.step_hooks import without_idle_step_hooks
 
 if TYPE_CHECKING:
     from figures import Figure
@@ -18,7 +17,6 @@ SHOWN_SAMPLES = 2
 SHOWN_COPIES = 6
 
 
-@without_idle_step_hooks
 class BatchAugmentedCutout(pl.Callback):
     """Batch augmentation (Hoffer et al. 2019, arXiv 1901.09335, its update rule) with cutout (DeVries and Taylor 2017).
 

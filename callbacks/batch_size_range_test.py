@@ -18,12 +18,10 @@ from callbacks.range_tests.trials import Trial, Trials
 from timeline.keys import rehearsal_seed
 from trainer.access import datamodule_of, is_fast_dev_run
 from trainer.host_memory import HostGuard
-from trainer.step_hooks import without_idle_step_hooks
 
 SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 
-@without_idle_step_hooks
 class BatchSizeRangeTest(RangeTest):
     """Train throwaway copies at one learning rate with batches of several sizes, and suggest between which to stay.
 

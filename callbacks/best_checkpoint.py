@@ -7,10 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from trainer.step_hooks import without_idle_step_hooks
 
-
-@without_idle_step_hooks
 class BestCheckpoint(Checkpoint):
     """Save `best.ckpt` after each validation that is better than all before; of equals, the first stays.
 

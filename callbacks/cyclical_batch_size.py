@@ -12,7 +12,6 @@ from timeline.position import BatchSizes, counted
 from timeline.schedules import Cycle
 from trainer.access import datamodule_of, log_row, position_of, row_due, stream_of
 from trainer.epoch_length import tell_epoch_length
-from trainer.step_hooks import without_idle_step_hooks
 
 
 def rounded(value: float, granularity: int) -> int:
@@ -20,7 +19,6 @@ def rounded(value: float, granularity: int) -> int:
     return max(int(value / granularity + 0.5), 1) * granularity
 
 
-@without_idle_step_hooks
 class CyclicalBatchSize(pl.Callback):
     """The batch size of each step is a Cycle's value, rounded; each sample still comes exactly once an epoch.
 

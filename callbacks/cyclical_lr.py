@@ -11,12 +11,10 @@ from callbacks.range_tests.range_test import earlier_test, found_bounds
 from optimizers.capabilities import CAPABILITIES
 from timeline.position import Position, Unit, counted
 from timeline.schedules import Cycle, Mode
-from trainer.step_hooks import without_idle_step_hooks
 
 Bounds = tuple[float, float]
 
 
-@without_idle_step_hooks
 class CyclicalLR(LRSchedule):
     """Set each parameter group's learning rate to its `lr_ratio` times a cycle, before every step.
 

@@ -9,12 +9,10 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from trainer.signals import RunStopped
-from trainer.step_hooks import without_idle_step_hooks
 
 AGREE_EVERY = 20  # steps between two exchanges of whether to stop; in each, all processes wait for each other
 
 
-@without_idle_step_hooks
 class LastCheckpoint(Checkpoint):
     """Save `last.ckpt` every so many steps, at the end of each epoch, and on SIGINT or SIGTERM, which then end the run.
 

@@ -15,10 +15,8 @@ from callbacks.range_tests.rehearsal import Rehearsal
 from callbacks.range_tests.trials import Trials
 from timeline.keys import rehearsal_seed
 from trainer.access import datamodule_of, is_fast_dev_run
-from trainer.step_hooks import without_idle_step_hooks
 
 
-@without_idle_step_hooks
 class LRRangeTest(RangeTest):
     """Raise the learning rate step by step on copies, and suggest rates from the loss (Smith 1506.01186, section 3.3).
 

@@ -5,10 +5,8 @@ from bisect import bisect_right
 
 from callbacks.lr_schedule import LRSchedule
 from timeline.position import Position, Unit, counted
-from trainer.step_hooks import without_idle_step_hooks
 
 
-@without_idle_step_hooks
 class MultiStepLR(LRSchedule):
     """Set each parameter group's learning rate to its `lr_ratio` times lr gamma^k after k milestones.
 

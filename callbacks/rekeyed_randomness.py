@@ -5,10 +5,8 @@ from typing import Any
 import pytorch_lightning as pl
 
 from timeline.keys import seed_generators, step_key
-from trainer.step_hooks import without_idle_step_hooks
 
 
-@without_idle_step_hooks
 class RekeyedRandomness(pl.Callback):
     """Seed torch's generators before each step with a key of (seed, step, rank).
 

@@ -13,13 +13,11 @@ from records.files import write_csv, write_json
 from records.metrics_csv import MetricsCSV
 from records.run_directory import RunDirectory
 from trainer.access import callbacks_of
-from trainer.step_hooks import without_idle_step_hooks
 
 if TYPE_CHECKING:
     from figures import Figure
 
 
-@without_idle_step_hooks
 class RunRecord(pl.Callback):
     """Make the run directory once the data are there, and count the seconds of each part of a run.
 

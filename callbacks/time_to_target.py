@@ -11,10 +11,8 @@ from datamodules.image_datamodule import ImageDataModule
 from records.files import write_json
 from records.first_passage import FirstPassage, Reading, TrainingClock, sentence
 from trainer.access import images_of, position_of
-from trainer.step_hooks import without_idle_step_hooks
 
 
-@without_idle_step_hooks
 class TimeToTarget(pl.Callback):
     """Epochs, steps, samples and seconds of training until a validation first shows the target accuracy.
 

@@ -8,10 +8,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
 
 from trainer.progress import seconds_between
-from trainer.step_hooks import without_idle_step_hooks
 
 
-@without_idle_step_hooks
 class TrainingProgress(TQDMProgressBar):
     """Lightning's bar, refreshed every `interval` seconds at most: any other step only reads the clock.
 

@@ -24,8 +24,8 @@ def nobody_between(module: pl.LightningModule) -> bool:
     for hook in _HOOKS:
         if getattr(type(module), hook) is not getattr(pl.LightningModule, hook):
             return False
-        empty = (None, getattr(pl.Callback, hook))
-        if any(getattr(type(callback), hook) not in empty for callback in callbacks_of(trainer)):
+        empty = getattr(pl.Callback, hook)
+        if any(getattr(type(callback), hook) is not empty for callback in callbacks_of(trainer)):
             return False
     return type(module).optimizer_step is pl.LightningModule.optimizer_step
 

@@ -110,4 +110,4 @@ def _nobody_else(trainer: pl.Trainer, ours: Ours) -> bool:
 
 def _listeners(trainer: pl.Trainer, hook: str) -> list[Callable[..., Any]]:
     empty = getattr(pl.Callback, hook)
-    return [getattr(c, hook) for c in callbacks_of(trainer) if getattr(type(c), hook) not in (None, empty)]
+    return [getattr(c, hook) for c in callbacks_of(trainer) if getattr(type(c), hook) is not empty]
