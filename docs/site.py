@@ -17,8 +17,13 @@ LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Put the rooms' pages of API at the end of the navigation."""
-    config.nav = [*(config.nav or []), {"API": [{room: f"api/{room}.md"} for room in rooms()]}]
+    """Put the cards behind their index, and the rooms' pages of API at the end of the navigation."""
+    cards = sorted(f"callbacks/{path.name}" for path in (HOUSE / "docs/callbacks").glob("[!R]*.md"))
+    nav = [
+        {"Callbacks": [*part["Callbacks"], *cards]} if isinstance(part, dict) and "Callbacks" in part else part
+        for part in config.nav or []
+    ]
+    config.nav = [*nav, {"API": [{room: f"api/{room}.md"} for room in rooms()]}]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:

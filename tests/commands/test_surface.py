@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from cli import COMMANDS
+
 FROZEN = Path(__file__).with_name("surface.txt")
 HEAVY = ("numpy", "rich", "torch", "torchvision", "pytorch_lightning", "jsonargparse", "sklearn", "matplotlib", "wandb")
 ROOT = Path(__file__).parents[2]
@@ -74,11 +76,8 @@ def test_surface_is_the_frozen_one() -> None:
     assert not new, f"new: {new}; if meant: python -m tests.commands.test_surface"
 
 
-LIGHT = [
-    [*command.split(), "--help"]
-    for command in ("list", "data", "data fetch", "data verify", "data show", "plot-schedule", "plot-runs", "describe",
-                    "gradient-check")
-]  # fmt: skip
+ACTIONS = ("data fetch", "data verify", "data show")
+LIGHT = [[*command.split(), "--help"] for command in (*COMMANDS, *ACTIONS) if command not in TRAINERS]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["fti"], *LIGHT])
