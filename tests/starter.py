@@ -5,11 +5,11 @@ import signal
 from collections.abc import MutableMapping
 
 HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-# Ranks of a job's processes, settings of libraries, colours and size of a terminal, the repository of a git hook.
+# Ranks of a job's processes, settings of libraries, colours and size of a terminal, a git hook, a make.
 NAMES = {
     "RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
     "MPLBACKEND", "PYTHONWARNINGS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE",
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE",
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS",
 }  # fmt: skip
 PREFIXES = ("SLURM_", "TORCHELASTIC_", "OMPI_", "PMI_", "JSM_", "LSB_", "PL_", "WANDB_", "TQDM_", "JSONARGPARSE_")
 OURS = {
