@@ -11,7 +11,7 @@ from tests.callbacks.conftest import QUICK, found, table
 
 SCRIPT = """
 import torch
-from callbacks.rehearsal import Rehearsal
+from callbacks.range_tests.rehearsal import Rehearsal
 from cli import main
 from lightning_modules.classifier import ImageClassifier
 
