@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
 
 from records.files import written_whole
+from records.seals import Sealing, is_whole
 
+_ZIP = b"PK\x03\x04"
 _REMEDY = "give one of a run's checkpoints/*.ckpt"
 
 
@@ -20,7 +22,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path, durable=True) as file:
-            torch.save(checkpoint, file)
+            sealing = Sealing(file)
+            torch.save(checkpoint, cast(IO[bytes], sealing))
+            sealing.seal()
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
@@ -28,17 +32,23 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Load with `weights_only`, also where the caller passes False: a checkpoint is data, and must not run code.
 
         Raises:
-            ValueError: there is no such file, it is cut short, or it holds more than data.
+            ValueError: there is no such file, a bit of it is not as it was written, or it holds more than data.
         """
         path = Path(path)
         if not path.is_file():
             raise ValueError(f"checkpoint {path}: there is no such file: {_REMEDY}")
+        with path.open("rb") as file:
+            in_zip = file.read(4) == _ZIP
+        if in_zip and not is_whole(path):
+            raise ValueError(f"checkpoint {path} is damaged: {_REMEDY}")
         try:
             checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
         except Exception as error:
             if code := re.search(r"GLOBAL (\S+)", str(error)):
                 raise ValueError(f"checkpoint {path} is refused, as it holds code ({code[1]}): {_REMEDY}") from error
             raise ValueError(f"checkpoint {path} is damaged, or no checkpoint: {_REMEDY}") from error
+        if not in_zip:
+            raise ValueError(f"checkpoint {path} is of torch's old format, which has no checksums: {_REMEDY}")
         if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
             raise ValueError(f"checkpoint {path} holds no state_dict, so no run wrote it: {_REMEDY}")
         return checkpoint
