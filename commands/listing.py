@@ -3,6 +3,7 @@
 from commands import Call
 from commands.arguments import Parser, nearest
 from commands.configuration.contents import contents
+from commands.configuration.shipped import Header, header, shipped
 from commands.errors import UserError
 
 SECTIONS = {
@@ -17,7 +18,10 @@ SECTIONS = {
 def run(call: Call) -> int:
     """Print all sections, or those named; returns the exit status."""
     parser = Parser(
-        call.command, f"[{' | '.join(SECTIONS)}] ...", "Print the names of all sections, or of those given."
+        call.command,
+        f"[{' | '.join(SECTIONS)}] ...",
+        "Print the names of all sections, or of those given. `cadence list experiments` tells of each besides what it\n"
+        "costs, where it comes from and what was published for it.",
     )
     _, sections = parser.words(call.arguments)
     for section in sections:
@@ -30,5 +34,13 @@ def run(call: Call) -> int:
         print(f"{section} ({SECTIONS[section]})")
         for name, line in entries.items():
             print(f"  {name:<{width}}  {line}")
+            if sections and section == "experiments":
+                print(f"  {'':<{width}}  {provenance(header(shipped()[name]))}")
         print()
     return 0
+
+
+def provenance(told: Header) -> str:
+    """Cost, source and published figures of an experiment, in a line."""
+    source = f"source: {told.source}; " if told.source else ""
+    return f"cost: {told.cost}; {source}published: {told.published}"

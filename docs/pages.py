@@ -21,7 +21,7 @@ def write(script: Path, values: Mapping[str, str]) -> None:
     print(f"wrote {target}")
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table: the first column to the left, the others to the right."""
-    rule = ["---", *["---:"] * (len(headings) - 1)]
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = True) -> str:
+    """A Markdown table: the first column to the left, the others to the right where they hold numbers."""
+    rule = ["---", *["---:" if numbers else "---"] * (len(headings) - 1)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (headings, rule, *rows))

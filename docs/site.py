@@ -1,6 +1,7 @@
-"""What mkdocs.yml cannot say: pages that lie outside docs/, files that pages link to there, and the API's pages.
+"""What mkdocs.yml cannot say: pages that lie outside docs/, files that pages link to there, tables and the API's pages.
 
-Links stay as GitHub reads them, relative to the file they stand in; the site gets a copy of what they point to.
+Links stay as GitHub reads them, relative to the file they stand in; the site gets a copy of what they point to. A table
+of all experiments, or of all cards, is made of what each says of itself, where a page has `TABLES`' marker for it.
 """
 
 import os
@@ -11,6 +12,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
+from commands.configuration.shipped import header, shipped
+from docs.pages import table
+
 HOUSE = Path(__file__).resolve().parents[1]
 OUTSIDE = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)")
@@ -18,7 +22,7 @@ LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 def on_config(config: MkDocsConfig) -> None:
     """Put the cards behind their index, and the rooms' pages of API at the end of the navigation."""
-    cards = sorted(f"callbacks/{path.name}" for path in (HOUSE / "docs/callbacks").glob("[!R]*.md"))
+    cards = [f"callbacks/{path.name}" for path in card_files()]
     nav = [
         {"Callbacks": [*part["Callbacks"], *cards]} if isinstance(part, dict) and "Callbacks" in part else part
         for part in config.nav or []
@@ -35,7 +39,9 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn links that leave docs/ into links of the site."""
+    """Put tables where their markers are, and turn links that leave docs/ into links of the site."""
+    for marker, rows in TABLES.items():
+        markdown = markdown.replace(marker, rows())
     at = page.file.src_uri
     source = next((name for name, target in OUTSIDE.items() if target == at), f"docs/{at}")
 
@@ -48,6 +54,39 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return os.path.relpath(target, PurePosixPath(at).parent)
 
     return LINK.sub(link, markdown)
+
+
+def experiments() -> str:
+    """A row for each shipped experiment, from its header, source by source."""
+    told = {name: header(path) for name, path in shipped().items()}
+    rows = [
+        (f"`{name}`", row.source or "-", row.what.removesuffix("."), _linked(row.published), row.cost)
+        for name, row in sorted(told.items(), key=lambda item: item[1].source)
+    ]
+    return table(("experiment", "source", "what it runs", "published", "cost"), rows, numbers=False)
+
+
+def cards() -> str:
+    """A row for each card, from its title and its first sentence."""
+    rows = []
+    for path in card_files():
+        title, _, text = path.read_text().removeprefix("# ").partition("\n\n")
+        sentence = re.match(r".+?\.(?=\s|$)", text, re.DOTALL)
+        rows.append((f"[{title}]({path.name})", " ".join(sentence[0].split()) if sentence else ""))
+    return table(("card", "what it does"), rows, numbers=False)
+
+
+TABLES = {"<!-- experiments -->": experiments, "<!-- cards -->": cards}
+
+
+def card_files() -> list[Path]:
+    """The cards, by name."""
+    return sorted((HOUSE / "docs/callbacks").glob("[!R]*.md"))
+
+
+def _linked(text: str) -> str:
+    """The text with the pages of docs/ that it names as links to them."""
+    return re.sub(r"\bdocs/([\w/]+\.md)", r"[\1](\1)", text)
 
 
 def rooms() -> list[str]:

@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from commands.configuration.shipped import shipped
+from commands.configuration.shipped import header, shipped
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -11,7 +11,7 @@ HOUSE = Path(__file__).resolve().parents[2]
 def contents(section: str) -> dict[str, str]:
     """Names and first lines of one section."""
     if section == "experiments":
-        return {name: _first_comment(path) for name, path in shipped().items()}
+        return {name: header(path).what for name, path in shipped().items()}
     if section == "optimizers":
         from optimizers.capabilities import CAPABILITIES
 
@@ -23,11 +23,6 @@ def contents(section: str) -> dict[str, str]:
             name: (ast.get_docstring(_parsed(home)) or "").partition("\n")[0] for name, home in sorted(DATASETS.items())
         }
     return _classes(_imported_by(HOUSE / {"models": "lightning_modules", "callbacks": "callbacks"}[section]))
-
-
-def _first_comment(path: Path) -> str:
-    line = path.read_text().partition("\n")[0]
-    return line.lstrip("# ") if line.startswith("#") else ""
 
 
 def _imported_by(package: Path) -> dict[str, str]:

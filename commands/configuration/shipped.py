@@ -1,13 +1,39 @@
-"""Configuration files: by path, or the shipped ones by name from any folder."""
+"""Configuration files: by path, or the shipped ones by name from any folder, and what these say of themselves."""
 
 import difflib
+import re
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from commands.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+@dataclass(frozen=True)
+class Header:
+    """The comment at the top of a shipped file, from which its row in lists and tables is made.
+
+    Attributes:
+        what: the first line: what the file runs.
+        cost: time that one run takes.
+        source: work that it is taken from; "" for none.
+        published: figures that the source prints for it.
+    """
+
+    what: str = ""
+    cost: str = ""
+    source: str = ""
+    published: str = "none"
+
+
+def header(path: Path) -> Header:
+    """What a file says of itself: its first comment line, and `# cost: ...` and its other fields in the lines below."""
+    lines = [line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())]
+    fields = [re.match(r"(cost|source|published): (.+)", line) for line in lines[1:]]
+    return Header(lines[0] if lines else "", **{field[1]: field[2] for field in fields if field})
 
 
 def shipped(kind: str = "experiments") -> dict[str, Path]:

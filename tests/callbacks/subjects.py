@@ -31,6 +31,8 @@ IN_YAML: dict[str, dict[str, Any]] = {
     "MultiStepLR": {"milestones": [0.5]},
     "TimeToTarget": {"accuracy": 0.2, "warm_up_steps": 2},
 }
+# What is trained on, or drawn by the network, is not what it would be without these; every other callback looks on.
+CHANGE_THE_RUN = {"BatchAugmentedCutout", "CyclicalBatchSize", "CyclicalLR", "MultiStepLR", "RekeyedRandomness"}
 # What the commands put into every run themselves, with their arguments (commands/session.py); `again`: a resumed run.
 OF_THE_HOUSE: dict[str, Callable[[Path, bool], Callback]] = {
     "BestCheckpoint": lambda folder, again: BestCheckpoint(RunDirectory(folder).checkpoints),

@@ -16,10 +16,19 @@ import yaml
 import callbacks
 from records.metrics_csv import read_rows
 from tests.callbacks.records import assert_same, checkpoint
-from tests.callbacks.subjects import IN_YAML, OF_THE_HOUSE, SUBJECTS, Run, begun, fitted, in_the_package, make
+from tests.callbacks.subjects import (
+    CHANGE_THE_RUN,
+    IN_YAML,
+    OF_THE_HOUSE,
+    SUBJECTS,
+    Run,
+    begun,
+    fitted,
+    in_the_package,
+    make,
+)
 
-# What is trained on, or drawn by the network, is not what it would be without these; every other callback looks on.
-CHANGE_THE_RUN = {"BatchAugmentedCutout", "CyclicalBatchSize", "CyclicalLR", "MultiStepLR", "RekeyedRandomness"}
+CARDS = Path(__file__).parents[2] / "docs" / "callbacks"
 OF_THE_TRAINER = (
     "limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches", "val_check_interval",
     "check_val_every_n_epoch", "num_sanity_val_steps", "overfit_batches", "log_every_n_steps", "max_epochs",
@@ -37,6 +46,12 @@ def test_every_callback_is_held_to_the_contract() -> None:
     assert not set(IN_YAML) & set(OF_THE_HOUSE)
     hidden = sorted(in_the_package() - exported)
     assert not hidden, f"{hidden}: add each to callbacks/__init__.py, or no configuration can name it"
+
+
+@pytest.mark.parametrize("name", IN_YAML)
+def test_what_a_configuration_names_has_a_card(name: str) -> None:
+    titles = [path.read_text().partition("\n")[0] for path in CARDS.glob("*.md")]
+    assert f"# {name}" in titles, "docs/callbacks/ has no card of that title"
 
 
 # From the command line

@@ -12,7 +12,8 @@ import yaml
 import datamodules
 import lightning_modules
 import optimizers
-from commands.configuration.shipped import CONFIGS, shipped
+from commands.configuration.shipped import CONFIGS, Header, header, shipped
+from docs.site import experiments as table
 from lightning_modules import ImageClassifier
 
 EXPERIMENTS = shipped()
@@ -132,12 +133,49 @@ def defaults_of(kind: type) -> dict[str, Any]:
     return {key: parameter.default for key, parameter in parameters.items()}
 
 
+COSTS = {"seconds", "minutes", "an hour", "hours", "GPU"}  # as docs/experiments.md explains them
+PAGE = (CONFIGS.parent / "docs" / "experiments.md").read_text()
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_stands_in_the_table(name: str) -> None:
-    table = (CONFIGS.parent / "docs" / "experiments.md").read_text()
-    assert f"| `{name}` |" in table
+def test_says_what_it_costs_and_where_it_comes_from(name: str) -> None:
+    told = header(EXPERIMENTS[name])
+    assert told.cost in COSTS, "below the first line: `# cost: minutes`"
+    source = re.sub(r" P\d.*", "", told.source)
+    assert not source or f"*{source}*" in PAGE, "docs/experiments.md explains every source, in asterisks"
+    assert told.source or told.published.startswith("none"), "what is published has a source"
 
 
-def test_the_table_names_no_other() -> None:
-    table = (CONFIGS.parent / "docs" / "experiments.md").read_text()
-    assert set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) == set(EXPERIMENTS)
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_loses_no_field_of_its_header_to_a_misspelling(name: str) -> None:
+    fields = re.findall(r"^#\s*(\w+)\s*:", EXPERIMENTS[name].read_text(), flags=re.MULTILINE)
+    assert sorted(fields) == sorted({*fields} & {"cost", "source", "published"})
+
+
+def test_the_page_explains_costs_and_marks_where_the_table_comes() -> None:
+    assert all(cost.removeprefix("an ") in PAGE.partition("<!-- experiments -->\n")[0] for cost in COSTS)
+
+
+def test_a_header_is_the_first_line_and_the_fields_below_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("# A net.\n# cost: minutes\n# a note: it holds\n# published: 9 %: a lot\nmodel: MLP\n# source: x\n")
+    assert header(path) == Header("A net.", "minutes", "", "9 %: a lot")
+    path.write_text("model: MLP  # source: x\n")
+    assert header(path) == Header("", "", "", "none")
+
+
+def test_the_site_has_a_row_for_each() -> None:
+    rows = {row[1]: row[2].split(" | ") for row in re.finditer(r"^\| `(\w+)` \| (.*) \|$", table(), re.MULTILINE)}
+    assert set(rows) == set(EXPERIMENTS)
+    for name, (source, what, published, cost) in rows.items():
+        told = header(EXPERIMENTS[name])
+        assert (source.removeprefix("-"), f"{what}.", cost) == (told.source, told.what, told.cost)
+        assert re.sub(r"\[(.*?)\]\(\1\)", r"docs/\1", published) == told.published
+
+
+def test_the_list_of_experiments_alone_tells_it_too(cadence, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cadence("list", "experiments") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "SmallCNN on MNIST" in told and "cost: minutes; source: small CNN report; published: about 97 % test" in told
+    assert cadence("list") == 0
+    assert "cost:" not in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """The site: its links lead where they lead on GitHub, and every room has a page."""
 
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,6 +46,23 @@ def test_a_file_outside_docs_comes_along_and_a_lost_one_does_not(config: MkDocsC
     files = Files([])
     shown("![x](../results/gradient_check/gradient_check.png) [y](../nowhere.png)", "gradient_check.md", config, files)
     assert list(files.src_uris) == ["results/gradient_check/gradient_check.png"]
+
+
+def test_tables_stand_where_their_markers_are(config: MkDocsConfig) -> None:
+    page = (site.HOUSE / "docs/callbacks/README.md").read_text()
+    built = shown(page, "callbacks/README.md", config, Files([]))
+    assert "<!--" not in built and "| [TimeToTarget](time_to_target.md) | Epochs, steps, samples" in built
+    assert "| `digits_mixup` | - |" in shown("<!-- experiments -->", "experiments.md", config, Files([]))
+    assert all(
+        any(marker in path.read_text() for path in (site.HOUSE / "docs").rglob("*.md")) for marker in site.TABLES
+    )
+
+
+@pytest.mark.parametrize("row", site.cards().splitlines()[2:])
+def test_a_card_s_first_sentence_says_what_it_does(row: str) -> None:
+    title, sentence = row.strip("| ").split(" | ")
+    assert re.fullmatch(r"\[.+\]\(\w+\.md\)", title)
+    assert 60 < len(sentence) <= 200 and sentence.endswith(".")
 
 
 def test_every_room_is_a_page_of_public_modules(config: MkDocsConfig) -> None:
