@@ -4,7 +4,7 @@
 |---|---|
 | commands/NAME.py | `run(call: Call) -> int`, which returns the exit status |
 | cli.py | a line of its table: name, module, line of help |
-| tests/commands/, surface.txt, README.md | its test, its name, its line in 'Use' |
+| tests/commands/test_NAME.py | its test; surface.txt, which a command writes, gets its name |
 """
 
 from dataclasses import dataclass
