@@ -60,7 +60,13 @@ def experiments() -> str:
     """A row for each shipped experiment, from its header, source by source."""
     told = {name: header(path) for name, path in shipped().items()}
     rows = [
-        (f"`{name}`", row.source or "-", row.what.removesuffix("."), _linked(row.published), row.cost)
+        (
+            f"<code>{name.replace('_', '_<wbr>')}</code>",
+            row.source or "-",
+            row.what.removesuffix("."),
+            _linked(row.published),
+            row.cost,
+        )
         for name, row in sorted(told.items(), key=lambda item: item[1].source)
     ]
     return table(("experiment", "source", "what it runs", "published", "cost"), rows, numbers=False)

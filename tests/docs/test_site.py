@@ -52,7 +52,9 @@ def test_tables_stand_where_their_markers_are(config: MkDocsConfig) -> None:
     page = (site.HOUSE / "docs/callbacks/README.md").read_text()
     built = shown(page, "callbacks/README.md", config, Files([]))
     assert "<!--" not in built and "| [TimeToTarget](time_to_target.md) | Epochs, steps, samples" in built
-    assert "| `digits_mixup` | - |" in shown("<!-- experiments -->", "experiments.md", config, Files([]))
+    assert "| <code>digits_<wbr>mixup</code> | - |" in shown(
+        "<!-- experiments -->", "experiments.md", config, Files([])
+    )
     assert all(
         any(marker in path.read_text() for path in (site.HOUSE / "docs").rglob("*.md")) for marker in site.TABLES
     )
