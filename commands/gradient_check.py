@@ -63,7 +63,7 @@ def run(call: Call) -> int:
 def _parser(command: str) -> Parser:
     parser = Parser(command, "-c CONFIG [options] [options of `cadence fit`]", DESCRIPTION)
     parser.value(
-        "--checkpoint", "runs/digits_demo-20261121-120000/checkpoints/best.ckpt", metavar="PATH",
+        "--checkpoint", "runs/digits_demo-20261121-120000-3f9a2c/checkpoints/best.ckpt", metavar="PATH",
         help="take the weights of a run's checkpoint; by default the model is as it would begin to train",
     )  # fmt: skip
     parser.value(

@@ -6,7 +6,8 @@ import pytorch_lightning as pl
 
 from callbacks import RekeyedRandomness, RunRecord
 from commands.configuration.cadence_cli import listed
-from commands.session import STOPPED, bar_of, configured, loggers_of, mistakes_before, plugins_of, run_root
+from commands.holding import closed, held, loggers_of
+from commands.session import STOPPED, bar_of, configured, mistakes_before, plugins_of, run_root
 from commands.tables.summary import print_range_test
 from records.run_directory import RunDirectory
 from trainer.signals import RunStopped
@@ -30,23 +31,21 @@ def range_test(command: str, arguments: list[str], resume: bool, started: float)
     cli = configured(command, arguments)
     test = cli.config_init.range_test
     directory = RunDirectory(run_root(cli, f"-{command}"))
-    if not resume:
-        with mistakes_before(None):
-            directory.check_free()
     record = RunRecord(directory, cli.resolved(), resume, started)
     given = listed(cli.config_init.trainer.callbacks)
     kept = [callback for callback in given if not getattr(callback, "left_out_of_range_tests", False)]
-    with loggers_of(cli, directory) as loggers:
-        trainer = cli.build_trainer(
-            [record, *kept, RekeyedRandomness(cli.config.seed_everything), test, _EndBeforeTraining(), *bar_of(cli)],
-            callbacks=None,
-            logger=loggers,
-            plugins=plugins_of(cli),
-            use_distributed_sampler=False,
-            max_epochs=1,
-            num_sanity_val_steps=0,
-            **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
-        )
+    loggers = loggers_of(cli, directory)
+    trainer = cli.build_trainer(
+        [record, *kept, RekeyedRandomness(cli.config.seed_everything), test, _EndBeforeTraining(), *bar_of(cli)],
+        callbacks=None,
+        logger=loggers,
+        plugins=plugins_of(cli),
+        use_distributed_sampler=False,
+        max_epochs=1,
+        num_sanity_val_steps=0,
+        **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
+    )
+    with held(trainer, directory, new=not resume), closed(loggers):
         try:
             with contextlib.suppress(_Over), mistakes_before(None):
                 trainer.fit(cli.model, cli.datamodule)

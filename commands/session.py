@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import secrets
 import time
 import warnings
 from collections.abc import Iterator
@@ -9,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import yaml
-from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, TrainingProgress
 from callbacks.range_tests.range_test import NoBounds
@@ -19,13 +17,13 @@ from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
 from commands.errors import UserError
+from commands.holding import closed, held, loggers_of
 from commands.tables.summary import print_summary
 from records.checkpoint_io import AtomicCheckpointIO
 from records.environment import commit, device_name, versions
 from records.files import write_json
 from records.metrics_csv import MetricsCSV
 from records.run_directory import RunDirectory
-from records.wandb_record import WandbRecord
 from trainer.signals import RunStopped
 
 # Warnings about the libraries' own insides, or about what Cadence does on purpose: no user can act on them.
@@ -44,19 +42,17 @@ def fit(arguments: list[str], resume: bool, started: float) -> int:
     """Train, validate, test the best checkpoint, and write result.json; returns the exit status."""
     cli = configured("fit", arguments)
     directory = RunDirectory(run_root(cli))
-    if not resume and getattr(rank_zero_only, "rank", 0) in (0, None):
-        with mistakes_before(None):
-            directory.check_free()
     record = RunRecord(directory, cli.resolved(), resume, started)
     metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
-    with loggers_of(cli, directory) as loggers:
-        trainer = cli.build_trainer(
-            [record, RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *bar_of(cli)],
-            logger=[metrics, *loggers],
-            plugins=plugins_of(cli),
-            use_distributed_sampler=False,
-            **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
-        )
+    loggers = loggers_of(cli, directory)
+    trainer = cli.build_trainer(
+        [record, RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *bar_of(cli)],
+        logger=[metrics, *loggers],
+        plugins=plugins_of(cli),
+        use_distributed_sampler=False,
+        **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
+    )
+    with held(trainer, directory, new=not resume), closed(loggers):
         checkpoint = str(directory.last) if resume and directory.last.is_file() else None
         try:
             with mistakes_before(record, directory.last):
@@ -83,13 +79,14 @@ def test(arguments: list[str], started: float) -> int:
     directory = RunDirectory(Path(cli.config.run_dir)) if cli.config.run_dir else None
     checkpoint = _checkpoint(cli, directory)
     record = RunRecord(directory, cli.resolved(), False, started)
-    with loggers_of(cli, directory) as loggers:
-        trainer = cli.build_trainer(
-            [record, *bar_of(cli)],
-            logger=loggers,
-            plugins=plugins_of(cli),
-            use_distributed_sampler=False,
-        )
+    loggers = loggers_of(cli, directory)
+    trainer = cli.build_trainer(
+        [record, *bar_of(cli)],
+        logger=loggers,
+        plugins=plugins_of(cli),
+        use_distributed_sampler=False,
+    )
+    with held(trainer, directory), closed(loggers):
         with mistakes_before(record, checkpoint):
             trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
         if trainer.is_global_zero:
@@ -120,10 +117,13 @@ def configured(command: str, arguments: list[str], asker: Parser | None = None) 
 
 
 def run_root(cli: CadenceCLI, suffix: str = "") -> Path:
-    """The run directory of `--run_dir`, else one named after the configuration and the time."""
+    """The run directory of `--run_dir`, else one named after the configuration, the time, and a draw.
+
+    The draw sets apart what begins in one second, as the jobs of an array do.
+    """
     if cli.config.run_dir:
         return Path(cli.config.run_dir)
-    return Path("runs") / f"{cli.name()}{suffix}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Path("runs") / f"{cli.name()}{suffix}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 def position_of(cli: CadenceCLI, step: int) -> tuple[float, int]:
@@ -149,22 +149,6 @@ def bar_of(cli: CadenceCLI) -> list[pl.Callback]:
 def plugins_of(cli: CadenceCLI) -> list[Any]:
     """The configuration's plugins, and the one that writes a checkpoint whole or not at all."""
     return [*listed(cli.config_init.trainer.plugins), AtomicCheckpointIO()]
-
-
-@contextlib.contextmanager
-def loggers_of(cli: CadenceCLI, directory: RunDirectory | None) -> Iterator[list[Logger]]:
-    """The configuration's loggers; W&B's is given the run directory and the configuration, and is closed at the end."""
-    loggers = [logger for logger in listed(cli.config_init.trainer.logger) if isinstance(logger, Logger)]
-    records = [logger for logger in loggers if isinstance(logger, WandbRecord)]
-    for record in records:
-        record.attach(directory.root if directory else None, yaml.safe_load(cli.resolved()))
-    exit_code = 1
-    try:
-        yield loggers
-        exit_code = 0
-    finally:
-        for record in records:
-            record.close(exit_code)
 
 
 def _checkpoint(cli: CadenceCLI, directory: RunDirectory | None) -> Path:

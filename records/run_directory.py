@@ -1,11 +1,17 @@
-"""Where the parts of one run lie on disk."""
+"""Where the parts of one run lie on disk, and that one process at a time is at work there."""
 
+import contextlib
 import os
+import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+from records.lock import exclusive, holder
 
 
 class RunDirectory:
-    """Paths of one run. Creating and opening check what is there.
+    """Paths of one run. Holding, creating and opening check what is there.
 
     ```
     config.yaml       the resolved configuration of fit; test-config.yaml that of a later test
@@ -14,6 +20,7 @@ class RunDirectory:
     *_range_test.ckpt what a range test has measured, in case it is stopped; removed when the run ends
     result.json       final metrics, parameters, seconds, device, versions, commit, seed
     environment.json  hardware and the versions of every installed package
+    .lock             who is at work here; locked for as long as that process lives
     ```
     """
 
@@ -25,6 +32,7 @@ class RunDirectory:
         self.last = self.checkpoints / "last.ckpt"
         self.result = root / "result.json"
         self.environment = root / "environment.json"
+        self.lock = root / ".lock"
 
     def config(self, command: str = "fit") -> Path:
         """The resolved configuration of `fit`, or of another command run on this directory later."""
@@ -38,18 +46,43 @@ class RunDirectory:
         """Whether a stopped run can go on: there is a checkpoint, or part of a range test."""
         return self.last.is_file() or any(self.root.glob(self.kept_test("*_range_test").name))
 
-    def check_free(self) -> None:
-        """Check that a new run may go here.
+    @contextlib.contextmanager
+    def held(self, new: bool = False) -> Iterator[None]:
+        """Keep other processes out of the directory during the block.
+
+        Args:
+            new: whether it must be free. It is made, and removed again if the block leaves nothing in it.
 
         Raises:
-            ValueError: there are files already, or no directory can be made here.
+            ValueError: another process is at work there, there are files already, or it cannot be written.
         """
-        there = next(path for path in (self.root, *self.root.absolute().parents) if os.path.lexists(path))
-        if not there.is_dir():
-            raise ValueError(f"run_dir {self.root} cannot be made, as {there} is no directory: name another")
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise ValueError(f"run_dir {self.root} cannot be made, as {there} is not writable: name another")
-        if self.root.is_dir() and any(self.root.iterdir()):
+        made = self._make() if new else []
+        try:
+            with exclusive(self.lock, self._refuse) as locked:
+                if new:
+                    self.check_empty()
+                if locked:
+                    self._sweep()
+                else:
+                    print(f"cadence: {self.root}: no locks there: let no second process write to it", file=sys.stderr)
+                yield
+        except OSError as error:
+            if error.filename != str(self.lock):
+                raise
+            remedy = "make that possible, or name another"
+            raise ValueError(f"run_dir {self.root} cannot be written ({error.strerror}): {remedy}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                for folder in made:
+                    folder.rmdir()
+
+    def check_empty(self) -> None:
+        """Check that there are no files of another run.
+
+        Raises:
+            ValueError: there are.
+        """
+        if any(path != self.lock for path in self.root.iterdir()):
             go_on = f"go on with it by --resume {self.root}, or " if self.resumable() else ""
             raise ValueError(f"run_dir {self.root} is not empty: {go_on}name another")
 
@@ -59,11 +92,36 @@ class RunDirectory:
         Raises:
             ValueError: it holds files already, or cannot be written.
         """
+        self._make()
+        self.check_empty()
+
+    def _make(self) -> list[Path]:
+        """Make the directory and those above it; returns the new ones, innermost first."""
+        above = [self.root, *self.root.absolute().parents]
+        there = next(path for path in above if os.path.lexists(path))
+        if not there.is_dir():
+            raise ValueError(f"run_dir {self.root} cannot be made, as {there} is no directory: name another")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise ValueError(f"run_dir {self.root} cannot be made, as {there} is not writable: name another")
         try:
-            self.check_free()
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"run_dir {self.root} cannot be written ({error.strerror}): name another") from error
+        return above[: above.index(there)]
+
+    def _refuse(self) -> None:
+        pid, host = holder(self.lock)
+        raise ValueError(
+            f"run_dir {self.root}: process {pid} on {host} is at work there\n"
+            f"wait until it has ended, or end it on {host} by `kill {pid}`"
+        )
+
+    def _sweep(self) -> None:
+        """Remove what killed processes had half written: no other one writes here now."""
+        for folder in (self.root, self.checkpoints):
+            for path in folder.glob("*.part"):
+                if re.search(r"\.\d+-[0-9a-f]{8}\.part$", path.name):
+                    path.unlink(missing_ok=True)
 
     def open(self) -> None:
         """Check that this is the directory of a run.

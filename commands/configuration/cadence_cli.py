@@ -28,6 +28,7 @@ from datamodules.image_datamodule import ImageDataModule
 from lightning_modules import ImageClassifier
 from trainer.access import callbacks_of
 from trainer.epoch_loop import IdleProfiler, shorten
+from trainer.ranks import environment_for, follow_rank
 
 # LightningCLI calls jsonargparse by names that newer versions of it deprecate: nothing that a user could mend.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
@@ -149,11 +150,14 @@ class CadenceCLI(LightningCLI):
             config = {**self._get(self.config_init, "trainer"), **kwargs}
             config["profiler"] = config["profiler"] or IdleProfiler()
             config["accelerator"] = accelerator_of(config["accelerator"])
+            plugins = listed(config["plugins"])
+            config["plugins"] = [*plugins, *environment_for(config, plugins)]
             trainer = self._instantiate_trainer(config, extra_callbacks)
         except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error
         # RunRecord first: it makes the run directory that the others write to
         callbacks_of(trainer).sort(key=lambda callback: not isinstance(callback, RunRecord))
+        follow_rank(trainer)
         shorten(trainer, (ImageClassifier, ImageDataModule))
         return trainer
 

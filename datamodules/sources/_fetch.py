@@ -19,9 +19,9 @@ from datamodules.sources._cache import (
     write_folder,
 )
 from datamodules.sources._errors import CacheNotWritable, DatasetUnavailable, SourceRefused, SourceUnreachable
-from datamodules.sources._lock import exclusive
 from datamodules.sources._registry import find
 from datamodules.sources._spec import Arrays, Bytes, DatasetSpec, Progress
+from records.lock import exclusive
 
 _log = logging.getLogger(__name__)
 

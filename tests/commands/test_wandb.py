@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from records.wandb_record import WandbRecord
 
@@ -89,6 +90,12 @@ def test_offline_in_the_run_directory_beside_metrics_csv(cadence, tmp_path: Path
     assert config["model"]["init_args"]["hidden_sizes"] == [8]
     assert config["optimizer"]["class_path"].endswith("Adam")
     assert not (tmp_path / "wandb").exists()
+
+
+def test_a_rank_left_in_the_environment_is_not_the_runs(cadence, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(rank_zero_only, "rank", 1)  # as Lightning has it at its import, where RANK is 1
+    assert cadence(*FIT, *WANDB, "--run_dir", tmp_path / "run") == 0
+    assert len(offline_rows(tmp_path / "run")[0]) > 3
 
 
 def test_two_runs_of_one_process_are_two_at_wandb(cadence, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_npm_gives_another_archive(
     assert why(register, tiny.NPM) == f"refused: tiny-data-1.0.0.tgz: {reason}" + (
         ": 4 bytes, less than the header" if "cut" in reason else ""
     )
-    assert [path.name for path in cache.iterdir()] == [".lock-Tiny"]
+    assert not list(cache.iterdir())
 
 
 @pytest.mark.parametrize("client", [tiny.NPM, DEBIAN])

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.sources import _lock, fetch, verify
+from datamodules.sources import fetch, verify
+from records.lock import exclusive
 from tests.datamodules.sources import tiny
 
 if sys.platform == "win32":
@@ -103,8 +104,8 @@ def test_the_lock_waits_and_says_so(tmp_path: Path) -> None:
         if len(calls) == 3:
             holder.__exit__(None, None, None)
 
-    holder = _lock.exclusive(tmp_path / "lock", waiting)
+    holder = exclusive(tmp_path / "lock", waiting)
     assert holder.__enter__()
-    with _lock.exclusive(tmp_path / "lock", waiting) as held:
+    with exclusive(tmp_path / "lock", waiting) as held:
         assert held
     assert len(calls) == 3

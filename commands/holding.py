@@ -1,0 +1,53 @@
+"""What a command holds while its run goes on: the run directory, for itself alone, and the loggers."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytorch_lightning as pl
+import yaml
+from pytorch_lightning.loggers import Logger
+
+from commands.configuration.cadence_cli import CadenceCLI, listed
+from commands.errors import UserError
+from records.run_directory import RunDirectory
+from records.wandb_record import WandbRecord
+
+
+def loggers_of(cli: CadenceCLI, directory: RunDirectory | None) -> list[Logger]:
+    """The configuration's loggers; W&B's is given the run directory and the configuration."""
+    loggers = [logger for logger in listed(cli.config_init.trainer.logger) if isinstance(logger, Logger)]
+    for logger in loggers:
+        if isinstance(logger, WandbRecord):
+            logger.attach(directory.root if directory else None, yaml.safe_load(cli.resolved()))
+    return loggers
+
+
+@contextlib.contextmanager
+def closed(loggers: list[Logger]) -> Iterator[None]:
+    """Close W&B's record at the end of the block, with what became of the run."""
+    exit_code = 1
+    try:
+        yield
+        exit_code = 0
+    finally:
+        for logger in loggers:
+            if isinstance(logger, WandbRecord):
+                logger.close(exit_code)
+
+
+@contextlib.contextmanager
+def held(trainer: pl.Trainer, directory: RunDirectory | None, new: bool = False) -> Iterator[None]:
+    """Hold the run directory, by the one process of the run that writes to it.
+
+    Args:
+        trainer: the run's, which says whether this is that process.
+        directory: the run's; None holds nothing.
+        new: whether it must be free.
+    """
+    with contextlib.ExitStack() as stack:
+        if directory is not None and trainer.is_global_zero:
+            try:
+                stack.enter_context(directory.held(new))
+            except ValueError as error:
+                raise UserError(str(error)) from error
+        yield
