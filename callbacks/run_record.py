@@ -32,10 +32,18 @@ class RunRecord(pl.Callback):
         config: the resolved configuration, as YAML.
         resume: whether the directory is there already.
         started: `time.monotonic()` when the process began.
+        without_rows: whether a resumed run goes on where rows of metrics.csv are missing that precede its checkpoint.
+
+    Attributes:
+        lost: what was missing of metrics.csv, with the step where the run went on without.
     """
 
-    def __init__(self, directory: RunDirectory | None, config: str, resume: bool, started: float) -> None:
+    def __init__(
+        self, directory: RunDirectory | None, config: str, resume: bool, started: float, without_rows: bool = False
+    ) -> None:
         self.directory, self.config, self.resume, self.started = directory, config, resume, started
+        self.without_rows = without_rows
+        self.lost: list[str] = []
         self.begun = False
         self.seconds = {"setup": 0.0, "rehearsal": 0.0, "training": 0.0, "evaluation": 0.0}
         self._running: tuple[str, float] | None = None
@@ -97,6 +105,37 @@ class RunRecord(pl.Callback):
         """Count on from a checkpoint's seconds, but not from those of a checkpoint that is only tested."""
         if self.resume and not self.begun:
             self.seconds.update(state_dict)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Bring the rows so far down to the disk before the checkpoint, which knows them."""
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsCSV) and trainer.is_global_zero:
+                checkpoint["metrics_csv"] = {"rows": logger.mark(), "lost": self.lost}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Check that metrics.csv holds what precedes the checkpoint; one of an earlier version does not say.
+
+        Raises:
+            ValueError: rows are missing, or are not as they were written.
+        """
+        if not self.resume or trainer.state.fn != "fit" or "metrics_csv" not in checkpoint:
+            return
+        self.lost = list(checkpoint["metrics_csv"]["lost"])
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsCSV) and trainer.is_global_zero:
+                step = checkpoint["global_step"]
+                missing = logger.missing(step, checkpoint["metrics_csv"]["rows"])
+                if missing and not self.without_rows:
+                    raise ValueError(
+                        f"{logger.path}: the rows {missing}\n"
+                        "put the file back as it was, or go on without them by adding --without_rows to the command"
+                    )
+                if missing:
+                    self.lost.append(f"went on at step {step} where the rows {missing}")
 
     def _write(self, directory: RunDirectory) -> None:
         if not self.resume:

@@ -38,11 +38,18 @@ _NOT_THE_USERS = (
 STOPPED = 130  # the shell's status of a process that SIGINT ended
 
 
-def fit(arguments: list[str], resume: bool, started: float) -> int:
-    """Train, validate, test the best checkpoint, and write result.json; returns the exit status."""
+def fit(arguments: list[str], resume: bool, started: float, without_rows: bool = False) -> int:
+    """Train, validate, test the best checkpoint, and write result.json; returns the exit status.
+
+    Args:
+        arguments: words of the command line behind `fit`.
+        resume: whether the run directory's run goes on.
+        started: `time.monotonic()` when the process began.
+        without_rows: whether it goes on where rows of metrics.csv are missing.
+    """
     cli = configured("fit", arguments)
     directory = RunDirectory(run_root(cli))
-    record = RunRecord(directory, cli.resolved(), resume, started)
+    record = RunRecord(directory, cli.resolved(), resume, started, without_rows)
     metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
     loggers = loggers_of(cli, directory)
     trainer = cli.build_trainer(
@@ -176,6 +183,7 @@ def _result(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str
         "seed": cli.config.seed_everything,
         "versions": versions(),
         "commit": commit(),
+        **({"metrics_lost": record.lost} if record.lost else {}),
     }
 
 

@@ -19,8 +19,12 @@ def run(call: Call) -> int:
     parser.value("--run_dir", "RUN_DIR, the directory of a run")
     if command != "test":
         parser.value("--resume", "RUN_DIR, the directory of a run")
+    if command == "fit":
+        parser.switch("--without_rows")
     given, arguments = parser.split(call.arguments)
     resume = getattr(given, "resume", None)
+    if getattr(given, "without_rows", False) and resume is None:
+        raise UserError("--without_rows goes with --resume RUN_DIR alone: a new run has no rows to miss")
     if resume is not None:
         arguments = _resuming(command, arguments, resume, given.run_dir)
     elif given.run_dir is not None:
@@ -35,7 +39,9 @@ def run(call: Call) -> int:
         return range_test(command, arguments, resume is not None, call.started)
     from commands.session import fit, test
 
-    return test(arguments, call.started) if command == "test" else fit(arguments, resume is not None, call.started)
+    if command == "test":
+        return test(arguments, call.started)
+    return fit(arguments, resume is not None, call.started, given.without_rows)
 
 
 def _resuming(command: str, arguments: list[str], directory: str, run_dir: str | None) -> list[str]:

@@ -2,7 +2,9 @@
 
 import csv
 import io
-from collections.abc import Callable
+import itertools
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from records.files import written_whole
+from records.row_marks import RowMarks, lost
 
 KEYS = ("step", "epoch", "samples", "seconds")
 
@@ -19,7 +22,8 @@ class MetricsCSV(Logger):
 
     Columns: `step` (finished optimizer steps), `epoch` (passes over the training samples), `samples` (seen so far),
     `seconds` (of training, evaluation apart), then metrics in the order in which they first came. Metrics of one step
-    share a row. A killed run loses nothing that was logged; `resume` drops the rows that came after the checkpoint.
+    share a row. A killed run loses nothing that was logged; `resume` drops the rows that came after the checkpoint,
+    whose `mark` tells whether those before it are all there.
     Test metrics are left out: they go into result.json.
 
     Args:
@@ -34,6 +38,7 @@ class MetricsCSV(Logger):
         self._columns: list[str] = list(KEYS)
         self._row: dict[str, Any] = {}
         self._offset = 0
+        self._marks = RowMarks()
 
     @property
     def name(self) -> str:
@@ -57,6 +62,8 @@ class MetricsCSV(Logger):
         if self._row.get("step") != step:
             if self.path.exists():
                 self._offset = self.path.stat().st_size
+            if self._row:
+                self._marks.close(self._row)
             epoch, samples = self._position(step)
             self._row = {"step": step, "epoch": epoch, "samples": samples, "seconds": round(self._seconds(), 3)}
         self._row.update({name: float(value) for name, value in values.items()})
@@ -68,18 +75,46 @@ class MetricsCSV(Logger):
             file.write(self._line(self._row).encode())
             file.truncate()
 
+    def mark(self) -> dict[str, Any]:
+        """Bring the rows so far down to the disk; returns what a checkpoint has to know of them."""
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
+        return self._marks.state(self._row)
+
+    def missing(self, step: int, mark: Mapping[str, Any]) -> str:
+        """Which rows of the first `step` steps are missing, or not as they were written; "" if none.
+
+        Args:
+            step: step of a checkpoint.
+            mark: what `mark` gave for that checkpoint.
+        """
+        return lost(mark, self._rows_until(step)[1])
+
     @rank_zero_only
     def resume(self, step: int) -> None:
         """Go on with the file as it was after `step` steps; later rows, and a half-written one, are dropped."""
         if not self.path.exists():
             return
-        self._columns, rows = read_rows(self.path)
-        rows = [row for row in rows if int(row["step"]) <= step]
+        self._columns, rows = self._rows_until(step)
         self._rewrite(rows)
+        for row in rows[:-1]:
+            self._marks.close(row)
         if rows:
             self._row = {name: value for name, value in rows[-1].items() if value != ""}
             self._row["step"] = int(self._row["step"])
             self._offset = self.path.stat().st_size - len(self._line(self._row).encode())
+
+    def _rows_until(self, step: int) -> tuple[list[str], list[dict[str, str]]]:
+        """Columns and rows as by `read_rows`, up to the first row that is none; no file has no row."""
+        try:
+            columns, rows = read_rows(self.path)
+        except (FileNotFoundError, UnicodeDecodeError, csv.Error):
+            return list(KEYS), []
+        if tuple(columns[: len(KEYS)]) != KEYS:
+            return list(KEYS), []
+        sound = itertools.takewhile(lambda row: None not in (*row, *row.values()) and row["step"].isdecimal(), rows)
+        return columns, [row for row in sound if int(row["step"]) <= step]
 
     def _widen(self, new: list[str]) -> None:
         rows = read_rows(self.path)[1] if self.path.exists() else []
@@ -101,7 +136,7 @@ class MetricsCSV(Logger):
 
 def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Columns and complete rows of a metrics.csv; a last line without its end, torn by a kill, is left out."""
-    text = path.read_bytes().decode()
+    text = path.read_bytes().decode("utf-8-sig")  # an editor may have put a mark before the first byte
     lines = text[: text.rfind("\n") + 1]
     reader = csv.DictReader(io.StringIO(lines))
     rows = list(reader)
