@@ -67,12 +67,19 @@ options:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 if a test refuses, 2 after a mistake, 130 after a stop."""
+    from commands.streams import lasting, status_of
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    with lasting() as out:
+        status = _run([argument for argument in arguments if argument != "--debug"], "--debug" in arguments)
+        trains = bool(arguments) and COMMANDS.get(arguments[0], ("",))[0] == "commands.training"
+        return status_of(out, status, needed=not trains)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
     from commands import Call
     from commands.errors import report
 
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(help_page())
         return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from commands.errors import UserError
+from records.files import expanded
 
 FIGURES = (".png", ".pdf", ".svg")
 WIDTH = 80
@@ -114,9 +115,20 @@ class Parser(argparse.ArgumentParser):
         return joined
 
 
+def path_of(text: str) -> Path:
+    """A path whose `~` is the user's home, also behind an equals sign, where a shell leaves it; a `type` of an option.
+
+    Raises:
+        argparse.ArgumentTypeError: a character of it cannot be shown, so nobody could name it again.
+    """
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} holds a character that cannot be shown: name another")
+    return expanded(text)
+
+
 def figure_path(text: str) -> Path:
     """The path of a figure that can be written, as `type` of an option."""
-    path = Path(text)
+    path = path_of(text)
     if path.suffix not in FIGURES:
         name = path.with_suffix(".png") if path.name else "figure.png"
         raise argparse.ArgumentTypeError(f"{text}: the figure must end in {', '.join(FIGURES)}: name it {name}")

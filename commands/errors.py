@@ -1,10 +1,10 @@
 """Mistakes of the user, told in at most three lines that name the field and the remedy."""
 
-import os
 import re
 import sys
 
 WIDTH = 300
+LONGEST_WORD = 200
 
 
 class UserError(Exception):
@@ -12,9 +12,17 @@ class UserError(Exception):
 
 
 def lines_of(message: str) -> list[str]:
-    """A message as at most three lines, each at most 300 characters."""
-    lines = [re.sub(r"\s+", " ", line).strip() for line in message.strip().splitlines()]
+    """A message as at most three lines, each at most 300 characters, without any that a terminal obeys."""
+    lines = [printable(re.sub(r"\s+", " ", line).strip()) for line in message.strip().split("\n")]
+    long = re.compile(rf"\S{{{LONGEST_WORD},}}")
+    lines = [long.sub(lambda word: f"{word[0][:60]}...{word[0][-20:]}", line) for line in lines]
     return [line if len(line) <= WIDTH else line[: WIDTH - 3] + "..." for line in lines if line][:3]
+
+
+def printable(text: str) -> str:
+    """The text with control characters, line ends among them, written out (\\x1b): data must not steer a terminal."""
+    shown = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(shown)
 
 
 def report(error: BaseException) -> int:
@@ -29,11 +37,9 @@ def report(error: BaseException) -> int:
         return 130
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 2
-    if isinstance(error, BrokenPipeError):  # the reader has closed the pipe, as in `cadence list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes
-        return 141
     if isinstance(error, OSError) and error.filename and error.strerror:
-        print(f"cadence: {error.filename}: {error.strerror}: mend that, and run the command again", file=sys.stderr)
+        where = printable(str(error.filename))
+        print(f"cadence: {where}: {error.strerror}: mend that, and run the command again", file=sys.stderr)
         return 2
     if not isinstance(error, UserError):
         raise error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands import Call
-from commands.arguments import Parser, whole_number
+from commands.arguments import Parser, path_of, whole_number
 from commands.configuration.files import checked
 from commands.errors import UserError
 
@@ -102,7 +102,7 @@ def _ns(text: str) -> list[int]:
 
 
 def _folder(text: str) -> Path:
-    path = Path(text)
+    path = path_of(text)
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not there.is_dir():
         raise ArgumentTypeError(f"{text}: {there} is no folder: name another")

@@ -1,5 +1,6 @@
 """`cadence plot-runs`: losses and accuracies of runs, drawn and in a table, from their run directories."""
 
+import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from commands import Call
 from commands.arguments import Parser, one_of
 from commands.errors import UserError
 from commands.tables.layout import lay
+from records.files import expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,8 +58,12 @@ def columns(path: Path) -> dict[str, "np.ndarray"]:
         raise UserError(f"{path} is not there: the run has logged no row yet; give the path that fit printed")
     try:
         names, rows = read_rows(path)
+        if ragged := [place for place, row in enumerate(rows, 2) if None in row or None in row.values()]:
+            raise ValueError(f"line {ragged[0]} has not {len(names)} values")
         found = {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
-    except (TypeError, ValueError) as error:
+        if not all(np.isfinite(found[key]).all() for key in KEYS if key in found):
+            raise ValueError(f"not every row has numbers for {', '.join(KEYS)}")
+    except (TypeError, ValueError, csv.Error) as error:
         raise UserError(f"{path} is damaged ({error}): give the directory of a run") from error
     if absent := [key for key in KEYS if key not in found]:
         raise UserError(f"{path} has no column {absent[0]}, so no run wrote it: give the directory of a run")
@@ -68,7 +74,7 @@ def columns(path: Path) -> dict[str, "np.ndarray"]:
 
 def _roots(names: list[str]) -> dict[str, Path]:
     """Run directories, each by its own name, or by its path as given if two have the same name."""
-    paths = [Path(name) for name in names]
+    paths = [expanded(name) for name in names]
     for path in paths:
         if not path.is_dir():
             raise UserError(f"run directory {path} does not exist: give the path that fit printed at its end")

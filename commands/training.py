@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from commands import Call
-from commands.arguments import Parser
+from commands.arguments import Parser, path_of
 from commands.configuration.checks import check_resumable
 from commands.configuration.files import checked, read_config
 from commands.configuration.shipped import config_paths, resolve_config_arguments
@@ -16,9 +16,9 @@ def run(call: Call) -> int:
     """Run `fit`, `test` or a range test; returns the exit status."""
     command = call.command
     parser = Parser(command, add_help=False)  # the help is jsonargparse's, with every option of the configuration
-    parser.value("--run_dir", "RUN_DIR, the directory of a run")
+    parser.value("--run_dir", "RUN_DIR, the directory of a run", type=_directory)
     if command != "test":
-        parser.value("--resume", "RUN_DIR, the directory of a run")
+        parser.value("--resume", "RUN_DIR, the directory of a run", type=_directory)
     if command == "fit":
         parser.switch("--without_rows")
     given, arguments = parser.split(call.arguments)
@@ -59,6 +59,12 @@ def _resuming(command: str, arguments: list[str], directory: str, run_dir: str |
     if run_dir is not None:
         raise UserError("--run_dir cannot go with --resume: a resumed run goes on in its own directory")
     return ["--config", str(run.config()), *arguments, "--run_dir", directory]
+
+
+def _directory(text: str) -> str:
+    """A directory's path, which YAML must not read as no value."""
+    path = str(path_of(text))
+    return f"./{path}" if path.lower() == "null" else path
 
 
 def _open(directory: str) -> RunDirectory:

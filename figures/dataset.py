@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from figures import as_text
+
 
 def draw(images: Sequence[np.ndarray], classes: Sequence[str], title: str) -> Figure:
     """A column for each class, an image for each row.
@@ -20,8 +22,8 @@ def draw(images: Sequence[np.ndarray], classes: Sequence[str], title: str) -> Fi
     for axes in grid.flat:
         axes.set_axis_off()
     for column, (of_class, name) in enumerate(zip(images, classes, strict=True)):
-        grid[0, column].set_title(name, fontsize=8)
+        grid[0, column].set_title(as_text(name), fontsize=8)
         for axes, image in zip(grid[:, column], of_class, strict=False):
             axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(as_text(title), fontsize=10)
     return figure

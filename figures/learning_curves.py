@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from figures import as_text
+
 Curves = Mapping[str, np.ndarray]
 
 AGAINST = {"epoch": "epoch", "step": "step", "samples": "samples seen", "seconds": "seconds of training"}
@@ -65,6 +67,6 @@ def _line(axes: Axes, run: Curves, against: str, column: str, colour: str, style
 def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
     """The kinds of line above, the colours of the runs below."""
     lines = [Line2D([], [], color="0.3", label=label, **style) for label, (_, style) in STYLES.items()]
-    runs = [Line2D([], [], color=colour, linewidth=2, label=name) for name, colour in colours.items()]
+    runs = [Line2D([], [], color=colour, linewidth=2, label=as_text(name)) for name, colour in colours.items()]
     figure.legend(handles=lines, loc="outside upper center", ncols=len(lines), frameon=False)
     figure.legend(handles=runs, loc="outside lower center", ncols=1, frameon=False)

@@ -3,6 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from figures import as_text
+
 _INCHES = 1.4  # a picture's side
 
 
@@ -29,5 +31,5 @@ def before_and_after(before: np.ndarray, after: np.ndarray, labels: list[str]) -
             panel.set_yticks([])
             if row == 0:
                 panel.set_title("before" if column == 0 else f"copy {column - 1}", fontsize=9)
-        axes[row, 0].set_ylabel(labels[row], fontsize=9)
+        axes[row, 0].set_ylabel(as_text(labels[row]), fontsize=9)
     return figure

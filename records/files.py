@@ -33,6 +33,14 @@ def written_whole(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with `~` as the user's home, also where a shell leaves it; `~nobody` stays as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     """The table as text; there must be a row, and the first row's keys are the columns."""
     out = io.StringIO()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from records.files import expanded
 from records.lock import exclusive, holder
 
 
@@ -25,7 +26,7 @@ class RunDirectory:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root = expanded(root)
         self.metrics = root / "metrics.csv"
         self.checkpoints = root / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
@@ -97,6 +98,8 @@ class RunDirectory:
 
     def _make(self) -> list[Path]:
         """Make the directory and those above it; returns the new ones, innermost first."""
+        if not str(self.root).isprintable():
+            raise ValueError(f"run_dir {str(self.root)!r} holds a character that cannot be shown: name another")
         above = [self.root, *self.root.absolute().parents]
         there = next(path for path in above if os.path.lexists(path))
         if not there.is_dir():

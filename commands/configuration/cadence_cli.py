@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from jsonargparse import ArgumentError
+import yaml
+from jsonargparse import ArgumentError, get_loader, set_loader
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, instantiate_class
 from torch.optim import Optimizer
@@ -22,6 +23,7 @@ from commands.arguments import Parser
 from commands.configuration.checks import accelerator_of, check_manual, check_parsed
 from commands.configuration.messages import readable, within
 from commands.configuration.shipped import config_paths
+from commands.configuration.strict_yaml import within_bounds
 from commands.configuration.vocabulary import vocabulary_of
 from commands.errors import UserError
 from datamodules.image_datamodule import ImageDataModule
@@ -32,6 +34,9 @@ from trainer.ranks import environment_for, follow_rank
 
 # LightningCLI calls jsonargparse by names that newer versions of it deprecate: nothing that a user could mend.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+
+# It reads files in files, and values of the command line, by the same rules as `-c`.
+set_loader("yaml", within_bounds(get_loader("yaml")), (yaml.YAMLError,))
 
 # jsonargparse finds a class by its bare name once it is imported, and two of the packages import at first use.
 for package in (callbacks, datamodules, lightning_modules, optimizers):

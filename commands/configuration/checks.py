@@ -73,6 +73,9 @@ def check_parsed(command: str, config: Any) -> None:
     Raises:
         UserError: names the field and the remedy.
     """
+    for section in ("trainer", "range_test"):
+        if section in config and not hasattr(config[section], "as_dict"):
+            raise UserError(f"{section}: expected a mapping of its options, got {config[section]!r}: leave it out")
     if not 0 <= config.seed_everything <= _LARGEST_SEED:
         raise UserError(f"seed_everything must lie in [0, {_LARGEST_SEED}], got {config.seed_everything}: try 1")
     for field, section in (("model", "models"), ("data", "datasets")):

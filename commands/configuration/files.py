@@ -1,5 +1,6 @@
 """Configuration files, read before anything heavy is imported, and refused unless they hold a YAML mapping."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,17 @@ import yaml
 
 from commands.configuration.checks import check_given
 from commands.configuration.shipped import config_paths, resolve_config_arguments
+from commands.configuration.strict_yaml import BYTES, DIGITS, YAMLOutOfBounds, check_bounds
 from commands.errors import UserError
+
+SECTIONS = ("model", "data", "trainer")  # what has options of its own, and is never null
+# word in what PyYAML says -> remedy
+REMEDIES = {
+    "tag": "! begins a type: take it out, or put quotes around the text",
+    "alias": "* names something that &name marks further up: mark it, or put quotes around the text",
+    "another document": "keep one part, and take out the line ---",
+    "for merging": "<< takes a mapping: take it out",
+}
 
 
 def checked(arguments: list[str]) -> list[str]:
@@ -18,7 +29,24 @@ def checked(arguments: list[str]) -> list[str]:
     """
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
+    for flag, value in _values(arguments):
+        try:
+            check_bounds(value)
+        except YAMLOutOfBounds as error:
+            raise UserError(f"{flag}: {error}") from error
+        except yaml.YAMLError:
+            pass  # a text: whether it may be one is for the option to say
     return arguments
+
+
+def _values(arguments: list[str]) -> Iterator[tuple[str, str]]:
+    """Values on a command line that YAML reads as more than a word, each with the option before it."""
+    flag = ""
+    for word in arguments:
+        if word.startswith("--"):
+            flag, _, word = word.partition("=")
+        if len(word) > DIGITS or any(sign in word for sign in "&*:[{"):
+            yield flag, word
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -28,19 +56,41 @@ def read_config(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, is no YAML, or holds something else than a mapping; names the line.
     """
     try:
-        content = yaml.safe_load(path.read_bytes().decode())
+        if path.stat().st_size > BYTES:
+            raise UserError(f"-c {path}: larger than {BYTES // 1_000_000} MB, so no configuration: give a YAML file")
+        text = path.read_bytes().decode()
+        check_bounds(text)
+        content = yaml.safe_load(text)
+    except YAMLOutOfBounds as error:
+        raise UserError(f"-c {path}, {error}") from error
     except OSError as error:
         raise UserError(f"-c {path}: cannot be read ({error.strerror}): check the path") from error
     except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
         raise UserError(f"-c {path}: not a text file: give a YAML file, or the name of a shipped experiment") from error
     except yaml.YAMLError as error:
         raise UserError(f"-c {path}{_place(error)}") from error
+    except ValueError as error:  # a date that does not exist, and the like
+        raise UserError(f"-c {path}: not YAML ({error}): put quotes around it") from error
     if content is None:
         raise UserError(f"-c {path}: the file is empty: it needs at least `model: NAME`")
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        kind = "a list" if isinstance(content, list) else "a text" if isinstance(content, str) else "something else"
-        raise UserError(f"-c {path}: expected a mapping such as `model: SmallCNN`, got {kind}")
+    if not isinstance(content, dict):
+        raise UserError(f"-c {path}: expected a mapping such as `model: SmallCNN`, got {_kind(content)}")
+    if wrong := [key for key in content if not isinstance(key, str)]:
+        raise UserError(f"-c {path}: {wrong[0]!r} is no name of an option: expected names such as model")
+    if "config" in content:
+        raise UserError(f"-c {path}: a file cannot name another by config: give both, -c FIRST -c SECOND")
+    for section in SECTIONS:
+        if section in content and content[section] is None:
+            raise UserError(f"-c {path}: {section} is empty: give it options, or take it out")
+    if not isinstance(content.get("trainer", {}), dict):
+        kind = _kind(content["trainer"])
+        raise UserError(f"-c {path}: trainer: expected a mapping such as {{max_epochs: 3}}, got {kind}")
     return content
+
+
+def _kind(content: Any) -> str:
+    kinds = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    return kinds.get(type(content), "something else")
 
 
 def _place(error: yaml.YAMLError) -> str:
@@ -53,4 +103,6 @@ def _place(error: yaml.YAMLError) -> str:
     context = getattr(error, "context_mark", None)
     began = f"; it began in line {context.line + 1}" if context is not None and context.line != mark.line else ""
     where = f", line {mark.line + 1}, column {mark.column + 1}"
-    return f"{where}: not YAML ({problem}{began})\nclose brackets and quotes, and align keys"
+    found = (remedy for word, remedy in REMEDIES.items() if word in problem)
+    remedy = next(found, "close brackets and quotes, and align keys")
+    return f"{where}: not YAML ({problem}{began})\n{remedy}"

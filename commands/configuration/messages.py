@@ -96,6 +96,10 @@ def _complaint(line: str, key: str, holder: str, rest: list[str], vocabulary: Vo
         return _unknown_option(key, given, holder, vocabulary) if key else _unknown_field(given, vocabulary)
     if match := re.match(r"the following arguments are required: (.+)", line):
         return _missing(key, match[1], holder)
+    if match := re.match(r"Unable to load config '(.*)'", line):
+        return f"{key.rpartition('.')[2]}: {match[1]!r} is neither a mapping of options nor a YAML file of them"
+    if match := re.match(r"(Unexpected config: |Key must be a string, got: )(.*?)[.:]?$", line):
+        return f"{key and key + ': '}{match[2]} has no value, or is no name of an option: give NAME: VALUE"
     if match := re.match(r"unrecognized arguments: (.+)", line):
         return _unknown_field(match[1].split()[0], vocabulary)
     if match := re.match(r"Expected a dot import path string: (.+)", line):

@@ -8,6 +8,7 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 
 from commands.errors import UserError
+from records.files import expanded
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -47,7 +48,7 @@ def find_config(name: str) -> Path:
     Raises:
         UserError: there is none; names the nearest.
     """
-    path = Path(name)
+    path = expanded(name)
     if path.is_file():
         return path
     experiments = shipped()

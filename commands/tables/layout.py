@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Collection, Sequence
 
+from commands.errors import printable
+
 UNBROKEN = 10_000  # columns of a terminal in which no line breaks
 
 Rows = Sequence[Sequence[str]]
@@ -50,20 +52,23 @@ def _markdown(headings: Sequence[str], rows: Rows, left: Collection[int]) -> Non
     print(f"| {' | '.join(headings)} |")
     print(f"|{'|'.join('---' if column in left else '---:' for column in range(len(headings)))}|")
     for row in rows:
-        print(f"| {' | '.join(cell.replace('*', chr(92) + '*') for cell in row)} |")
+        print(f"| {' | '.join(printable(cell).replace('*', chr(92) + '*') for cell in row)} |")
 
 
 def _rich(headings: Sequence[str], rows: Rows, left: Collection[int], ruled: bool, broken: Collection[int]) -> None:
     from rich.box import HEAVY_HEAD
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*map(escape, headings), box=HEAVY_HEAD if ruled else None, pad_edge=ruled)
+    # as Text, since rich reads [markup] and :emoji: in a string
+    table = Table(box=HEAVY_HEAD if ruled else None, pad_edge=ruled)
+    for heading in headings:
+        table.add_column(Text(printable(heading)))
     for place, column in enumerate(table.columns):
         column.justify = "left" if place in left else "right"
         column.no_wrap = place not in broken
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console = Console(highlight=False, width=None if broken else UNBROKEN, file=sys.stdout)
     console.print(table, crop=False)

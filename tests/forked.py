@@ -1,0 +1,94 @@
+"""`cadence` in a child of this process, which has torch and Lightning already: a fresh process without its ten seconds.
+
+The child has its own file descriptors, signals and limits, and ends by SIGALRM where it takes too long.
+"""
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+# What a child needs and should not import again.
+WARM = ("commands.session", "commands.range_tests", "commands.training", "figures.learning_curves", "figures.schedule")
+LIMIT = 10  # seconds, for whatever a user may give
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a child left: its exit status (-14 if it took too long) and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+def forked(
+    *arguments: object,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    limit: int = LIMIT,
+    first: Callable[[], object] = lambda: None,
+) -> Done:
+    """Run `cadence ARGUMENTS` in a child process.
+
+    Args:
+        arguments: words behind `cadence`.
+        cwd: folder of the child.
+        env: variables to add to the environment.
+        limit: seconds after which SIGALRM ends the child.
+        first: function that the child calls before all else, with its standard streams in place.
+    """
+    for module in WARM:
+        import_module(module)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of threads, which do not follow
+            child = os.fork()
+        if child == 0:
+            _child([str(word) for word in arguments], cwd, env or {}, limit, first, (out.fileno(), err.fileno()))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="backslashreplace"))
+    return Done(status, *texts)
+
+
+def _child(
+    arguments: list[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    limit: int,
+    first: Callable[[], object],
+    streams: tuple[int, int],
+) -> None:
+    status = 70  # a defect
+    try:
+        for number, stream in zip((1, 2), streams, strict=True):
+            os.dup2(stream, number)
+        sys.stdout = os.fdopen(1, "w", closefd=False)  # pytest's own lead elsewhere
+        sys.stderr = os.fdopen(2, "w", closefd=False, errors="backslashreplace", buffering=1)
+        os.environ.update(env)
+        os.chdir(cwd)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(limit)
+        first()
+        from cli import main
+
+        status = main(arguments)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
