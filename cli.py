@@ -25,6 +25,7 @@ COMMANDS = {
         "commands.training",
         "try batch sizes on copies of a model, and suggest a smallest and a largest one",
     ),
+    "study": ("studies.command", "run the grid of a study, and report it beside the published numbers"),
     "list": ("commands.listing", "experiments, models, datasets, optimizers and callbacks, a line each"),
     "data": ("commands.data", "fetch, verify and show datasets"),
     "plot-schedule": (

@@ -1,0 +1,1 @@
+"""Many runs at once: cells of a grid, their launchers, the table that they fill, its statistics, claims and report."""

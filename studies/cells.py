@@ -1,0 +1,86 @@
+"""Cells of a study: parameters, the command line that runs them, an id, and a run directory."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ID_LENGTH = 12  # hexadecimal digits: two of a million cells share one with a chance of one in five hundred
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study.
+
+    Attributes:
+        parameters: values of the sweep's parameters and of the scale's options.
+        arguments: its command line, as `wandb agent` would give it.
+        configuration: its resolved configuration, as YAML.
+    """
+
+    parameters: Mapping[str, Any]
+    arguments: Sequence[str]
+    configuration: str
+
+    @property
+    def id(self) -> str:
+        """Hash of its command and its resolved configuration: the same run has the same id in every study."""
+        return hashlib.sha256(f"{self.arguments[0]}\n{self.configuration}".encode()).hexdigest()[:ID_LENGTH]
+
+    @property
+    def length(self) -> str:
+        """How long it trains, for people."""
+        import yaml
+
+        trainer = yaml.safe_load(self.configuration).get("trainer", {})
+        steps = trainer.get("max_steps", -1)
+        return f"{steps:,} steps" if steps and steps > 0 else f"{trainer.get('max_epochs')} epochs"
+
+    def label(self, varied: Sequence[str]) -> str:
+        """Its values of the varied parameters, in a line."""
+        return " ".join(f"{name.rpartition('.')[2]}={_short(self.parameters[name])}" for name in varied) or self.id
+
+
+@dataclass(frozen=True)
+class CellDirectory:
+    """Where a cell's run, its log, its lock and its account of failed tries lie.
+
+    Attributes:
+        root: folder of all cells of a study.
+        id: id of the cell.
+    """
+
+    root: Path
+    id: str
+
+    @property
+    def run(self) -> Path:
+        """Run directory."""
+        return self.root / self.id
+
+    @property
+    def log(self) -> Path:
+        """What the cell's process printed."""
+        return self.root / f"{self.id}.log"
+
+    @property
+    def lock(self) -> Path:
+        """Lock of the process that runs the cell."""
+        return self.root / f"{self.id}.lock"
+
+    @property
+    def failure(self) -> Path:
+        """Why the last try failed; absent unless it did."""
+        return self.root / f"{self.id}.failed.json"
+
+
+def varied(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the parameters that differ between cells, in their order."""
+    names = list(cells[0]) if cells else []
+    return [name for name in names if len({json.dumps(cell[name]) for cell in cells}) > 1]
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).replace(" ", "")

@@ -1,0 +1,208 @@
+"""Published sentences that can be checked: each a pure function of a study's table.
+
+A claim is written into study.yaml before the runs. Its verdict comes with the numbers that decide, and with what the
+seeds say: where three or more seeds ran, a difference counts only if the 95 % interval of the paired differences
+leaves 0 out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from studies.statistics import Sample, paired
+from studies.table import Row, by_seed, described, grouped, lost, where
+
+SCALES = ("smoke", "laptop", "full")
+REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested at this scale"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One published sentence, and the check that stands for it.
+
+    Attributes:
+        says: sentence, in plain words.
+        source: place where it is printed.
+        check: name of the check, a key of CHECKS.
+        options: further arguments of the check.
+        where: column values of the cells that it is about.
+        each: columns that tell apart the groups in which it must hold, one by one.
+        scale: smallest scale at which it is tested.
+    """
+
+    says: str
+    source: str
+    check: str
+    options: Mapping[str, Any]
+    where: Mapping[str, Any] = field(default_factory=dict)
+    each: Sequence[str] = ()
+    scale: str = "full"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the runs say about a claim.
+
+    Attributes:
+        state: REPRODUCED, NOT_REPRODUCED or NOT_TESTED.
+        numbers: numbers that decide, a line for each group.
+    """
+
+    state: str
+    numbers: list[str]
+
+
+Check = Callable[..., tuple[bool, str]]
+
+
+def judge(claim: Claim, rows: Sequence[Row], scale: str) -> Verdict:
+    """Judge a claim by the cells of one scale.
+
+    Raises:
+        ValueError: the claim's check is unknown, or does not take its options.
+    """
+    check = CHECKS.get(claim.check)
+    if check is None:
+        raise ValueError(f"claim '{claim.says}': check {claim.check} is none of {', '.join(CHECKS)}")
+    if scale in SCALES and SCALES.index(scale) < SCALES.index(claim.scale):
+        return Verdict(NOT_TESTED, [f"asks for scale {claim.scale}"])
+    groups = grouped(where(rows, claim.where), claim.each)
+    waiting = sum(row["status"] in ("missing", "stopped") for group in groups.values() for row in group)
+    if not groups or waiting:
+        return Verdict(
+            NOT_TESTED, [f"{waiting} of its cells have not run" if waiting else "no cell of this scale is about it"]
+        )
+    holds, lines = True, []
+    for names, group in groups.items():
+        try:
+            good, line = check(group, **claim.options)
+        except TypeError as error:
+            raise ValueError(f"claim '{claim.says}': {error}") from error
+        holds &= good
+        lines.append(f"{', '.join(map(str, names))}: {line}" if names else line)
+    return Verdict(REPRODUCED if holds else NOT_REPRODUCED, lines)
+
+
+def best(rows: Sequence[Row], metric: str, of: str, value: Any, goal: str = "highest") -> tuple[bool, str]:
+    """Whether the metric is highest (or lowest) at one value of a column, against each of the others."""
+    settings = {key: group for (key,), group in grouped(rows, [of]).items()}
+    key = tuple(value) if isinstance(value, list) else value
+    if key not in settings:
+        return False, f"{of} = {value} has not run"
+    sign = {"highest": 1, "lowest": -1}[goal]
+    ranked = sorted(settings, key=lambda name: -sign * _level(settings[name], metric, sign))
+    rival = next((name for name in ranked if name != key), None)
+    if rival is None:
+        return False, f"{_shown(settings[key], metric)} at {of} = {value}: there is nothing to compare it with"
+    good, gap = _beyond(settings[key], settings[rival], metric, sign)
+    edge = " (at the edge of the grid)" if ranked[0] in _edges(settings) else ""
+    return good and ranked[0] == key, (
+        f"{goal} at {_name(ranked[0])}{edge}; {_name(key)}: {_shown(settings[key], metric)}, "
+        f"{_name(rival)}: {_shown(settings[rival], metric)}; {gap}"
+    )
+
+
+def order(rows: Sequence[Row], metric: str, of: str, values: Sequence[Any]) -> tuple[bool, str]:
+    """Whether the metric grows from each of these values of a column to the next."""
+    settings = {key: group for (key,), group in grouped(rows, [of]).items()}
+    missing = [value for value in values if value not in settings]
+    if missing:
+        return False, f"{of} = {missing[0]} has not run"
+    steps = [_beyond(settings[high], settings[low], metric, 1) for low, high in pairwise(values)]
+    shown = " < ".join(f"{value}: {_shown(settings[value], metric)}" for value in values)
+    return all(good for good, _ in steps), f"{shown}; steps: {'; '.join(gap for _, gap in steps)}"
+
+
+def near(rows: Sequence[Row], metric: str, value: float, within: float) -> tuple[bool, str]:
+    """Whether the mean lies within a distance of the published value."""
+    found = described(rows, metric)
+    return found.n > 0 and abs(found.mean - value) <= within, (
+        f"{_shown(rows, metric)}; published {value:g}, difference {found.mean - value:+.4g}, allowed {within:g}"
+    )
+
+
+def at_least(rows: Sequence[Row], metric: str, value: float) -> tuple[bool, str]:
+    """Whether the mean reaches a value."""
+    found = described(rows, metric)
+    return found.n > 0 and found.mean >= value, f"{_shown(rows, metric)}; asked for {value:g}"
+
+
+def passing(
+    rows: Sequence[Row], metric: str, of: Sequence[str], value: float, cells: Sequence[Any]
+) -> tuple[bool, str]:
+    """Whether exactly these settings reach a value; a setting is its values of the columns `of`."""
+    wanted = {tuple(tuple(part) if isinstance(part, list) else part for part in cell) for cell in cells}
+    reach = {key for key, group in grouped(rows, of).items() if _level(group, metric, 1) >= value}
+    extra, missed = sorted(map(str, reach - wanted)), sorted(map(str, wanted - reach))
+    line = f"{len(reach)} settings reach {value:g}, published {len(wanted)}"
+    line += f"; besides: {', '.join(extra)}" if extra else ""
+    return reach == wanted, line + (f"; missing: {', '.join(missed)}" if missed else "")
+
+
+def ratio(
+    rows: Sequence[Row],
+    metric: str,
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+    least: float = 0.0,
+    most: float = float("inf"),
+) -> tuple[bool, str]:
+    """Whether the metric of one setting over that of another lies between two bounds."""
+    above, below = described(where(rows, a), metric), described(where(rows, b), metric)
+    if not above.n or not below.n or below.mean == 0:
+        return False, "a setting has no result"
+    found = above.mean / below.mean
+    return least <= found <= most, f"{found:.3g} ({above.mean:.4g} over {below.mean:.4g}, n = {above.n} and {below.n})"
+
+
+CHECKS: dict[str, Check] = {
+    "best": best,
+    "order": order,
+    "near": near,
+    "at_least": at_least,
+    "passing": passing,
+    "ratio": ratio,
+}
+
+
+def _level(rows: Sequence[Row], metric: str, sign: int) -> float:
+    """Mean of a setting; where every cell of it was lost, the worst there is."""
+    found = described(rows, metric)
+    return found.mean if found.n else -sign * float("inf")
+
+
+def _beyond(high: Sequence[Row], low: Sequence[Row], metric: str, sign: int) -> tuple[bool, str]:
+    """Whether `high` is beyond `low` in the direction of `sign`, by more than the seeds' spread where it is known."""
+    a, b = by_seed(high, metric), by_seed(low, metric)
+    if not a or not b:
+        return bool(a), "the other has no result" if a else "it has no result"
+    gap: Sample = paired(a, b)
+    if not gap.n:
+        return False, "no seed ran in both"
+    if gap.interval is None:
+        return sign * gap.mean > 0, f"difference {gap.mean:+.4g}, n = {gap.n}: the spread is not known"
+    nearer = min(sign * end for end in gap.interval)
+    within = "" if nearer > 0 or sign * gap.mean < 0 else ", within the spread between seeds"
+    low_end, high_end = gap.interval
+    return nearer > 0, f"difference {gap.mean:+.4g} [{low_end:+.4g}, {high_end:+.4g}], n = {gap.n}{within}"
+
+
+def _shown(rows: Sequence[Row], metric: str) -> str:
+    found = described(rows, metric)
+    gone = lost(rows)
+    if not found.n:
+        return gone or "no result"
+    spread = f" (sd {found.deviation:.2g}, n = {found.n})" if found.deviation is not None else " (n = 1)"
+    return f"{found.mean:.4g}{spread}" + (f", {gone}" if gone else "")
+
+
+def _edges(settings: Mapping[Any, Any]) -> set[Any]:
+    """Smallest and largest of a grid of numbers; names have no edge."""
+    if len(settings) < 3 or not all(isinstance(key, int | float) and not isinstance(key, bool) for key in settings):
+        return set()
+    return {min(settings), max(settings)}
+
+
+def _name(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,80 @@
+"""`cadence study run`: the cells that have not ended are run, and their tables written."""
+
+import argparse
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from commands.tables.layout import lay, say
+from studies.local import Launcher
+from studies.plan import Plan, waiting
+from studies.progress import Progress, minutes_left
+from studies.results import write_results
+from studies.states import FAILED, OVER
+from studies.study import find, read_study
+
+STOPPED = 130
+
+
+def run_study(name: str, given: argparse.Namespace) -> int:
+    """Run a study's cells; returns 0 once all are over, 1 if some failed, 130 if it was stopped.
+
+    Args:
+        name: name of a shipped study, or path of its folder.
+        given: values of the command's options: scale, seeds, workers, runs, results, dry_run.
+
+    Raises:
+        ValueError: there is no such study, or a mistake in its files.
+    """
+    study = read_study(find(name))
+    root = given.runs / study.name
+    progress: Progress
+    launcher = Launcher(root, given.workers, lambda *change: progress(*change))
+    print("reading the configurations", file=sys.stderr)
+    plan = Plan(study, given.scale, given.seeds, root, launcher)
+    states, minutes = plan.states(), plan.minutes()
+    if given.dry_run:
+        _tell(plan, root, states, minutes_left([60 * minutes] if minutes else [], waiting(states), given.workers))
+        return 0
+    progress = Progress(len(states), len(states) - waiting(states), plan.varied, minutes, given.workers)
+    with _stopping(launcher), progress:
+        launcher.run(plan.cells)
+    folder = write_results(study, given.scale, plan.cells, root, given.results)
+    states = plan.states()
+    counts = ", ".join(f"{states.count(found)} {found}" for found in dict.fromkeys(states))
+    say(f"{study.name} at scale {given.scale}: {counts}; tables in {folder}")
+    for cell, found in zip(plan.cells, states, strict=True):
+        if found == FAILED:
+            say(f"failed: {cell.label(plan.varied)}: see {root / cell.id}.log")
+    if launcher.stopping:
+        say(f"Go on with: cadence study run {name} --scale {given.scale}")
+        return STOPPED
+    return 0 if all(found in OVER for found in states) else 1
+
+
+def _tell(plan: Plan, root: Path, states: Sequence[str], left: str) -> None:
+    names = len(plan.varied)
+    table = [
+        [*(str(cell.parameters[key]) for key in plan.varied), found, str(root / cell.id)]
+        for cell, found in zip(plan.cells, states, strict=True)
+    ]
+    lay((*plan.varied, "state", "run directory"), table, left=(names, names + 1))
+    say(f"{len(states) - waiting(states)} of {len(states)} cells are done; {left} left")
+
+
+@contextlib.contextmanager
+def _stopping(launcher: Launcher) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the cells, each with a checkpoint, and no more are started."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        launcher.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

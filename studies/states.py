@@ -1,0 +1,31 @@
+"""What has become of a cell, read from its directory alone."""
+
+import json
+from typing import Any
+
+from records.run_directory import RunDirectory
+from studies.cells import CellDirectory
+
+FINISHED, DIVERGED, FAILED, STOPPED, MISSING = "finished", "diverged", "failed", "stopped", "missing"
+OVER = (FINISHED, DIVERGED)
+
+
+def state(directory: CellDirectory) -> str:
+    """FINISHED or DIVERGED once its record says so, FAILED after a failed last try, STOPPED if it can go on."""
+    answer = result(directory)
+    if answer is not None:
+        return DIVERGED if answer.get("diverged") else FINISHED
+    if directory.failure.is_file():
+        return FAILED
+    return STOPPED if directory.run.is_dir() else MISSING
+
+
+def result(directory: CellDirectory) -> dict[str, Any] | None:
+    """result.json of a cell that came to its end, or the answer of a range test alone; None before."""
+    run = RunDirectory(directory.run)
+    if run.result.is_file():
+        found: dict[str, Any] = json.loads(run.result.read_text())
+        return found
+    answers = sorted(directory.run.glob("*_range_test.json"))
+    alone = answers and not run.last.is_file() and not any(directory.run.glob("*_range_test.ckpt"))
+    return json.loads(answers[0].read_text()) if alone else None

@@ -1,0 +1,103 @@
+"""A W&B sweep file as the grid of cells that it stands for.
+
+`wandb sweep FILE` and `wandb agent` run the same file unchanged; here its grid is laid out with no service.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Values = Mapping[str, Sequence[Any]]
+COMMAND = 'command: [cadence, fit, "${args}"]'
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Grid of one sweep file.
+
+    Attributes:
+        command: command of `cadence` that runs a cell, and the words that come before the cell's own.
+        parameters: values of each parameter, by its dotted name.
+    """
+
+    command: tuple[str, ...]
+    parameters: Values
+
+    def cells(self, only: Values | None = None, fixed: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Every combination of the parameters' values, the last parameter's changing first.
+
+        Args:
+            only: values to keep of some parameters; all others are left out.
+            fixed: values of further parameters, or in place of the sweep's own, the same in every cell.
+
+        Raises:
+            ValueError: a value to keep is none of the sweep's.
+        """
+        grid: dict[str, Sequence[Any]] = dict(self.parameters)
+        for name, kept in (only or {}).items():
+            missing = [value for value in kept if value not in grid.get(name, [])]
+            if missing:
+                raise ValueError(f"{name}: {missing[0]} is none of the sweep's values {list(grid.get(name, []))}")
+            grid[name] = kept
+        grid |= {name: [value] for name, value in (fixed or {}).items()}
+        return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+    def arguments(self, cell: Mapping[str, Any]) -> list[str]:
+        """Command line of a cell: what `wandb agent` puts in the place of `${args}`, word for word.
+
+        That is `--name=value` with Python's `str` of the value, sorted by name.
+        """
+        return [*self.command, *(f"--{name}={cell[name]}" for name in sorted(cell))]
+
+
+def read_sweep(path: Path) -> Sweep:
+    """Read a sweep file.
+
+    Raises:
+        ValueError: it is no grid over `cadence`; the message names the file, the key and the remedy.
+    """
+    content = yaml.safe_load(path.read_text())
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: a sweep file is a mapping with method, command and parameters")
+    method = content.get("method")
+    if method != "grid":
+        raise ValueError(
+            f"{path}: method: {method} needs W&B's service: run it by `wandb sweep`, or set `method: grid`"
+        )
+    parameters = content.get("parameters")
+    if not isinstance(parameters, dict) or not parameters:
+        raise ValueError(
+            f"{path}: parameters is missing: name each option's values, e.g. optimizer.lr: {{values: [0.1]}}"
+        )
+    return Sweep(
+        _command(path, content.get("command")), {name: _values(path, name, parameters[name]) for name in parameters}
+    )
+
+
+def _command(path: Path, words: Any) -> tuple[str, ...]:
+    words = [word for word in words if word != "${env}"] if isinstance(words, list) else []
+    if len(words) < 3 or words[0] != "cadence" or words[-1] != "${args}" or any("${" in str(w) for w in words[:-1]):
+        raise ValueError(f"{path}: command must be `cadence`, one of its commands, and ${{args}}: write {COMMAND}")
+    return tuple(map(str, words[1:-1]))
+
+
+def _values(path: Path, name: str, given: Any) -> list[Any]:
+    if isinstance(given, dict) and set(given) == {"value"}:
+        values = [given["value"]]
+    elif isinstance(given, dict) and set(given) == {"values"} and isinstance(given["values"], list) and given["values"]:
+        values = given["values"]
+    else:
+        raise ValueError(f"{path}: parameters.{name} must have `value`, or `values` with a list: got {given}")
+    for value in values:
+        if value is None or isinstance(value, dict):
+            what = (
+                "null, which W&B hands on as the word None: write 'null' in quotes"
+                if value is None
+                else ("a mapping: use dotted names, e.g. optimizer.lr")
+            )
+            raise ValueError(f"{path}: parameters.{name} holds {what}")
+    return values

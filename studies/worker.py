@@ -1,0 +1,88 @@
+"""What a cell's own process does: forked from the warm server, one thread, its output in a log."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+
+from records.run_directory import RunDirectory
+from studies.cells import CellDirectory
+
+ELSEWHERE = 75  # another launcher's process runs this cell: EX_TEMPFAIL of sysexits.h
+
+
+class _Taken(Exception):
+    """Another process holds the cell's lock."""
+
+
+def resolve(commands: Sequence[Sequence[str]], answers: Connection) -> None:
+    """Send the resolved configuration of each command line, or the mistake in it as text with a False before it."""
+    from commands.configuration.resolved import resolved
+    from commands.errors import UserError
+
+    for command, *arguments in commands:
+        try:
+            answers.send((True, resolved(command, list(arguments))))
+        except UserError as error:
+            answers.send((False, str(error)))
+            return
+
+
+def run(arguments: Sequence[str], directory: CellDirectory, launcher: Connection, environment: dict[str, str]) -> None:
+    """Begin a cell, or go on with it, and exit with its status; ELSEWHERE if another process has it.
+
+    Args:
+        arguments: command line of the cell.
+        directory: where it runs.
+        launcher: other end of a pipe that the launcher holds open; once it closes, the cell stops as by SIGTERM.
+        environment: environment of the launcher, since the server's may be older.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
+    out = os.open(directory.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    threading.Thread(target=_stop_with, args=(launcher,), daemon=True).start()
+    sys.exit(_run(arguments, directory))
+
+
+def _run(arguments: Sequence[str], directory: CellDirectory) -> int:
+    import torch
+
+    from records.lock import exclusive
+
+    if "pytorch_lightning" not in sys.modules:
+        print("cadence study: the server has imported nothing, so each cell pays for its own imports", file=sys.stderr)
+    torch.set_num_threads(1)
+    try:
+        with exclusive(directory.lock, _taken):
+            from cli import main  # not in the server: it notes when the process began
+
+            return main(_command(arguments, directory))
+    except _Taken:
+        return ELSEWHERE
+
+
+def _command(arguments: Sequence[str], directory: CellDirectory) -> list[str]:
+    """Command line that begins the cell, or goes on with what there is of it."""
+    if RunDirectory(directory.run).resumable():
+        return [arguments[0], "--resume", str(directory.run)]
+    if directory.run.is_dir():  # stopped before there was anything to go on from
+        import shutil
+
+        shutil.rmtree(directory.run)
+    return [*arguments, "--run_dir", str(directory.run), "--trainer.enable_progress_bar=false"]
+
+
+def _taken() -> None:
+    raise _Taken
+
+
+def _stop_with(launcher: Connection) -> None:
+    """Wait for the end of the launcher; then stop as a signal would have it, with a checkpoint."""
+    try:
+        launcher.recv_bytes()
+    except (EOFError, OSError):
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,105 @@
+"""Claims over small tables made by hand: each check holds, fails, and says by which numbers."""
+
+from typing import Any
+
+import pytest
+
+from studies.claims import CHECKS, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim, judge
+
+ACCURACY = "test_accuracy"
+NOT = NOT_REPRODUCED
+
+
+def cells(metric: str = ACCURACY, **of: list[float]) -> list[dict[str, Any]]:
+    """Rows of settings named a, b, ... with a value a seed."""
+    return [
+        {"arm": arm, "seed_everything": seed, "status": "finished", metric: value}
+        for arm, values in of.items()
+        for seed, value in enumerate(values, start=1)
+    ]
+
+
+def claim(check: str, each: tuple[str, ...] = (), scale: str = "full", **options: Any) -> Claim:
+    return Claim("a is so", "a report, table 1", check, {"metric": ACCURACY, **options}, each=each, scale=scale)
+
+
+APART = cells(a=[0.90, 0.92, 0.91], b=[0.80, 0.82, 0.82], c=[0.10, 0.10, 0.10])
+MIXED = cells(a=[0.90, 0.92, 0.91], b=[0.95, 0.82, 0.92])
+
+
+@pytest.mark.parametrize(
+    ("rows", "made", "state", "numbers"),
+    [
+        (APART, claim("best", of="arm", value="a"), REPRODUCED, "highest at a; a: 0.91 (sd 0.01, n = 3), b: 0.8133"),
+        (APART, claim("best", of="arm", value="b"), NOT, "highest at a; b: 0.8133"),
+        (APART, claim("best", of="arm", value="c", goal="lowest"), REPRODUCED, "lowest at c"),
+        (APART, claim("best", of="arm", value="d"), NOT, "arm = d has not run"),
+        (MIXED, claim("best", of="arm", value="a"), NOT, "within the spread between seeds"),
+        (MIXED[:4:3], claim("best", of="arm", value="b"), REPRODUCED, "n = 1: the spread is not known"),
+        (APART, claim("order", of="arm", values=["c", "b", "a"]), REPRODUCED, "c: 0.1 (sd 0, n = 3) < b"),
+        (APART, claim("order", of="arm", values=["c", "a", "b"]), NOT, "difference -0.09667"),
+        (APART[:3], claim("near", value=0.9, within=0.02), REPRODUCED, "published 0.9, difference +0.01, allowed 0.02"),
+        (APART[:3], claim("near", value=0.8, within=0.02), NOT, "difference +0.11"),
+        (APART[:3], claim("at_least", value=0.9), REPRODUCED, "asked for 0.9"),
+        (APART[:3], claim("at_least", value=0.95), NOT, "0.91 (sd 0.01, n = 3)"),
+        (APART, claim("passing", of=["arm"], value=0.5, cells=[["a"], ["b"]]), REPRODUCED, "2 settings reach 0.5"),
+        (APART, claim("passing", of=["arm"], value=0.5, cells=[["a"], ["c"]]), NOT, "besides: ('b',); missing"),
+        (APART, claim("ratio", a={"arm": "a"}, b={"arm": "c"}, least=9), REPRODUCED, "9.1 (0.91 over 0.1, n = 3"),
+        (APART, claim("ratio", a={"arm": "a"}, b={"arm": "c"}, most=9), NOT, "9.1"),
+    ],
+)  # fmt: skip
+def test_a_claim_is_judged_by_its_numbers(rows: list[dict[str, Any]], made: Claim, state: str, numbers: str) -> None:
+    verdict = judge(made, rows, "full")
+    assert verdict.state == state and numbers in verdict.numbers[0]
+
+
+def test_every_check_is_tried_above() -> None:
+    tried = {
+        mark.args[1][place][1].check for mark in test_a_claim_is_judged_by_its_numbers.pytestmark for place in range(16)
+    }  # type: ignore[attr-defined]
+    assert tried == set(CHECKS)
+
+
+def test_it_must_hold_in_each_group() -> None:
+    rows = [{**row, "data": data} for data in ("x", "y") for row in APART]
+    rows[0] = {**rows[0], "test_accuracy": 0.1}
+    verdict = judge(claim("best", each=("data",), of="arm", value="a"), rows, "full")
+    assert verdict.state == NOT_REPRODUCED and [line[:2] for line in verdict.numbers] == ["x:", "y:"]
+
+
+def test_a_smaller_scale_tests_nothing() -> None:
+    assert judge(claim("at_least", value=0.0), APART[:3], "laptop").state == NOT_TESTED
+    assert judge(claim("at_least", scale="laptop", value=0.0), APART[:3], "laptop").state == REPRODUCED
+
+
+@pytest.mark.parametrize("status", ["missing", "stopped"])
+def test_cells_that_have_not_run_leave_it_open(status: str) -> None:
+    rows = [*APART[:2], {**APART[2], "status": status}]
+    verdict = judge(claim("at_least", value=0.0), rows, "full")
+    assert verdict.state == NOT_TESTED and verdict.numbers == ["1 of its cells have not run"]
+
+
+def test_a_diverged_cell_is_told_and_counts_as_worst() -> None:
+    gone = [{**row, "status": "diverged", ACCURACY: None} for row in cells(b=[0.0, 0.0, 0.0])]
+    verdict = judge(claim("best", of="arm", value="a"), [*APART[:3], *gone], "full")
+    assert verdict.state == REPRODUCED and "b: 3 of 3 diverged" in verdict.numbers[0]
+    partly = [*APART[:2], {**APART[2], "status": "diverged", ACCURACY: None}]
+    assert "1 of 3 diverged" in judge(claim("at_least", value=0.9), partly, "full").numbers[0]
+
+
+def test_a_best_at_the_edge_of_the_grid_is_flagged() -> None:
+    rows = [{**row, "arm": {"a": 1.0, "b": 0.1, "c": 0.01}[row["arm"]]} for row in APART]
+    assert (
+        "highest at 1 (at the edge of the grid)" in judge(claim("best", of="arm", value=1.0), rows, "full").numbers[0]
+    )
+
+
+def test_a_group_of_several_settings_is_refused() -> None:
+    with pytest.raises(ValueError, match="two cells of a group have seed 1"):
+        judge(claim("at_least", value=0.0), APART, "full")
+
+
+@pytest.mark.parametrize("made", [claim("guess"), claim("at_least", valu=1)])
+def test_a_claim_that_cannot_be_checked_is_named(made: Claim) -> None:
+    with pytest.raises(ValueError, match="claim 'a is so'"):
+        judge(made, APART[:3], "full")

@@ -1,0 +1,146 @@
+"""`cadence study run` on the digits: cells end once, failed ones leave the rest alone, killed ones go on."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from records.metrics_csv import read_rows
+from studies import local, running
+from studies.local import Launcher
+from studies.results import read_table
+from tests.studies.conftest import written
+
+Cadence = Callable[..., int]
+METRICS = ("test/accuracy", "test/loss", "val/loss", "train/epoch_loss", "steps", "status")
+
+
+def table(folder: Path, scale: str = "laptop") -> list[dict[str, object]]:
+    """What a study found, apart from times."""
+    rows = read_table(Path("results/studies") / folder.name / scale / "cells.csv")
+    return [{name: row.get(name) for name in ("id", "optimizer.lr", "seed_everything", *METRICS)} for row in rows]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_runs_each_cell_once(
+    cadence: Cadence, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cadence("study", "run", str(folder), "--dry-run") == 0
+    assert "0 of 4 cells are done; an unknown time left" in capsys.readouterr().out
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 0
+    assert len(table(folder, "smoke")) == 2
+    capsys.readouterr()
+    assert cadence("study", "run", str(folder)) == 0
+    shown = capsys.readouterr()
+    assert shown.err.count("finished after") == 2 and "4 of 4: lr=0.003 seed_everything=" in shown.err
+    assert "rates at scale laptop: 4 finished" in shown.out
+    found = table(folder)
+    assert [row["status"] for row in found] == ["finished"] * 4 and len({row["id"] for row in found}) == 4
+    # a cell is what `cadence fit` alone gives
+    cell = found[1]
+    arguments = ["--config=digits_demo", "--model=MLP", "--model.hidden_sizes=[8]", "--optimizer.lr=0.01"]
+    alone = ["fit", *arguments, "--seed_everything=2", "--trainer.max_epochs=2", "--run_dir", "alone"]
+    assert cadence(*alone) == 0
+    assert json.loads(Path("alone/result.json").read_text())["metrics"]["test/loss"] == cell["test/loss"]
+    there, here = (read_rows(Path(run) / "metrics.csv")[1] for run in ("alone", f"runs/studies/rates/{cell['id']}"))
+    assert [row | {"seconds": ""} for row in there] == [row | {"seconds": ""} for row in here]
+    # nothing is left to do: no cell starts
+    monkeypatch.setattr(local.Launcher, "_start", lambda *args: pytest.fail("a finished cell was started"))
+    capsys.readouterr()
+    assert cadence("study", "run", str(folder)) == 0
+    assert cadence("study", "run", str(folder), "--dry-run") == 0
+    assert "4 of 4 cells are done; 0 minutes left" in capsys.readouterr().out
+
+
+def test_a_failed_cell_leaves_the_rest_alone(
+    cadence: Cadence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(
+        tmp_path / "bad", {"data.val_fraction": {"values": [0.2, 0.9999]}, "seed_everything": {"value": 1}}
+    )
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 1
+    rows = read_table(Path("results/studies/bad/smoke/cells.csv"))
+    assert sorted(row["status"] for row in rows) == ["failed", "failed", "finished", "finished"]
+    assert all("val_fraction" in row["error"] for row in rows if row["status"] == "failed")
+    shown = capsys.readouterr()
+    assert "2 finished" in shown.out and "failed: lr=0.01 val_fraction=0.9999: see" in shown.out
+    # a failed cell is tried again by the next call
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 1
+
+
+def test_a_mistake_in_the_sweep_is_told_before_anything_runs(
+    cadence: Cadence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tmp_path / "bad", {"optimizer.rl": {"value": 1}})
+    assert cadence("study", "run", str(folder)) == 2
+    assert "rl" in capsys.readouterr().err and not Path("runs").exists()
+
+
+def test_a_killed_worker_costs_its_cell_one_more_try(
+    cadence: Cadence, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cadence("study", "run", str(folder)) == 0
+    whole = table(folder)
+    shutil.rmtree("runs")
+    killed: list[str] = []
+    told = Launcher._start
+
+    def start_and_kill(launcher: Launcher, cell: object) -> None:
+        told(launcher, cell)  # type: ignore[arg-type]
+        run = next(reversed(launcher._running.values()))
+        if not killed:
+            killed.append(run.cell.id)
+            os.kill(run.process.pid or 0, signal.SIGKILL)
+
+    monkeypatch.setattr(Launcher, "_start", start_and_kill)
+    assert cadence("study", "run", str(folder)) == 0
+    assert table(folder) == whole and killed
+
+
+def test_a_cell_that_is_killed_twice_has_failed(
+    cadence: Cadence, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Launcher._start
+
+    def start_and_kill(launcher: Launcher, cell: object) -> None:
+        told(launcher, cell)  # type: ignore[arg-type]
+        run = next(reversed(launcher._running.values()))
+        if run.cell.parameters["optimizer.lr"] == 0.01:
+            os.kill(run.process.pid or 0, signal.SIGKILL)
+
+    monkeypatch.setattr(Launcher, "_start", start_and_kill)
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 1
+    assert [row["status"] for row in table(folder, "smoke")] == ["failed", "finished"]
+    failure = next(Path("runs/studies/rates").glob("*.failed.json"))
+    assert json.loads(failure.read_text()) == {"status": -9, "error": "", "tries": 2}
+
+
+def test_stopped_and_gone_on(
+    cadence: Cadence, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cadence("study", "run", str(folder)) == 0
+    whole = table(folder)
+    shutil.rmtree("runs")
+    with monkeypatch.context() as patch:
+        told = running.Progress.__call__
+
+        def stop_after_one(progress: running.Progress, cell: object, what: str, seconds: float) -> None:
+            told(progress, cell, what, seconds)  # type: ignore[arg-type]
+            if what == "finished":
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        patch.setattr(running.Progress, "__call__", stop_after_one)
+        assert cadence("study", "run", str(folder)) == 130
+    shown = capsys.readouterr().out
+    assert f"Go on with: cadence study run {folder} --scale laptop" in shown
+    assert {row["status"] for row in table(folder)} > {"finished"}
+    assert cadence("study", "run", str(folder)) == 0
+    assert table(folder) == whole

@@ -1,0 +1,73 @@
+"""A study's folder, read and laid out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from studies.study import find, read_study
+
+SWEEP = {
+    "program": "cadence",
+    "method": "grid",
+    "command": ["cadence", "fit", "${args}"],
+    "parameters": {"optimizer.lr": {"values": [0.1, 0.01]}, "seed_everything": {"values": [1, 2, 3]}},
+}
+STUDY: dict[str, Any] = {
+    "title": "Two rates",
+    "asks": "Which of two rates is better?",
+    "scales": {
+        "smoke": {"options": {"trainer.max_steps": 2}, "only": {"optimizer.lr": [0.01]}, "seeds": 1},
+        "laptop": {"seeds": 4},
+        "full": None,
+    },
+    "exhibits": [{"kind": "table"}],
+    "claims": [{"says": "so", "source": "there", "check": "at_least", "metric": "x", "value": 1, "scale": "smoke"}],
+}
+
+
+def written(folder: Path, study: dict[str, Any] = STUDY) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(SWEEP))
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    return folder
+
+
+def test_scales_and_seeds_choose_cells(tmp_path: Path) -> None:
+    study = read_study(written(tmp_path / "rates"))
+    assert study.name == "rates" and study.title == "Two rates"
+    assert study.cells("smoke") == [{"optimizer.lr": 0.01, "seed_everything": 1, "trainer.max_steps": 2}]
+    assert study.cells("full") == study.sweep.cells()
+    assert [cell["seed_everything"] for cell in study.cells("laptop")] == [1, 2, 3, 4] * 2
+    assert len(study.cells("full", seeds=2)) == 4
+    assert study.claims[0].options == {"metric": "x", "value": 1} and study.claims[0].scale == "smoke"
+    with pytest.raises(ValueError, match="--scale huge: rates has full, laptop, smoke"):
+        study.cells("huge")
+
+
+def test_a_study_is_found_by_its_folder_or_refused(tmp_path: Path) -> None:
+    folder = written(tmp_path / "rates")
+    assert find(str(folder)) == folder
+    with pytest.raises(ValueError, match="nowhere is no shipped study, and no folder with"):
+        find("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"titel": "x"}, "unknown key titel: known are asks, claims"),
+        ({"title": None}, "has no title"),
+        ({"scales": {"huge": {}}}, "scales.huge: a scale is one of smoke, laptop, full"),
+        ({"scales": {"full": {"option": {}}}}, "scales.full has an unknown key option"),
+        ({"exhibits": [{"name": "x"}]}, r"exhibits\[0\] has no kind"),
+        ({"claims": [{"says": "x", "source": "y"}]}, r"claims\[0\] has no check"),
+        ({"claims": [{"says": "x", "source": "y", "check": "guess"}]}, "check: guess is none of best, order"),
+        ({"claims": ["x"]}, r"claims\[0\] must be a mapping"),
+    ],
+)
+def test_a_mistake_names_its_key(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    content = {name: value for name, value in (STUDY | changed).items() if value is not None}
+    with pytest.raises(ValueError, match=message) as refused:
+        read_study(written(tmp_path / "rates", content))
+    assert "study.yaml" in str(refused.value) and "\n" not in str(refused.value)
