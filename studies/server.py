@@ -1,6 +1,6 @@
 """Imported once by the process that cells are forked from: torch, Lightning and the commands, but no computation.
 
-A computation here would start OpenMP's threads, which a fork loses. `cli` is left out: it notes when a process began.
+A computation here would start OpenMP's threads, which a fork loses.
 """
 
 from trainer.process import settle

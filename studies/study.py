@@ -22,7 +22,7 @@ class Scale:
         options: options that every cell gets besides, or in place of the sweep's own.
         only: values that are kept of some parameters.
         seeds: number of seeds, None for those of the sweep file.
-        cost: about how long it takes, and on what.
+        cost: rough time that it takes, and on what machine.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Study:
         sweep: grid of cells.
         scales: scales by their names, among them `full`.
         source: publication that it repeats, if any.
-        notes: where it departs from the source, and what the source leaves open.
+        notes: departures from the source, and what the source leaves open.
         exhibits: tables and figures of the report, each a mapping with its `kind`.
         claims: published sentences, each with its check.
     """

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 Values = Mapping[str, Sequence[Any]]
+RUNS = ("fit", "lr-range-test", "batch-size-range-test")  # commands that leave a run directory
 COMMAND = 'command: [cadence, fit, "${args}"]'
 
 
@@ -20,11 +21,11 @@ class Sweep:
     """Grid of one sweep file.
 
     Attributes:
-        command: command of `cadence` that runs a cell, and the words that come before the cell's own.
+        command: command of `cadence` that runs a cell.
         parameters: values of each parameter, by its dotted name.
     """
 
-    command: tuple[str, ...]
+    command: str
     parameters: Values
 
     def cells(self, only: Values | None = None, fixed: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -51,7 +52,7 @@ class Sweep:
 
         That is `--name=value` with Python's `str` of the value, sorted by name.
         """
-        return [*self.command, *(f"--{name}={cell[name]}" for name in sorted(cell))]
+        return [self.command, *(f"--{name}={cell[name]}" for name in sorted(cell))]
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -78,11 +79,11 @@ def read_sweep(path: Path) -> Sweep:
     )
 
 
-def _command(path: Path, words: Any) -> tuple[str, ...]:
+def _command(path: Path, words: Any) -> str:
     words = [word for word in words if word != "${env}"] if isinstance(words, list) else []
-    if len(words) < 3 or words[0] != "cadence" or words[-1] != "${args}" or any("${" in str(w) for w in words[:-1]):
-        raise ValueError(f"{path}: command must be `cadence`, one of its commands, and ${{args}}: write {COMMAND}")
-    return tuple(map(str, words[1:-1]))
+    if len(words) != 3 or words[0] != "cadence" or words[1] not in RUNS or words[2] != "${args}":
+        raise ValueError(f"{path}: command must be `cadence`, one of {', '.join(RUNS)}, and ${{args}}: write {COMMAND}")
+    return str(words[1])
 
 
 def _values(path: Path, name: str, given: Any) -> list[Any]:

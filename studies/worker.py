@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
@@ -35,7 +36,7 @@ def run(arguments: Sequence[str], directory: CellDirectory, launcher: Connection
 
     Args:
         arguments: command line of the cell.
-        directory: where it runs.
+        directory: directory of the cell.
         launcher: other end of a pipe that the launcher holds open; once it closes, the cell stops as by SIGTERM.
         environment: environment of the launcher, since the server's may be older.
     """
@@ -51,6 +52,8 @@ def run(arguments: Sequence[str], directory: CellDirectory, launcher: Connection
 def _run(arguments: Sequence[str], directory: CellDirectory) -> int:
     import torch
 
+    from commands import Call, training
+    from commands.errors import report
     from records.lock import exclusive
 
     if "pytorch_lightning" not in sys.modules:
@@ -58,11 +61,12 @@ def _run(arguments: Sequence[str], directory: CellDirectory) -> int:
     torch.set_num_threads(1)
     try:
         with exclusive(directory.lock, _taken):
-            from cli import main  # not in the server: it notes when the process began
-
-            return main(_command(arguments, directory))
+            command, *words = _command(arguments, directory)
+            return training.run(Call(command, words, time.monotonic()))
     except _Taken:
         return ELSEWHERE
+    except BaseException as error:
+        return report(error)
 
 
 def _command(arguments: Sequence[str], directory: CellDirectory) -> list[str]:

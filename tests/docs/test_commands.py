@@ -18,6 +18,7 @@ WORK = (
     "inspection.description.describe",
     "datamodules.sources.fetch",
     "commands.data._print_and_draw",
+    "studies.local.Launcher.resolve",
 )
 OWN_MODULE = """from torch import nn
 

@@ -40,7 +40,7 @@ def test_runs_each_cell_once(
     capsys.readouterr()
     assert cadence("study", "run", str(folder)) == 0
     shown = capsys.readouterr()
-    assert shown.err.count("finished after") == 2 and "4 of 4: lr=0.003 seed_everything=" in shown.err
+    assert shown.err.count("finished after") == 2 and "\n4 of 4: lr=0.0" in shown.err
     assert "rates at scale laptop: 4 finished" in shown.out
     found = table(folder)
     assert [row["status"] for row in found] == ["finished"] * 4 and len({row["id"] for row in found}) == 4

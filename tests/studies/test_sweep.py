@@ -42,7 +42,7 @@ def test_the_grid_and_its_command_lines(tmp_path: Path) -> None:
 
 
 def test_a_scale_keeps_some_values_and_fixes_others() -> None:
-    sweep = Sweep(("fit",), {"a": [1, 2, 3], "b": ["x"]})
+    sweep = Sweep("fit", {"a": [1, 2, 3], "b": ["x"]})
     assert sweep.cells({"a": [3, 1]}, {"b": "y", "c": 0}) == [{"a": 3, "b": "y", "c": 0}, {"a": 1, "b": "y", "c": 0}]
     with pytest.raises(ValueError, match="a: 4 is none of the sweep's values"):
         sweep.cells({"a": [4]})
@@ -54,7 +54,11 @@ def test_a_scale_keeps_some_values_and_fixes_others() -> None:
         ("method: grid", "method: bayes", "method: bayes needs W&B's service"),
         ("parameters:", "other:", "parameters is missing"),
         ('"${env}", cadence, fit, "${args}"', "python, cli.py", "command must be `cadence`"),
-        ('cadence, fit, "${args}"', 'cadence, "${program}", "${args}"', "command must be `cadence`"),
+        (
+            'cadence, fit, "${args}"',
+            'cadence, list, "${args}"',
+            "one of fit, lr-range-test, batch-size-range-test, and",
+        ),
         ("{value: digits_demo}", "{min: 0, max: 1}", "parameters.config must have `value`"),
         ("[0.1, 1.0e-05]", "[]", "parameters.optimizer.lr must have"),
         ("[0.1, 1.0e-05]", "[null]", "holds null, which W&B hands on"),
