@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from records.environment import environment
 from records.files import write_csv, write_json
 from records.metrics_csv import MetricsCSV
+from records.relocation import with_place, without_place
 from records.run_directory import RunDirectory
 from trainer.access import callbacks_of
 
@@ -109,7 +110,9 @@ class RunRecord(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Bring the rows so far down to the disk before the checkpoint, which knows them."""
+        """Bring the rows so far down to the disk first: the checkpoint counts them, and knows no path of the run."""
+        if self.directory is not None:
+            checkpoint["callbacks"] = without_place(checkpoint["callbacks"], self.directory.root)
         for logger in trainer.loggers:
             if isinstance(logger, MetricsCSV) and trainer.is_global_zero:
                 checkpoint["metrics_csv"] = {"rows": logger.mark(), "lost": self.lost}
@@ -122,6 +125,8 @@ class RunRecord(pl.Callback):
         Raises:
             ValueError: rows are missing, or are not as they were written.
         """
+        if self.directory is not None:
+            checkpoint["callbacks"] = with_place(checkpoint["callbacks"], self.directory.root)
         if not self.resume or trainer.state.fn != "fit" or "metrics_csv" not in checkpoint:
             return
         self.lost = list(checkpoint["metrics_csv"]["lost"])

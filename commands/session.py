@@ -97,7 +97,7 @@ def test(arguments: list[str], started: float) -> int:
         with mistakes_before(record, checkpoint):
             trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
         if trainer.is_global_zero:
-            result = _result(cli, trainer, record) | {"checkpoint": str(checkpoint)}
+            result = _result(cli, trainer, record) | {"checkpoint": _named(checkpoint, directory)}
             if directory is not None:
                 directory.config("test").write_text(cli.resolved())
                 write_json(directory.root / "test.json", result)
@@ -167,6 +167,12 @@ def _checkpoint(cli: CadenceCLI, directory: RunDirectory | None) -> Path:
         if path.is_file():
             return path
     raise UserError(f"--run_dir {directory.root}: the run has no checkpoint yet")
+
+
+def _named(checkpoint: Path, directory: RunDirectory | None) -> str:
+    """The checkpoint's path; within the run directory, which may be moved, if it lies there."""
+    inside = directory is not None and checkpoint.resolve().is_relative_to(directory.root.resolve())
+    return str(checkpoint.resolve().relative_to(directory.root.resolve()) if directory and inside else checkpoint)
 
 
 def _result(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str, Any]:
