@@ -99,7 +99,7 @@ def test_moved_and_resumed_is_resumed_in_place(cadence, config: Path, tmp_path: 
     assert cadence("fit", "--resume", tmp_path / "deep/er/copy", "--trainer.max_epochs", "6") == 0
     found = [json.loads(Path(run, "result.json").read_text())["metrics"] for run in ("renamed", "deep/er/copy")]
     results = [{name: one[name] for name in one if "seconds" not in name} for one in found]
-    assert results[0] == results[1] and results[0]["val/accuracy"] < best["metrics"]["val/accuracy"]
+    assert results[0] == results[1] and results[0]["val/accuracy"] < best["callbacks"]["BestCheckpoint"]["best"]
     for run in ("renamed", "deep/er/copy"):
         assert torch.load(f"{run}/checkpoints/best.ckpt", weights_only=True)["global_step"] == best["global_step"]
     assert cadence("test", "--run_dir", "renamed") == 0
