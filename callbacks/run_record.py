@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as pl
 
 from records.environment import environment
-from records.files import write_csv, write_json
+from records.files import write_csv, write_figure, write_json
 from records.metrics_csv import MetricsCSV
 from records.relocation import with_place, without_place
 from records.run_directory import RunDirectory
@@ -187,7 +187,7 @@ def publish(
     if rows:
         write_csv(folder / f"{name}.csv", rows)
     if figure is not None:
-        figure.savefig(folder / f"{name}.png", dpi=150)
+        write_figure(folder / f"{name}.png", figure)
     for logger in trainer.loggers:
         if figure is not None and hasattr(logger, "log_figure"):
             logger.log_figure(name, folder / f"{name}.png")

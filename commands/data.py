@@ -8,6 +8,7 @@ from commands import Call
 from commands.arguments import Parser, nearest
 from commands.errors import UserError
 from datamodules import DATASETS, FETCHED
+from records.files import write_figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,7 +123,7 @@ def _print_and_draw(name: str, out: Path) -> None:
     print(f"normalised by the training set's mean {_numbers(data.mean)} and deviation {_numbers(data.std)}")
     lay(["class", *splits, "all"], _counts(data.classes, list(splits.values())))
     first = [np.asarray(train_images[np.flatnonzero(labels == place)[:IMAGES]]) for place in range(data.num_classes)]
-    draw(first, data.classes, f"{name}: the first training images of each class").savefig(out, dpi=150)
+    write_figure(out, draw(first, data.classes, f"{name}: the first training images of each class"))
     print(f"drawn in {out}")
 
 

@@ -9,7 +9,7 @@ from commands import Call
 from commands.arguments import Parser, one_of
 from commands.errors import UserError
 from commands.tables.layout import lay
-from records.files import expanded
+from records.files import expanded, write_figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ def run(call: Call) -> int:
     from figures.learning_curves import draw
 
     curves = {name: columns(root / "metrics.csv") for name, root in roots.items()}
-    draw(curves, given.against).savefig(given.out, dpi=150)
+    write_figure(given.out, draw(curves, given.against))
     lay(HEADINGS, [_row(name, curves[name], root) for name, root in roots.items()])
     print(f"drawn in {given.out}")
     return 0

@@ -7,6 +7,7 @@ from commands.arguments import Parser
 from commands.configuration.files import checked
 from commands.errors import UserError
 from commands.tables.layout import lay
+from records.files import write_figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ def run(call: Call) -> int:
         drawn, steps = schedule(cli)
     except (ValueError, RuntimeError) as error:
         raise UserError(readable(str(error))) from error
-    schedule_figure(**drawn).savefig(given.out, dpi=150)
+    write_figure(given.out, schedule_figure(**drawn))
     values = [(label, drawn[key]) for label, key in ROWS.items()]
     rows = [[label, *(f"{n:.6g}" for n in (some.min(), some.max(), some[-1]))] for label, some in values]
     lay(("", "min", "max", "final"), rows)

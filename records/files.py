@@ -1,10 +1,11 @@
-"""Files written whole or not at all: any, CSV tables (rows of like keys below a line of headings) and JSON."""
+"""Files written whole or not at all: any, texts, JSON, figures, and CSV tables (rows of like keys below headings)."""
 
 import contextlib
 import csv
 import io
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,17 +21,44 @@ def written_whole(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
     Args:
         path: path of the file; its folder must exist.
         durable: wait until the bytes are on the disk, so that a power failure cannot leave an empty file.
+
+    Raises:
+        OSError: naming `path`, as the disk is full, or refuses it otherwise.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with temporary.open("xb") as file:
+        with refusals_of(path), temporary.open("xb") as file:
             yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        with refusals_of(path):
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may be what stood in the way of making it
+            temporary.unlink(missing_ok=True)
+
+
+def clear_parts(*folders: Path) -> None:
+    """Remove what processes that were killed had half written; no other may be writing there."""
+    for folder in folders:
+        for path in folder.glob("*.part"):
+            if re.search(r"\.\d+-[0-9a-f]{8}\.part$", path.name):
+                path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def refusals_of(path: Path) -> Iterator[None]:
+    """Name `path` in what the disk refuses in the block: a failed write knows no name, and torch hides the error."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        refused: BaseException | None = error
+        while refused is not None and not isinstance(refused, OSError):
+            refused = refused.__context__
+        if refused is None or refused.errno is None or not str(refused.filename or path).startswith(str(path)):
+            raise
+        raise OSError(refused.errno, refused.strerror, str(path)) from error
 
 
 def expanded(path: str | Path) -> Path:
@@ -53,11 +81,21 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write a CSV file whole or not at all; its folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as file:
-        file.write(as_csv(rows).encode())
+    write_text(path, as_csv(rows))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text whole or not at all."""
     with written_whole(path) as file:
-        file.write(json.dumps(content, indent=2).encode() + b"\n")
+        file.write(text.encode())
+
+
+def write_figure(path: Path, figure: Any) -> None:
+    """Write a matplotlib figure whole or not at all, in the format that the name ends in."""
+    with written_whole(path) as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=150)

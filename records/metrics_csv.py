@@ -6,12 +6,12 @@ import itertools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from records.files import written_whole
+from records.files import refusals_of, written_whole
 from records.row_marks import RowMarks, lost
 
 KEYS = ("step", "epoch", "samples", "seconds")
@@ -70,15 +70,13 @@ class MetricsCSV(Logger):
         new = [name for name in self._row if name not in self._columns]
         if new or not self.path.exists():
             self._widen(new)
-        with self.path.open("r+b") as file:
-            file.seek(self._offset)
-            file.write(self._line(self._row).encode())
-            file.truncate()
+        with refusals_of(self.path), self.path.open("r+b", buffering=0) as file:
+            _put(file, self._offset, self._line(self._row).encode())
 
     def mark(self) -> dict[str, Any]:
         """Bring the rows so far down to the disk; returns what a checkpoint has to know of them."""
         if self.path.exists():
-            with self.path.open("rb") as file:
+            with refusals_of(self.path), self.path.open("rb") as file:
                 os.fsync(file.fileno())
         return self._marks.state(self._row)
 
@@ -132,6 +130,24 @@ class MetricsCSV(Logger):
         buffer = io.StringIO()
         csv.DictWriter(buffer, self._columns, restval="", lineterminator="\n").writerow(row)
         return buffer.getvalue()
+
+
+def _put(file: IO[bytes], offset: int, line: bytes) -> None:
+    """Write a line in place of what follows `offset`; where it does not fit, that is put back."""
+    file.seek(offset)
+    before = file.read()
+    try:
+        _write_at(file, offset, line)
+    except OSError:
+        _write_at(file, offset, before)
+        raise
+
+
+def _write_at(file: IO[bytes], offset: int, content: bytes) -> None:
+    file.seek(offset)
+    while content:
+        content = content[file.write(content) :]  # unbuffered: on a full disk a write may end early
+    file.truncate()
 
 
 def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:

@@ -2,12 +2,11 @@
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from records.files import expanded
+from records.files import clear_parts, expanded
 from records.lock import exclusive, holder
 
 
@@ -62,8 +61,8 @@ class RunDirectory:
             with exclusive(self.lock, self._refuse) as locked:
                 if new:
                     self.check_empty()
-                if locked:
-                    self._sweep()
+                if locked:  # no other process writes here now
+                    clear_parts(self.root, self.checkpoints)
                 else:
                     print(f"cadence: {self.root}: no locks there: let no second process write to it", file=sys.stderr)
                 yield
@@ -118,13 +117,6 @@ class RunDirectory:
             f"run_dir {self.root}: process {pid} on {host} is at work there\n"
             f"wait until it has ended, or end it on {host} by `kill {pid}`"
         )
-
-    def _sweep(self) -> None:
-        """Remove what killed processes had half written: no other one writes here now."""
-        for folder in (self.root, self.checkpoints):
-            for path in folder.glob("*.part"):
-                if re.search(r"\.\d+-[0-9a-f]{8}\.part$", path.name):
-                    path.unlink(missing_ok=True)
 
     def open(self) -> None:
         """Check that this is the directory of a run.

@@ -8,7 +8,7 @@ import numpy as np
 from commands.tables.layout import lay
 from figures.gradient_check import gradient_check_figure
 from inspection.gradients.check import GradientCheck
-from records.files import write_csv, write_json
+from records.files import write_csv, write_figure, write_json
 
 SHOWN = (1, 50, 1000, 50_000, 500_000)  # as many columns as a terminal is wide; the CSV has all
 
@@ -66,7 +66,7 @@ def write_report(found: GradientCheck, folder: Path, about: dict[str, Any]) -> N
         found.kinks.sum(axis=0) > 0,
         (1 / found.double.theory, 1 / found.single.theory),
     )
-    figure.savefig(folder / "gradient_check.png", dpi=150)
+    write_figure(folder / "gradient_check.png", figure)
 
 
 def _number(value: float) -> float | None:
