@@ -9,6 +9,7 @@ from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.lr_range_test import LRRangeTest
 from callbacks.multi_step_lr import MultiStepLR
 from callbacks.rekeyed_randomness import RekeyedRandomness
+from callbacks.run_history import RunHistory
 from callbacks.run_record import RunRecord
 from callbacks.time_to_target import TimeToTarget
 from callbacks.training_progress import TrainingProgress
@@ -23,6 +24,7 @@ __all__ = [
     "LastCheckpoint",
     "MultiStepLR",
     "RekeyedRandomness",
+    "RunHistory",
     "RunRecord",
     "TimeToTarget",
     "TrainingProgress",

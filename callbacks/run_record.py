@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
-from records.environment import environment
-from records.files import write_csv, write_figure, write_json
+from records.files import write_csv, write_figure
 from records.metrics_csv import MetricsCSV
 from records.relocation import with_place, without_place
 from records.run_directory import RunDirectory
@@ -30,7 +29,6 @@ class RunRecord(pl.Callback):
 
     Args:
         directory: the run's directory; None leaves no record on disk.
-        config: the resolved configuration, as YAML.
         resume: whether the directory is there already.
         started: `time.monotonic()` when the process began.
         without_rows: whether a resumed run goes on where rows of metrics.csv are missing that precede its checkpoint.
@@ -40,9 +38,9 @@ class RunRecord(pl.Callback):
     """
 
     def __init__(
-        self, directory: RunDirectory | None, config: str, resume: bool, started: float, without_rows: bool = False
+        self, directory: RunDirectory | None, resume: bool, started: float, without_rows: bool = False
     ) -> None:
-        self.directory, self.config, self.resume, self.started = directory, config, resume, started
+        self.directory, self.resume, self.started = directory, resume, started
         self.without_rows = without_rows
         self.lost: list[str] = []
         self.begun = False
@@ -69,8 +67,8 @@ class RunRecord(pl.Callback):
 
         Not earlier: a mistake in data, checkpoint or optimizer must leave no directory behind.
         """
-        if trainer.is_global_zero and self.directory is not None:
-            self._write(self.directory)
+        if trainer.is_global_zero and self.directory is not None and not self.resume:
+            self.directory.create()
         for logger in trainer.loggers:
             if self.resume and isinstance(logger, MetricsCSV):
                 logger.resume(trainer.global_step)
@@ -141,12 +139,6 @@ class RunRecord(pl.Callback):
                     )
                 if missing:
                     self.lost.append(f"went on at step {step} where the rows {missing}")
-
-    def _write(self, directory: RunDirectory) -> None:
-        if not self.resume:
-            directory.create()
-            directory.config().write_text(self.config)
-        write_json(directory.environment, environment())
 
     def _switch(self, part: str | None) -> None:
         now = time.monotonic()

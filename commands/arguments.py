@@ -41,11 +41,14 @@ class Parser(argparse.ArgumentParser):
             add_help=add_help,
         )
         self.examples: dict[str, str] = {}
+        self.once: set[str] = set()
         self.switches: list[str] = []
 
-    def value(self, flag: str, example: str, **settings: Any) -> None:
-        """Add an option that takes one value; `example` is told where the value is missing."""
+    def value(self, flag: str, example: str, once: bool = False, **settings: Any) -> None:
+        """Add an option that takes one value; `example` is told where the value is missing; `once` refuses a second."""
         self.examples[flag] = example
+        if once:
+            self.once.add(flag)
         self.add_argument(flag, **settings)
 
     def switch(self, flag: str, **settings: Any) -> None:
@@ -102,6 +105,7 @@ class Parser(argparse.ArgumentParser):
     def _joined(self, arguments: Sequence[str]) -> list[str]:
         """The arguments with `--flag value` as `--flag=value`: argparse takes `-1,5` for another option."""
         joined, rest = [], iter(arguments)
+        values: dict[str, str] = {}
         for word in rest:
             flag, equals, value = word.partition("=")
             if flag in self.switches and equals:
@@ -110,6 +114,9 @@ class Parser(argparse.ArgumentParser):
                 value = value if equals else next(rest, "")
                 if not value or (value.startswith("--") and not equals):
                     raise UserError(f"{flag} needs a value: give it as {flag} {self.examples[flag]}")
+                if flag in self.once and flag in values:
+                    raise UserError(f"{flag} is given twice, as {values[flag]} and as {value}: give it once")
+                values[flag] = value
                 word = f"{flag}={value}"
             joined.append(word)
         return joined

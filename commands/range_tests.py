@@ -5,9 +5,11 @@ import contextlib
 import pytorch_lightning as pl
 
 from callbacks import RekeyedRandomness, RunRecord
+from commands import Call
 from commands.configuration.cadence_cli import listed
 from commands.holding import closed, held, loggers_of
-from commands.session import STOPPED, bar_of, configured, mistakes_before, plugins_of, run_root
+from commands.resuming import resuming
+from commands.session import STOPPED, bar_of, configured, history_of, mistakes_before, plugins_of, run_root
 from commands.tables.summary import print_range_test
 from records.run_directory import RunDirectory
 from trainer.signals import RunStopped
@@ -22,21 +24,28 @@ class _EndBeforeTraining(pl.Callback):
         raise _Over
 
 
-def range_test(command: str, arguments: list[str], resume: bool, started: float) -> int:
+def range_test(call: Call, arguments: list[str], resume: bool) -> int:
     """Run the test of a command on a configuration of `fit`; returns the exit status.
 
     Callbacks of the configuration that declare `left_out_of_range_tests` have no part in it: a test that sets learning
     rates and batch sizes itself needs no policy for them. All others, a stranger's too, stay.
+
+    Args:
+        call: the command as it was typed.
+        arguments: its words, resolved, with the run's own configuration in front of them on a resume.
+        resume: whether the run is there already.
     """
-    cli = configured(command, arguments)
+    command, going_on = call.command, resuming(call, arguments, resume)
+    cli = configured(command, arguments, check=going_on.check if going_on else None)
     test = cli.config_init.range_test
     directory = RunDirectory(run_root(cli, f"-{command}"))
-    record = RunRecord(directory, cli.resolved(), resume, started)
+    record, history = RunRecord(directory, resume, call.started), history_of(cli, call, directory, going_on)
+    own = [test, _EndBeforeTraining(), *bar_of(cli)]
     given = listed(cli.config_init.trainer.callbacks)
     kept = [callback for callback in given if not getattr(callback, "left_out_of_range_tests", False)]
     loggers = loggers_of(cli, directory)
     trainer = cli.build_trainer(
-        [record, *kept, RekeyedRandomness(cli.config.seed_everything), test, _EndBeforeTraining(), *bar_of(cli)],
+        [record, history, *kept, RekeyedRandomness(cli.config.seed_everything), *own],
         callbacks=None,
         logger=loggers,
         plugins=plugins_of(cli),
@@ -46,13 +55,14 @@ def range_test(command: str, arguments: list[str], resume: bool, started: float)
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
     with held(trainer, directory, new=not resume), closed(loggers):
+        if going_on is not None and trainer.is_global_zero:
+            going_on.tell()
         try:
             with contextlib.suppress(_Over), mistakes_before(None):
                 trainer.fit(cli.model, cli.datamodule)
         except RunStopped:
             if trainer.is_global_zero:
-                go_on = f"go on with: cadence {command} --resume {directory.root}"
-                print(f"Stopped before the end of the test: {go_on if directory.resumable() else 'start it anew'}")
+                print(f"Stopped before the end of the test. Go on with: {directory.going_on(command)}")
             return STOPPED
         test.forget(trainer)
         if trainer.is_global_zero:

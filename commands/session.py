@@ -5,19 +5,22 @@ import logging
 import secrets
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
-from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, TrainingProgress
+from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunHistory, RunRecord, TrainingProgress
 from callbacks.range_tests.range_test import NoBounds
+from checks.shell import without
+from commands import Call
 from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
 from commands.errors import UserError
 from commands.holding import closed, held, loggers_of
+from commands.resuming import Resuming, nothing_left, resuming
 from commands.tables.summary import print_summary
 from records.checkpoint_io import AtomicCheckpointIO
 from records.environment import commit, device_name, versions
@@ -35,46 +38,56 @@ _NOT_THE_USERS = (
     r"GPU available but not used",  # the configuration asks for it, or `accelerator_of` does
 )
 
+_PLACES = ("--run_dir", "--resume")  # where a run lies is no part of what it is
 STOPPED = 130  # the shell's status of a process that SIGINT ended
 
 
-def fit(arguments: list[str], resume: bool, started: float, without_rows: bool = False) -> int:
+def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = False) -> int:
     """Train, validate, test the best checkpoint, and write result.json; returns the exit status.
 
     Args:
-        arguments: words of the command line behind `fit`.
-        resume: whether the run directory's run goes on.
-        started: `time.monotonic()` when the process began.
+        call: the command as it was typed.
+        arguments: its words, resolved, with the run's own configuration in front of them on a resume.
+        resume: whether the run is there already.
         without_rows: whether it goes on where rows of metrics.csv are missing.
     """
-    cli = configured("fit", arguments)
+    going_on = resuming(call, arguments, resume)
+    cli = configured("fit", arguments, check=going_on.check if going_on else None)
     directory = RunDirectory(run_root(cli))
-    record = RunRecord(directory, cli.resolved(), resume, started, without_rows)
+    record, history = (
+        RunRecord(directory, resume, call.started, without_rows),
+        history_of(cli, call, directory, going_on),
+    )
     metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
     loggers = loggers_of(cli, directory)
+    own = [record, history, RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *bar_of(cli)]
     trainer = cli.build_trainer(
-        [record, RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *bar_of(cli)],
+        own,
         logger=[metrics, *loggers],
         plugins=plugins_of(cli),
         use_distributed_sampler=False,
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
     with held(trainer, directory, new=not resume), closed(loggers):
+        if going_on is not None and trainer.is_global_zero:
+            going_on.tell()
         checkpoint = str(directory.last) if resume and directory.last.is_file() else None
         try:
             with mistakes_before(record, directory.last):
                 trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
         except RunStopped:
-            if trainer.is_global_zero and directory.resumable():
-                print(f"Stopped after step {trainer.global_step:,}. Go on with: cadence fit --resume {directory.root}")
-            elif trainer.is_global_zero:
-                print(f"Stopped before the first checkpoint: start anew, {directory.root} is no run to go on with")
+            if trainer.is_global_zero:
+                print(f"Stopped after step {trainer.global_step:,}. Go on with: {directory.going_on('fit')}")
             return STOPPED
+        if not record.begun:
+            if nothing_left(cli, trainer, directory):
+                return 0
+            history.begin(trainer)
         if cli.config.test_after_fit and not cli.config.trainer.fast_dev_run:
             best = trainer.strategy.broadcast(str(directory.best) if directory.best.is_file() else None)
             trainer.test(cli.model, cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)
         if trainer.is_global_zero:
-            result = _result(cli, trainer, record)
+            result = _result(cli, trainer, record) | history.record(trainer.global_step)
             write_json(directory.result, result)
             print_summary(result, directory.root)
     return 0
@@ -85,7 +98,7 @@ def test(arguments: list[str], started: float) -> int:
     cli = configured("test", arguments)
     directory = RunDirectory(Path(cli.config.run_dir)) if cli.config.run_dir else None
     checkpoint = _checkpoint(cli, directory)
-    record = RunRecord(directory, cli.resolved(), False, started)
+    record = RunRecord(directory, False, started)
     loggers = loggers_of(cli, directory)
     trainer = cli.build_trainer(
         [record, *bar_of(cli)],
@@ -105,19 +118,22 @@ def test(arguments: list[str], started: float) -> int:
     return 0
 
 
-def configured(command: str, arguments: list[str], asker: Parser | None = None) -> CadenceCLI:
+def configured(
+    command: str, arguments: list[str], asker: Parser | None = None, check: Callable[[CadenceCLI], None] | None = None
+) -> CadenceCLI:
     """Parse and build the configuration of a command that needs a model, and turn down the libraries' log.
 
     Args:
         command: `fit`, `test` or a range test.
         arguments: command line of that command.
         asker: parser of another command that takes the same options beside its own.
+        check: function that may refuse the parsed configuration.
     """
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for message in _NOT_THE_USERS:
         warnings.filterwarnings("ignore", message=message)
-    cli = CadenceCLI(command, arguments, asker)
+    cli = CadenceCLI(command, arguments, asker, check)
     if cli.model is None:
         raise UserError("model is missing: name one, e.g. --model SmallCNN; `cadence list` shows all")
     return cli
@@ -131,6 +147,12 @@ def run_root(cli: CadenceCLI, suffix: str = "") -> Path:
     if cli.config.run_dir:
         return Path(cli.config.run_dir)
     return Path("runs") / f"{cli.name()}{suffix}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+def history_of(cli: CadenceCLI, call: Call, directory: RunDirectory, going_on: Resuming | None) -> RunHistory:
+    """The callback that keeps the run's id, configuration and segments."""
+    past = going_on.past if going_on else None
+    return RunHistory(directory, cli.resolved(), call.command, without(call.arguments, _PLACES), past)
 
 
 def position_of(cli: CadenceCLI, step: int) -> tuple[float, int]:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from checks.shell import command_line, place
 from commands import Call
 from commands.arguments import Parser, path_of
-from commands.configuration.checks import check_resumable
 from commands.configuration.files import checked, read_config
 from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.errors import UserError
@@ -18,7 +18,7 @@ def run(call: Call) -> int:
     parser = Parser(command, add_help=False)  # the help is jsonargparse's, with every option of the configuration
     parser.value("--run_dir", "RUN_DIR, the directory of a run", type=_directory)
     if command != "test":
-        parser.value("--resume", "RUN_DIR, the directory of a run", type=_directory)
+        parser.value("--resume", "RUN_DIR, the directory of a run", once=True, type=_directory)
     if command == "fit":
         parser.switch("--without_rows")
     given, arguments = parser.split(call.arguments)
@@ -28,7 +28,7 @@ def run(call: Call) -> int:
     if resume is not None:
         arguments = _resuming(command, arguments, resume, given.run_dir)
     elif given.run_dir is not None:
-        arguments = [*arguments, "--run_dir", given.run_dir]
+        arguments = [*arguments, f"--run_dir={given.run_dir}"]
     if command == "test" and given.run_dir is not None and not config_paths(resolve_config_arguments(arguments)):
         arguments = ["--config", str(_open(given.run_dir).config()), *arguments]
     arguments = checked(arguments)
@@ -36,35 +36,40 @@ def run(call: Call) -> int:
     if command not in ("fit", "test"):
         from commands.range_tests import range_test
 
-        return range_test(command, arguments, resume is not None, call.started)
+        return range_test(call, arguments, resume is not None)
     from commands.session import fit, test
 
     if command == "test":
         return test(arguments, call.started)
-    return fit(arguments, resume is not None, call.started, given.without_rows)
+    return fit(call, arguments, resume is not None, given.without_rows)
 
 
 def _resuming(command: str, arguments: list[str], directory: str, run_dir: str | None) -> list[str]:
     """The run's own configuration first, so that further options override it."""
     run = _open(directory)
-    check_resumable(arguments)
-    alone = "range_test" in read_config(run.config())
-    if alone == (command == "fit"):
-        what = "a range test alone" if alone else "a run of fit"
+    arguments = resolve_config_arguments(arguments)
+    own = read_config(run.config())
+    began = run.begun_with().get("command") or (command if ("range_test" in own) == (command != "fit") else None)
+    if began is None:
+        what = "a run of fit" if command != "fit" else "a range test alone"
         raise UserError(f"--resume {directory}: that is {what}: go on with it by the command that began it")
-    if alone and not run.kept_test(command.replace("-", "_")).is_file():
-        raise UserError(f"--resume {directory}: no {command} was stopped there: begin one")
-    if not run.resumable():
-        raise UserError(f"--resume {directory}: the run has no checkpoints/last.ckpt yet: start it anew")
-    if run_dir is not None:
-        raise UserError("--run_dir cannot go with --resume: a resumed run goes on in its own directory")
-    return ["--config", str(run.config()), *arguments, "--run_dir", directory]
+    if began != command:
+        go_on = command_line("cadence", began, "--resume", place(run.root))
+        raise UserError(f"--resume {directory}: that is a run of {began}: go on with it by\n{go_on}")
+    if command == "fit" and run.result.is_file() and not run.last.is_file():
+        again = command_line("cadence", "fit", "-c", place(run.config()))
+        raise UserError(
+            f"--resume {directory}: the run has ended, and has no last.ckpt to go on from\nonce more: {again}"
+        )
+    if command != "fit" and (answer := run.root / f"{command.replace('-', '_')}.json").is_file():
+        raise UserError(f"--resume {directory}: that test has ended, and its answer is in {answer}: begin another")
+    if run_dir is not None or any("run_dir" in read_config(Path(path)) for path in config_paths(arguments)):
+        raise UserError("run_dir cannot go with --resume, as a run goes on in its own directory: leave it out")
+    return ["--config", str(run.config()), *arguments, f"--run_dir={directory}"]
 
 
 def _directory(text: str) -> str:
-    """A directory's path, which YAML must not read as no value."""
-    path = str(path_of(text))
-    return f"./{path}" if path.lower() == "null" else path
+    return str(path_of(text))
 
 
 def _open(directory: str) -> RunDirectory:

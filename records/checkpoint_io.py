@@ -14,6 +14,18 @@ _ZIP = b"PK\x03\x04"
 _REMEDY = "give one of a run's checkpoints/*.ckpt"
 
 
+class Unreadable(ValueError):
+    """A file that is no checkpoint to load.
+
+    Attributes:
+        what: what is wrong with which file, without a remedy.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: {_REMEDY}")
+        self.what = what
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints written whole or not at all: a run killed while it saves keeps the previous one."""
 
@@ -32,23 +44,36 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Load with `weights_only`, also where the caller passes False: a checkpoint is data, and must not run code.
 
         Raises:
-            ValueError: there is no such file, a bit of it is not as it was written, or it holds more than data.
+            Unreadable: as `read_checkpoint` says.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise ValueError(f"checkpoint {path}: there is no such file: {_REMEDY}")
-        with path.open("rb") as file:
-            in_zip = file.read(4) == _ZIP
-        if in_zip and not is_whole(path):
-            raise ValueError(f"checkpoint {path} is damaged: {_REMEDY}")
-        try:
-            checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
-        except Exception as error:
-            if code := re.search(r"GLOBAL (\S+)", str(error)):
-                raise ValueError(f"checkpoint {path} is refused, as it holds code ({code[1]}): {_REMEDY}") from error
-            raise ValueError(f"checkpoint {path} is damaged, or no checkpoint: {_REMEDY}") from error
-        if not in_zip:
-            raise ValueError(f"checkpoint {path} is of torch's old format, which has no checksums: {_REMEDY}")
-        if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-            raise ValueError(f"checkpoint {path} holds no state_dict, so no run wrote it: {_REMEDY}")
-        return checkpoint
+        return read_checkpoint(Path(path), map_location)
+
+
+def read_checkpoint(path: Path, map_location: Any = None, mapped: bool = False) -> dict[str, Any]:
+    """Content of a checkpoint, which is data alone.
+
+    Args:
+        path: path of the file.
+        map_location: device of the tensors, as in `torch.load`.
+        mapped: leave the tensors on the disk until they are read.
+
+    Raises:
+        Unreadable: there is no such file, a bit of it is not as it was written, or it holds more than data.
+    """
+    if not path.is_file():
+        raise Unreadable(f"checkpoint {path}: there is no such file")
+    with path.open("rb") as file:
+        in_zip = file.read(4) == _ZIP
+    if in_zip and not is_whole(path):
+        raise Unreadable(f"checkpoint {path} is damaged")
+    try:
+        checkpoint = torch.load(path, map_location=map_location or "cpu", mmap=mapped and in_zip, weights_only=True)
+    except Exception as error:
+        if code := re.search(r"GLOBAL (\S+)", str(error)):
+            raise Unreadable(f"checkpoint {path} is refused, as it holds code ({code[1]})") from error
+        raise Unreadable(f"checkpoint {path} is damaged, or no checkpoint") from error
+    if not in_zip:
+        raise Unreadable(f"checkpoint {path} is of torch's old format, which has no checksums")
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise Unreadable(f"checkpoint {path} holds no state_dict, so no run wrote it")
+    return checkpoint

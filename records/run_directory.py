@@ -1,11 +1,14 @@
 """Where the parts of one run lie on disk, and that one process at a time is at work there."""
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from checks.shell import command_line, place
 from records.files import clear_parts, expanded
 from records.lock import exclusive, holder
 
@@ -19,7 +22,7 @@ class RunDirectory:
     checkpoints/      best.ckpt (highest validation accuracy) and last.ckpt (to resume from)
     *_range_test.ckpt what a range test has measured, in case it is stopped; removed when the run ends
     result.json       final metrics, parameters, seconds, device, versions, commit, seed
-    environment.json  hardware and the versions of every installed package
+    environment.json  hardware and the versions of every installed package when the run began, its id and its command
     .lock             who is at work here; locked for as long as that process lives
     ```
     """
@@ -38,13 +41,25 @@ class RunDirectory:
         """The resolved configuration of `fit`, or of another command run on this directory later."""
         return self.root / ("config.yaml" if command == "fit" else f"{command}-config.yaml")
 
+    def begun_with(self) -> dict[str, Any]:
+        """Content of environment.json; empty where there is none, or none that can be read."""
+        try:
+            content = json.loads(self.environment.read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def going_on(self, command: str) -> str:
+        """The command line that goes on with the run, from any folder."""
+        return command_line("cadence", command, "--resume", place(self.root))
+
+    def resumable(self) -> bool:
+        """Whether a run has begun here, which can go on, or begin again if it has no checkpoint yet."""
+        return self.config().is_file()
+
     def kept_test(self, name: str) -> Path:
         """File with what a range test of this name has measured so far."""
         return self.root / f"{name}.ckpt"
-
-    def resumable(self) -> bool:
-        """Whether a stopped run can go on: there is a checkpoint, or part of a range test."""
-        return self.last.is_file() or any(self.root.glob(self.kept_test("*_range_test").name))
 
     @contextlib.contextmanager
     def held(self, new: bool = False) -> Iterator[None]:
@@ -83,8 +98,9 @@ class RunDirectory:
             ValueError: there are.
         """
         if any(path != self.lock for path in self.root.iterdir()):
-            go_on = f"go on with it by --resume {self.root}, or " if self.resumable() else ""
-            raise ValueError(f"run_dir {self.root} is not empty: {go_on}name another")
+            command = self.going_on(self.begun_with().get("command", "fit"))
+            go_on = f", or go on with it by\n{command}" if self.resumable() else ""
+            raise ValueError(f"run_dir {self.root} is not empty: name another{go_on}")
 
     def create(self) -> None:
         """Make the directory.

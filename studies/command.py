@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from commands import Call
 from commands.arguments import Parser, nearest, one_of, whole_number
@@ -46,7 +47,7 @@ def run(call: Call) -> int:
 
 def _parser(command: str) -> Parser:
     parser = Parser(command, USAGE, DESCRIPTION, EXAMPLES)
-    number = {"type": lambda text: whole_number(text, 2)}
+    number: dict[str, Any] = {"type": lambda text: whole_number(text, 2)}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.value("--scale", "laptop", type=one_of(SCALES), default="laptop", help="smoke, laptop (the default) or full")
     parser.value("--seeds", "3", **number, help="number of seeds, in place of the scale's")

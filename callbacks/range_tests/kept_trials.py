@@ -11,8 +11,10 @@ import pytorch_lightning as pl
 
 from callbacks.range_tests.rehearsal import Rehearsal
 from callbacks.range_tests.trials import Found, Progress, Trial, Trials
+from callbacks.run_history import run_history
 from callbacks.run_record import run_record
 from records.checkpoint_io import AtomicCheckpointIO
+from records.history import KEY
 
 KEEP_EVERY = 60.0  # seconds of work that a stop costs at most; a shorter test writes no file
 
@@ -85,6 +87,8 @@ def kept_trials(
     def write(path: Path, name: str = "", state: dict[str, Any] | None = None) -> None:
         found = {name: asdict(one) for name, one in trials.found.items()}
         known = {"found": found, "settings": settings, "seconds": earlier.seconds + monotonic() - began}
+        if (history := run_history(trainer)) is not None:
+            known[KEY] = history.state(trainer.global_step)
         if trainer.is_global_zero:
             AtomicCheckpointIO().save_checkpoint(
                 {"name": name if state else "", **(state or {"state_dict": {}}), **known}, path

@@ -1,9 +1,11 @@
 """From the command line and YAML files to a model, a datamodule and a trainer, by LightningCLI."""
 
 import contextlib
+import copy
 import io
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import callbacks
 import datamodules
 import lightning_modules
 import optimizers
+from callbacks.run_history import RunHistory
 from callbacks.run_record import RunRecord
 from commands.arguments import Parser
 from commands.configuration.checks import accelerator_of, check_manual, check_parsed
@@ -44,6 +47,7 @@ for package in (callbacks, datamodules, lightning_modules, optimizers):
         getattr(package, exported)
 
 DEFAULT_SEED = 1
+_RUN_DIR = "--run_dir="
 RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
 DESCRIPTIONS = {
     "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
@@ -65,10 +69,17 @@ class CadenceCLI(LightningCLI):
         command: `fit`, `test` or a range test.
         arguments: words behind the command, with configuration files as paths.
         asker: parser of another command that passes these arguments on; mistakes are told in its name.
+        check: function that may refuse the parsed configuration before anything is built.
     """
 
-    def __init__(self, command: str, arguments: list[str], asker: Parser | None = None) -> None:
-        self.command, self.arguments, self.asker = command, arguments, asker
+    def __init__(
+        self,
+        command: str,
+        arguments: list[str],
+        asker: Parser | None = None,
+        check: "Callable[[CadenceCLI], None] | None" = None,
+    ) -> None:
+        self.command, self.arguments, self.asker, self.check = command, arguments, asker, check
         super().__init__(
             model_class=pl.LightningModule,
             subclass_mode_model=True,
@@ -125,16 +136,21 @@ class CadenceCLI(LightningCLI):
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             try:
-                self.config = parser.parse_args(self.arguments)
+                words = [word for word in self.arguments if not word.startswith(_RUN_DIR)]
+                self.config = parser.parse_args(words)
             except ArgumentError as error:
                 raise UserError(readable(str(error), vocabulary_of(parser, self.asker))) from error
             except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
                 raise UserError(
                     readable(f"{type(error).__name__}: {error}", vocabulary_of(parser, self.asker))
                 ) from error
+        if paths := [word.removeprefix(_RUN_DIR) for word in self.arguments if word.startswith(_RUN_DIR)]:
+            self.config.run_dir = paths[-1]  # a path is a text, whatever YAML would read in it
         if self.command in RANGE_TESTS and not any(word.startswith("--range_test") for word in self.arguments):
             self._take_own_test()
         check_parsed(self.command, self.config)
+        if self.check is not None:
+            self.check(self)
 
     def instantiate_classes(self) -> None:
         """Build the objects; a constructor's ValueError becomes a `UserError`."""
@@ -161,14 +177,26 @@ class CadenceCLI(LightningCLI):
         except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error
         # RunRecord first: it makes the run directory that the others write to
-        callbacks_of(trainer).sort(key=lambda callback: not isinstance(callback, RunRecord))
+        callbacks_of(trainer).sort(key=lambda one: not isinstance(one, (RunRecord, RunHistory)))
         follow_rank(trainer)
         shorten(trainer, (ImageClassifier, ImageDataModule))
         return trainer
 
     def resolved(self) -> str:
         """The resolved configuration as YAML: fed to `-c`, it gives the same run in another directory."""
-        config = self.config.clone()
+        return self._dumped(self.config.clone())
+
+    def reparsed(self, config: dict[str, Any]) -> dict[str, Any]:
+        """A resolved configuration as this version would resolve it: with options that have come since, by default.
+
+        It is returned as it is where this version does not accept it.
+        """
+        try:
+            return yaml.safe_load(self._dumped(self.parser.parse_object(copy.deepcopy(config))))
+        except (ArgumentError, OSError, ValueError, TypeError, AttributeError, KeyError):
+            return config
+
+    def _dumped(self, config: Any) -> str:
         for key in ("config", "run_dir", "checkpoint"):
             config.pop(key, None)
         return self.parser.dump(config, skip_none=False, format="yaml")

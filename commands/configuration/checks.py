@@ -50,19 +50,6 @@ def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, An
                 raise UserError(f"-c {name}: {field} follows from {LINKED[field]}: set that, and leave {field} out")
 
 
-def check_resumable(arguments: list[str]) -> None:
-    """Refuse options that a resumed run would drop: its weights and its optimizer come from the checkpoint.
-
-    Raises:
-        UserError: names the option.
-    """
-    for word in arguments:
-        field = word.removeprefix("--").partition("=")[0]
-        fixed = field in ("model", "data", "seed_everything") or field.partition(".")[0] == "optimizer"
-        if word.startswith("--") and fixed:
-            raise UserError(f"--{field} cannot go with --resume, as it comes from the run: start a new run for another")
-
-
 def check_parsed(command: str, config: Any) -> None:
     """Refuse values that are of the right type and cannot work.
 

@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint, ProgressBar
 from pytorch_lightning.loggers.logger import Logger
 
 import callbacks
-from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunRecord, TrainingProgress
+from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunHistory, RunRecord, TrainingProgress
 from datamodules import Digits
 from lightning_modules import MLP
 from records.run_directory import RunDirectory
@@ -38,7 +38,8 @@ OF_THE_HOUSE: dict[str, Callable[[Path, bool], Callback]] = {
     "BestCheckpoint": lambda folder, again: BestCheckpoint(RunDirectory(folder).checkpoints),
     "LastCheckpoint": lambda folder, again: LastCheckpoint(RunDirectory(folder).last, 500),
     "RekeyedRandomness": lambda folder, again: RekeyedRandomness(1),
-    "RunRecord": lambda folder, again: RunRecord(RunDirectory(folder), "seed_everything: 1\n", again, time.monotonic()),
+    "RunHistory": lambda folder, again: RunHistory(RunDirectory(folder), "seed_everything: 1\n", "fit"),
+    "RunRecord": lambda folder, again: RunRecord(RunDirectory(folder), again, time.monotonic()),
     "TrainingProgress": lambda folder, again: TrainingProgress(),
 }
 SUBJECTS = [*IN_YAML, *OF_THE_HOUSE]
@@ -102,7 +103,7 @@ def begun(callback: Callback | None, folder: Path, data: Digits | None = None, *
     model.optimizer_factory = lambda groups: torch.optim.SGD(groups, lr=0.1, momentum=0.9)
     data = Digits() if data is None else data
     data.setup("fit")
-    record = [] if isinstance(callback, RunRecord) else [RunRecord(RunDirectory(folder), "", False, time.monotonic())]
+    record = [] if isinstance(callback, RunRecord) else [RunRecord(RunDirectory(folder), False, time.monotonic())]
     given = [*([] if callback is None else [callback]), *more.pop("others", [])]
     logger = Rows()
     trainer = pl.Trainer(

@@ -59,7 +59,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "--config without a value": (["fit", "--config="], ["--config needs a file", "cadence list"]),
     "misspelt experiment behind an equals sign": (["fit", "-c=digits_dmo"], ["digits_dmo", "nearest: digits_demo"]),
     "run_dir without a value": ([*FIT, "--run_dir", "--data", "Digits"], ["--run_dir needs a value", "directory"]),
-    "--resume with a run_dir": (["fit", "--resume=run", "--run_dir=other"], ["--run_dir", "--resume"]),
+    "--resume with a run_dir": (["fit", "--resume=run", "--run_dir=other"], ["run_dir cannot go with --resume"]),
     "missing model": (["fit", *OPTIMIZER], ["model is missing", "--model SmallCNN"]),
     "missing optimizer": (["fit", *MODEL, "--trainer.max_epochs", "1"], ["optimizer is missing", "--optimizer Adam"]),
     "length of training": (
@@ -139,16 +139,22 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "run_dir below a file": ([*FIT, "--run_dir", "plain.txt/run"], ["run_dir", "plain.txt", "name another"]),
     "run_dir that cannot be written": ([*FIT, "--run_dir", "/proc/run"], ["run_dir /proc/run", "name another"]),
     "occupied run_dir": ([*FIT, "--run_dir", "full"], ["run_dir full", "not empty", "name another"]),
-    "run_dir of a run": ([*FIT, "--run_dir", "run"], ["run_dir run", "--resume run"]),
+    "run_dir of a run": ([*FIT, "--run_dir", "run"], ["run_dir run", "name another", "cadence fit --resume /"]),
+    "two runs to resume": (["fit", "--resume", "run", "--resume=begun"], ["--resume is given twice", "run", "begun"]),
     "resume of nothing": (["fit", "--resume", "none"], ["none does not exist", "fit printed"]),
     "resume of no run": (["fit", "--resume", "full"], ["full", "config.yaml"]),
     "resume without a value": (["fit", "--resume"], ["--resume", "directory"]),
-    "resume of a run without a checkpoint": (["fit", "--resume", "begun"], ["begun", "last.ckpt"]),
-    "resume of a damaged checkpoint": (["fit", "--resume", "torn"], ["last.ckpt", "damaged"]),
-    "resume with another optimizer": (["fit", "--resume", "run", "--optimizer", "SGD"], ["--optimizer", "new run"]),
+    "resume of a damaged checkpoint": (
+        ["fit", "--resume", "torn"],
+        ["last.ckpt is damaged", "delete", "cadence fit --resume /"],
+    ),
+    "resume with another optimizer": (
+        ["fit", "--resume", "run", "--optimizer", "SGD"],
+        ["optimizer is Adam, and would be SGD", "new run"],
+    ),
     "resume with other layers": (
         ["fit", "--resume", "run", "--model.hidden_sizes", "[5]"],
-        ["last.ckpt does not fit MLP", "[8, 64]", "[5, 64]"],
+        ["model.hidden_sizes is [8], and would be [5]", "leave it out"],
     ),
     # checkpoints
     "test of nothing": (TEST, ["checkpoint is missing", "--run_dir"]),

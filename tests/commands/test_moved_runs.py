@@ -57,7 +57,9 @@ def hanging_on(run: Path) -> list[str]:
         if not path.is_file() or "wandb" in path.parts or path.name.endswith("config.yaml"):
             continue
         content = torch.load(path, weights_only=True) if path.suffix == ".ckpt" else path.read_bytes().decode("latin-1")
-        assert path.suffix != ".ckpt" or content["state_dict"] or path.parent == run
+        if path.suffix == ".ckpt":
+            assert content["state_dict"] or path.parent == run
+            del content["run"]["config"]  # that of config.yaml
         found += [f"{path.name}: {text}" for text in texts(content) if str(run) in text]
     return found
 

@@ -207,18 +207,18 @@ def test_of_a_run(cadence, test: str, signalled: list[int], tmp_path: Path, caps
     given = ["--trainer.max_epochs", "1", f"--trainer.callbacks+={test}", *settings(test, "trainer.callbacks")]
     assert cadence("fit", *RUN, *given, "--run_dir", "run") == 130
     assert len(signalled) == 1 and handlers() == before
-    assert "Stopped before the first checkpoint: start anew, run is no run to go on with" in capsys.readouterr().out
+    assert f"Stopped after step 0. Go on with: cadence fit --resume {tmp_path / 'run'}\n" in capsys.readouterr().out
     assert not list((tmp_path / "run").glob("*_range_test.*"))
 
 
 @both_signals
 @both_tests
-def test_of_a_run_that_has_a_checkpoint(cadence, test: str, signalled: list[int], capsys) -> None:
+def test_of_a_run_that_has_a_checkpoint(cadence, test: str, signalled: list[int], tmp_path: Path, capsys) -> None:
     """The test takes place in the second epoch, after the first one's checkpoint."""
     given = ["--trainer.max_epochs", "2", f"--trainer.callbacks+={test}", *settings(test, "trainer.callbacks")]
     later = ["--trainer.callbacks.at_step", "20"]
     assert cadence("fit", *RUN, *given, *later, "--run_dir", "run") == 130
-    assert "Go on with: cadence fit --resume run" in capsys.readouterr().out
+    assert f"Go on with: cadence fit --resume {tmp_path / 'run'}" in capsys.readouterr().out
 
 
 @both_signals

@@ -1,0 +1,102 @@
+"""What a resume must know of the run before it goes on: its past, whose checkpoints it has, whether it has ended."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+import yaml
+
+from checks.shell import place, without
+from commands import Call
+from commands.configuration.same_run import check_same
+from commands.errors import UserError
+from commands.tables.summary import print_summary
+from records.checkpoint_io import Unreadable
+from records.history import KEY, Past, past_in
+from records.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from commands.configuration.cadence_cli import CadenceCLI
+
+
+class Resuming:
+    """A run that is to go on.
+
+    Args:
+        directory: the run's.
+        command: command that goes on with it.
+        words: words behind the command, as they were typed.
+
+    Raises:
+        UserError: a checkpoint of the run is damaged, another run's, or of another version.
+    """
+
+    def __init__(self, directory: RunDirectory, command: str, words: Sequence[str]) -> None:
+        self.directory, self.command, self.words = directory, command, without(words, ["--resume"])
+        kept = sorted(directory.root.glob(directory.kept_test("*_range_test").name))
+        pasts = [self._past(path) for path in [directory.last, *kept] if path.is_file()]
+        self.past: Past | None = pasts[0] if pasts else None
+
+    def tell(self) -> None:
+        """Say so where the run begins once more."""
+        if self.past is None:
+            print(f"cadence: {self.directory.root} has no checkpoint: it begins at its first step", file=sys.stderr)
+
+    def check(self, cli: "CadenceCLI") -> None:
+        """Refuse a parsed configuration that is not the run's own.
+
+        Raises:
+            UserError: names what differs.
+        """
+        config = self.directory.config()
+        edited = yaml.safe_load(config.read_text())
+        past = self.past or Past("", edited, [])
+        past = Past(past.id, cli.reparsed(past.config), past.segments, past.step, past.epochs)
+        words = [word for word in self.words if word != "--without_rows"]
+        new = ["cadence", self.command, "-c", place(config), *words]
+        check_same(yaml.safe_load(cli.resolved()), past, self.directory.root, edited, new)
+
+    def _past(self, path: Path) -> Past:
+        begins = "run begins again at its first step" if path == self.directory.last else "test begins again"
+        anew = f"delete {path}, and the {begins} by\n{self.directory.going_on(self.command)}"
+        try:
+            past = past_in(path, whole=path == self.directory.last)
+        except Unreadable as error:
+            raise UserError(f"{error.what}\n{anew}") from error
+        own = self.directory.begun_with().get(KEY, past.id)
+        if past.id != own:
+            raise UserError(
+                f"checkpoint {path} is another run's ({past.id}, and this is {own}): put this one's back, or\n{anew}"
+            )
+        return past
+
+
+def resuming(call: Call, arguments: Sequence[str], resume: bool) -> Resuming | None:
+    """The run that is to go on; None for one that begins. `arguments` end with its directory."""
+    return (
+        Resuming(RunDirectory(Path(arguments[-1].partition("=")[2])), call.command, call.arguments) if resume else None
+    )
+
+
+def nothing_left(cli: "CadenceCLI", trainer: pl.Trainer, directory: RunDirectory) -> bool:
+    """Whether a run that had nothing to train has its result already; that is then shown, and nothing is written."""
+    if not directory.result.is_file():
+        return False
+    result: dict[str, Any] = json.loads(directory.result.read_text())
+    if cli.config.test_after_fit and not any(name.startswith("test/") for name in result["metrics"]):
+        return False
+    if trainer.is_global_zero:
+        print_summary(result, directory.root)
+        print(f"The run had ended, and nothing was left to do. To train on: {_longer(trainer, directory)}")
+    return True
+
+
+def _longer(trainer: pl.Trainer, directory: RunDirectory) -> str:
+    """A command that trains twice as long."""
+    steps, epochs = trainer.global_step, trainer.current_epoch
+    reached = trainer.max_steps != -1 and steps >= trainer.max_steps
+    length = ("--trainer.max_steps", str(2 * steps)) if reached else ("--trainer.max_epochs", str(2 * max(epochs, 1)))
+    return f"{directory.going_on('fit')} {' '.join(length)}"
