@@ -39,8 +39,14 @@ def run(call: Call) -> int:
         if action == "run":
             from studies.running import run_study
 
+            given.scale = given.scale or "laptop"
             return run_study(names[0], given)
-        raise UserError("cadence study report is not there yet")
+        from studies.report.write import report
+        from studies.study import find
+
+        for page in report([find(name) for name in names], given.results, given.scale):
+            say(f"written: {page}")
+        return 0
     except ValueError as error:
         raise UserError(str(error)) from error
 
@@ -49,7 +55,12 @@ def _parser(command: str) -> Parser:
     parser = Parser(command, USAGE, DESCRIPTION, EXAMPLES)
     number: dict[str, Any] = {"type": lambda text: whole_number(text, 2)}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.value("--scale", "laptop", type=one_of(SCALES), default="laptop", help="smoke, laptop (the default) or full")
+    parser.value(
+        "--scale",
+        "laptop",
+        type=one_of(SCALES),
+        help="smoke, laptop or full; to run, laptop by default; to report, the largest that ran",
+    )
     parser.value("--seeds", "3", **number, help="number of seeds, in place of the scale's")
     parser.value("--workers", "2", **number, default=cores, help="cells at a time; by default one a core")
     for flag, what in (("--runs", "the cells' run directories"), ("--results", "tables and reports")):

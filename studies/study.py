@@ -45,6 +45,7 @@ class Study:
         source: publication that it repeats, if any.
         notes: departures from the source, and what the source leaves open.
         exhibits: tables and figures of the report, each a mapping with its `kind`.
+        names: what the report calls a column, or a value of one.
         claims: published sentences, each with its check.
     """
 
@@ -57,6 +58,7 @@ class Study:
     source: str = ""
     notes: Sequence[str] = ()
     exhibits: Sequence[Mapping[str, Any]] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
     claims: Sequence[Claim] = ()
 
     def cells(self, scale: str, seeds: int | None = None) -> list[dict[str, Any]]:

@@ -59,8 +59,9 @@ def test_private_names_of_libraries_are_used_behind_the_door_alone(file: Path) -
     assert not found, f"{place} uses {found}: put that into trainer/ or commands/configuration/, and ask it from there"
 
 
-# Short files that have a reason: one dataset a file, and the memory layout below all transforms.
-SHORT = ("datamodules/digits.py", "datamodules/transforms/_layout.py", "studies/server.py")
+# Short files that have a reason: one dataset a file, the memory layout below all transforms, what a server imports, and
+# one kind of exhibit a file.
+SHORT = ("datamodules/digits.py", "datamodules/transforms/_layout.py", "studies/server.py", "studies/exhibits/text.py")
 
 
 @every_file

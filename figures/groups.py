@@ -1,0 +1,85 @@
+"""Curves of groups of runs: the mean over the seeds of each, and a band from the lowest to the highest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from figures.style import BAND, colour, marker, plain
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One group's values along an axis.
+
+    Attributes:
+        x: places on the horizontal axis, (n,).
+        values: value of each seed there, (seeds, n).
+    """
+
+    x: np.ndarray
+    values: np.ndarray
+
+
+def draw(
+    groups: Mapping[str, Curve],
+    x: str,
+    y: str,
+    *,
+    published: Mapping[str, Curve] | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+    points: bool = False,
+) -> Figure:
+    """All groups in one pair of axes, and what was published for a group dashed in its colour.
+
+    Args:
+        groups: curves by the name of their group.
+        x: label of the horizontal axis, with its unit.
+        y: label of the vertical axis, with its unit.
+        published: published curves, by the name of the group.
+        log_x: whether the horizontal axis is logarithmic.
+        log_y: whether the vertical axis is logarithmic.
+        points: whether to mark each place, for curves of few places.
+    """
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for place, (name, curve) in enumerate(groups.items()):
+        style: dict[str, Any] = {"marker": marker(place), "markersize": 4.5} if points else {}
+        count = len(curve.values)
+        label = name if count == 1 else f"{name} (n = {count})"
+        axes.plot(curve.x, curve.values.mean(axis=0), color=colour(place), linewidth=1.6, label=label, **style)
+        if count > 1:
+            low, high = curve.values.min(axis=0), curve.values.max(axis=0)
+            axes.fill_between(curve.x, low, high, color=colour(place), alpha=BAND, linewidth=0)
+        if published and name in published:
+            printed = published[name]
+            look: dict[str, Any] = {"color": colour(place), "linewidth": 1.1, "linestyle": (0, (4, 2)), "alpha": 0.9}
+            axes.plot(printed.x, printed.values.mean(axis=0), label=f"{name}, published", **look)
+    if log_x:
+        axes.set_xscale("log")
+    elif all(
+        float(place).is_integer() or float(place + 0.5).is_integer() for one in groups.values() for place in one.x
+    ):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if log_y:
+        axes.set_yscale("log")
+    else:
+        _unsquashed(axes, [curve.values for curve in groups.values()])
+    plain(axes, x, y)
+    figure.legend(frameon=False, loc="outside lower center", ncols=2, fontsize=9)
+    return figure
+
+
+def _unsquashed(axes: Axes, values: Sequence[np.ndarray]) -> None:
+    """Cut the axis off above what most values reach, where a few first steps would squash all others."""
+    together = np.concatenate([part[np.isfinite(part)].ravel() for part in values]) if values else np.zeros(0)
+    if len(together) < 20:
+        return
+    low, most, high = together.min(), np.quantile(together, 0.97), together.max()
+    if high - low > 3 * (most - low) > 0:
+        axes.set_ylim(low - 0.05 * (most - low), most + 0.15 * (most - low))

@@ -1,0 +1,26 @@
+"""The look of the studies' figures: colours that print and that colour-blind readers tell apart, and plain axes."""
+
+from matplotlib.axes import Axes
+
+# Okabe and Ito's set without its yellow, which is lost on white; each reads on dark paper too.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+BAND = 0.18  # opacity of the band of seeds
+
+
+def colour(place: int) -> str:
+    """Colour of the group at a place, counted from 0."""
+    return COLOURS[place % len(COLOURS)]
+
+
+def marker(place: int) -> str:
+    """Mark of the group at a place: a second way to tell groups apart."""
+    return MARKERS[place % len(MARKERS)]
+
+
+def plain(axes: Axes, x: str, y: str) -> None:
+    """Name the axes, and leave a faint grid and two spines."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)

@@ -1,0 +1,42 @@
+"""Tables and figures of a report: each kind a function from what a study found to one exhibit.
+
+| a new kind touches | what |
+|---|---|
+| studies/exhibits/NAME.py | the function: (Found, its options) -> Exhibit |
+| the table below | its name |
+"""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from studies.exhibits.exhibit import Exhibit, Found
+
+KINDS = {
+    "table": "studies.exhibits.result_table",
+    "by_epoch": "studies.exhibits.epoch_table",
+    "curves": "studies.exhibits.curves",
+    "against": "studies.exhibits.against",
+    "text": "studies.exhibits.text",
+}
+
+
+def make(found: Found, wanted: Mapping[str, Any]) -> Exhibit:
+    """One exhibit of a study.
+
+    Args:
+        found: what the study found.
+        wanted: entry of `exhibits` in study.yaml: its `kind`, and the options of that kind.
+
+    Raises:
+        ValueError: the kind is unknown, or does not take these options.
+    """
+    options = {name: value for name, value in wanted.items() if name != "kind"}
+    kind = wanted["kind"]
+    if kind not in KINDS:
+        raise ValueError(f"exhibits: kind: {kind} is none of {', '.join(KINDS)}")
+    exhibit: Callable[..., Exhibit] = import_module(KINDS[kind]).exhibit
+    try:
+        return exhibit(found, **options)
+    except TypeError as error:
+        raise ValueError(f"exhibits: {kind}: {error}") from error

@@ -1,0 +1,69 @@
+"""What a study found, and one thing that its report shows of it."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from studies.study import Study
+from studies.tabular import Table
+
+if TYPE_CHECKING:
+    from figures import Figure
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a study found at one scale.
+
+    Attributes:
+        study: the study.
+        scale: name of the scale.
+        rows: rows of cells.csv.
+        curves: rows of curves.csv, by the id of their cell.
+        record: content of study.json.
+    """
+
+    study: Study
+    scale: str
+    rows: Sequence[Mapping[str, Any]]
+    curves: Mapping[str, Sequence[Mapping[str, float]]]
+    record: Mapping[str, Any]
+
+    def name(self, value: Any) -> str:
+        """How the report calls a column, or a value of one."""
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        return str(self.study.names.get(str(value), self.study.names.get(shown, shown)))
+
+    def published(self, file: str) -> list[dict[str, str]]:
+        """Rows of a published table, by the name of its file in the study's folder.
+
+        Raises:
+            ValueError: there is no such file.
+        """
+        path = self.study.folder / file
+        if not path.is_file():
+            raise ValueError(f"exhibits: published: {path} is not there")
+        with path.open(newline="") as opened:
+            return list(csv.DictReader(opened))
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A table, a figure or a text of a report.
+
+    Attributes:
+        title: its title.
+        caption: what it shows, with n and units.
+        tables: tables of it.
+        figure: figure of it.
+        text: text of it, in Markdown.
+        file: stem of the files that it is written to.
+    """
+
+    title: str
+    caption: str = ""
+    tables: Sequence[Table] = field(default_factory=list)
+    figure: "Figure | None" = None
+    text: str = ""
+    file: str = ""

@@ -1,0 +1,180 @@
+"""From the tables of a study to its report, and to the tables and figures of a paper."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from records.files import written_whole
+from studies.cells import varied
+from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, SCALES, Claim, Verdict, judge
+from studies.exhibits import make
+from studies.exhibits.exhibit import Exhibit, Found
+from studies.report.html import index_page, study_page
+from studies.results import CELLS, CURVES, RECORD, read_table
+from studies.study import Study, read_study
+from studies.table import finished
+from studies.tabular import Entry, Table, comma_separated, entry, latex, markdown
+
+PAGE, VERDICTS = "report.html", "verdicts.json"
+
+
+def load(study: Study, folder: Path) -> Found:
+    """What a study found, from the folder of one scale.
+
+    Raises:
+        ValueError: nothing was found there yet.
+    """
+    if not (folder / RECORD).is_file():
+        raise ValueError(f"{folder} has no {RECORD}: run the study first, by cadence study run {study.name}")
+    curves: dict[str, list[dict[str, float]]] = {}
+    for row in read_table(folder / CURVES):
+        curves.setdefault(str(row.pop("id")), []).append(row)
+    return Found(study, folder.name, read_table(folder / CELLS), curves, json.loads((folder / RECORD).read_text()))
+
+
+def largest(results: Path, study: Study) -> str:
+    """The largest scale that has results.
+
+    Raises:
+        ValueError: there is none.
+    """
+    there = [scale for scale in SCALES if (results / study.name / scale / RECORD).is_file()]
+    if not there:
+        raise ValueError(
+            f"{results / study.name} has no results: run the study first, by cadence study run {study.name}"
+        )
+    return there[-1]
+
+
+def write_report(study: Study, folder: Path) -> Path:
+    """Write the page, the tables and the figures of one scale; returns the path of the page."""
+    found = load(study, folder)
+    exhibits = [make(found, wanted) for wanted in study.exhibits]
+    verdicts = [(claim, judge(claim, found.rows, found.scale)) for claim in study.claims]
+    names = [name for name in found.rows[0] if name in _parameters(study, found)] if found.rows else []
+    different = varied([{name: row.get(name) for name in names} for row in found.rows])
+    common = [(name, str(found.rows[0].get(name))) for name in names if name not in different]
+    page = study_page(
+        found, exhibits, verdicts, facts(found), _lost(found, different), _cells(found, different), common
+    )
+    _write(folder / PAGE, page)
+    for place, exhibit in enumerate(exhibits, start=1):
+        _files(folder, exhibit, f"{place:02d}-{_stem(exhibit.title)}")
+    _write(folder / VERDICTS, json.dumps([_verdict(*pair) for pair in verdicts], indent=2) + "\n")
+    return folder / PAGE
+
+
+def write_index(results: Path) -> Path:
+    """Write the page over all reports below a folder; returns its path."""
+    lines: list[dict[str, Any]] = []
+    for page in sorted(results.glob(f"*/*/{PAGE}")):
+        record = json.loads((page.parent / RECORD).read_text())
+        states = [verdict["state"] for verdict in json.loads((page.parent / VERDICTS).read_text())]
+        counts = [states.count(state) for state in (REPRODUCED, NOT_REPRODUCED, NOT_TESTED)]
+        href = page.relative_to(results).as_posix()
+        lines.append(
+            {
+                "href": href,
+                "title": record["study"],
+                "scale": record["scale"],
+                "cells": record["cells"],
+                "counts": counts,
+            }
+        )
+    _write(results / "index.html", index_page(lines))
+    return results / "index.html"
+
+
+def facts(found: Found) -> list[tuple[str, str]]:
+    """What was run, in names and values."""
+    record, rows = found.record, found.rows
+    torch, lightning = ", ".join(record["torch"]), ", ".join(record["lightning"])
+    seeds = {row.get("seed_everything") for row in rows}
+    return [
+        ("scale", found.scale),
+        ("cells", f"{len(finished(rows))} of {len(rows)} finished, {len(seeds)} seeds"),
+        ("hardware", ", ".join(record["devices"])),
+        ("versions", f"Python {record['python']}, torch {torch}, Lightning {lightning}"),
+        ("commit", ", ".join(record["commits"])),
+        ("dates", ", ".join(record["dates"])),
+        ("computed for", f"{record['hours']:.2f} hours, of all cells together"),
+    ]
+
+
+def _parameters(study: Study, found: Found) -> set[str]:
+    return set(study.sweep.parameters) | {name for scale in study.scales.values() for name in scale.options}
+
+
+def _lost(found: Found, different: Sequence[str]) -> Table:
+    rows = [row for row in found.rows if row["status"] != "finished"]
+    body = [
+        [*(_named(found, row.get(name)) for name in different), entry(row["status"]), entry(row.get("error"))]
+        for row in rows
+    ]
+    return Table([*map(found.name, different), "state", "error"], body)
+
+
+def _cells(found: Found, different: Sequence[str]) -> Table:
+    metrics = [
+        name
+        for name in ("val/accuracy", "test/accuracy", "steps", "seconds/training")
+        if any(name in row for row in found.rows)
+    ]
+    headings = ["id", *map(found.name, different), "state", *metrics]
+    body = [
+        [
+            entry(row["id"]),
+            *(_named(found, row.get(name)) for name in different),
+            entry(row["status"]),
+            *(entry(row.get(name)) for name in metrics),
+        ]
+        for row in found.rows
+    ]
+    return Table(headings, body)
+
+
+def _named(found: Found, value: Any) -> Entry:
+    return entry(value) if value is None or isinstance(value, int | float) else Entry(found.name(value))
+
+
+def _files(folder: Path, exhibit: Exhibit, stem: str) -> None:
+    """An exhibit's tables in CSV, Markdown and LaTeX, and its figure as PDF."""
+    for place, table in enumerate(exhibit.tables):
+        name = stem if len(exhibit.tables) == 1 else f"{stem}-{place + 1}"
+        for ending, text in ((".csv", comma_separated(table)), (".md", markdown(table)), (".tex", latex(table))):
+            _write(folder / "tables" / (name + ending), text)
+    if exhibit.figure is not None:
+        path = folder / "figures" / f"{stem}.pdf"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as file:
+            exhibit.figure.savefig(file, format="pdf", metadata={"CreationDate": None})
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as file:
+        file.write(text.encode())
+
+
+def _stem(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:50]
+
+
+def _verdict(claim: Claim, verdict: Verdict) -> dict[str, Any]:
+    return {"says": claim.says, "source": claim.source, "state": verdict.state, "numbers": verdict.numbers}
+
+
+def report(names: Sequence[Path], results: Path, scale: str | None) -> list[Path]:
+    """Write the reports of studies, and the index over all; returns their paths.
+
+    Args:
+        names: folders of the studies.
+        results: folder of all studies' results.
+        scale: name of the scale, None for the largest that has results.
+    """
+    pages = []
+    for study in map(read_study, names):
+        pages.append(write_report(study, results / study.name / (scale or largest(results, study))))
+    return [*pages, write_index(results)]

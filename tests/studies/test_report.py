@@ -1,0 +1,159 @@
+"""The report of a small study made by hand: tables, verdicts, figures, and nothing of a run's own words obeyed."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from studies.exhibits import KINDS, make
+from studies.report.write import load, report, write_report
+from studies.results import CELLS, CURVES, RECORD
+from studies.study import read_study
+from studies.tabular import Entry, Table, comma_separated, latex, markdown
+
+EVIL = "<script>alert(1)</script>"
+STUDY: dict[str, Any] = {
+    "title": "Two *rates* " + EVIL,
+    "asks": f"Which of **two** rates? {EVIL} [x](javascript:alert(1))",
+    "scales": {"smoke": None, "full": None},
+    "names": {"optimizer.lr": "learning rate", "Adam": "the Adam"},
+    "claims": [
+        {"says": ".01 is best", "source": "a report", "check": "best", "metric": "test/accuracy", "of": "optimizer.lr",
+         "value": 0.01, "each": ["optimizer"], "scale": "smoke"},
+        {"says": "it reaches 99 %", "source": "a report", "check": "at_least", "metric": "test/accuracy", "value": 0.99,
+         "where": {"optimizer.lr": 0.01, "optimizer": "Adam"}, "scale": "full"},
+    ],
+    "exhibits": [
+        {"kind": "table", "title": "Accuracies", "rows": ["optimizer", "optimizer.lr"],
+         "metrics": {"test/accuracy": "test accuracy"}, "percent": ["test/accuracy"],
+         "published": {"file": "published.csv", "match": {"optimizer": "method", "optimizer.lr": "rate"},
+                       "values": {"test/accuracy": "percent"}, "unit": 0.01}},
+        {"kind": "against", "title": "Accuracy against rate", "metric": "test/accuracy", "y": "test accuracy, %",
+         "of": "optimizer.lr", "by": ["optimizer"], "percent": True,
+         "published": {"file": "published.csv", "x": "rate", "value": "percent", "group": "method", "unit": 0.01}},
+        {"kind": "curves", "title": "Loss", "metric": "train/epoch_loss", "y": "loss, nats", "by": ["optimizer"],
+         "only": {"optimizer.lr": 0.01}},
+        {"kind": "by_epoch", "title": "Losses", "metric": "train/epoch_loss", "by": ["optimizer"],
+         "only": {"optimizer.lr": 0.01}},
+        {"kind": "text", "title": "How", "file": "how.md"},
+    ],
+}  # fmt: skip
+SWEEP = {
+    "program": "cadence", "method": "grid", "command": ["cadence", "fit", "${args}"],
+    "parameters": {"optimizer": {"values": ["Adam", EVIL]}, "optimizer.lr": {"values": [0.1, 0.01]},
+                   "seed_everything": {"values": [1, 2, 3]}, "trainer.max_epochs": {"value": 2}},
+}  # fmt: skip
+RECORDED = {"study": "rates", "scale": "smoke", "cells": 12, "devices": ["a CPU"], "python": "3", "torch": ["2"],
+            "lightning": ["2"], "commits": ["abc"], "dates": ["2026-01-01"], "hours": 1.0}  # fmt: skip
+
+
+def cells() -> list[dict[str, Any]]:
+    rows = []
+    for optimizer in ("Adam", EVIL):
+        for rate in (0.1, 0.01):
+            for seed in (1, 2, 3):
+                row = {"id": f"{optimizer[:2]}{rate}{seed}", "status": "finished", "optimizer": optimizer}
+                row |= {"optimizer.lr": rate, "seed_everything": seed, "trainer.max_epochs": 2}
+                rows.append(row | {"test/accuracy": 0.9 + (0.05 if rate == 0.01 else 0) + seed / 1000, "error": ""})
+    rows[0] |= {"status": "failed", "test/accuracy": "", "error": EVIL}
+    return rows
+
+
+def table(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[Path, Path]:
+    """Folders of the study and of its results."""
+    folder, results = tmp_path / "rates", tmp_path / "results" / "rates" / "smoke"
+    folder.mkdir()
+    results.mkdir(parents=True)
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(SWEEP, sort_keys=False))
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    (folder / "published.csv").write_text("method,rate,percent\nAdam,0.1,89.5\nAdam,0.01,96\n")
+    (folder / "how.md").write_text(f"# How\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n{EVIL}\n")
+    table(results / CELLS, cells())
+    curves = [
+        {"id": row["id"], "step": 10 * epoch, "epoch": epoch, "seconds": epoch, "train/epoch_loss": 1 / epoch}
+        for row in cells() for epoch in (1.0, 2.0)
+    ]  # fmt: skip
+    table(results / CURVES, curves)
+    (results / RECORD).write_text(json.dumps(RECORDED))
+    return folder, results
+
+
+def test_the_page_has_all_and_obeys_nothing(made: tuple[Path, Path]) -> None:
+    folder, results = made
+    page = write_report(read_study(folder), results).read_text()
+    assert EVIL not in page and page.count("<script>") == 1 and "javascript:" not in re.sub(r"\[x\]\(.*?\)", "", page)
+    assert page.count("<svg") == 2 and page.count("<table>") == 5
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert not re.search(r'(?:src|href)="https?:', re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
+    assert len(page.encode()) < 3_000_000
+    assert 'class="verdict reproduced">reproduced</span> .01 is best' in page
+    assert 'class="verdict not-tested-at-this-scale">' in page
+    # the published number, ours and the difference
+    assert ">96.00<" in page and ">95.20 ± 0.10<" in page and ">-0.80<" in page
+    assert "1 of 3 failed" in page and "the Adam" in page
+    # the same bytes again
+    assert write_report(read_study(folder), results).read_text() == page
+
+
+def test_tables_figures_and_verdicts_are_files_too(made: tuple[Path, Path]) -> None:
+    folder, results = made
+    pages = report([folder], results.parents[1], None)
+    assert [page.name for page in pages] == ["report.html", "index.html"]
+    assert '<a href="rates/smoke/report.html">' in pages[1].read_text()
+    names = {path.relative_to(results).as_posix() for path in results.rglob("*.*")}
+    assert {"tables/01-accuracies.csv", "tables/01-accuracies.md", "tables/01-accuracies.tex"} < names
+    assert "figures/02-accuracy-against-rate.pdf" in names
+    states = [verdict["state"] for verdict in json.loads((results / "verdicts.json").read_text())]
+    assert states == ["reproduced", "not tested at this scale"]
+
+
+def test_an_epoch_s_mean_stands_at_the_middle_of_its_epoch(made: tuple[Path, Path]) -> None:
+    study = read_study(made[0])
+    figure = make(load(study, made[1]), STUDY["exhibits"][2]).figure
+    assert figure is not None and list(figure.axes[0].lines[0].get_xdata()) == [0.5, 1.5]
+
+
+def test_every_kind_of_exhibit_is_tried_above() -> None:
+    assert {wanted["kind"] for wanted in STUDY["exhibits"]} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"kind": "pie"}, "kind: pie is none of table"),
+        ({"kind": "text", "title": "x", "file": "no.md"}, "no.md is not there"),
+        ({"kind": "text", "titel": "x"}, "exhibits: text: .*titel"),
+    ],
+)
+def test_an_exhibit_that_cannot_be_made_is_named(made: tuple[Path, Path], wanted: dict[str, Any], message: str) -> None:
+    found = load(read_study(made[0]), made[1])
+    with pytest.raises(ValueError, match=message):
+        make(found, wanted)
+
+
+def test_a_study_that_has_not_run_is_told(made: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="run the study first, by cadence study run rates"):
+        report([made[0]], tmp_path, None)
+
+
+def test_a_table_in_three_languages() -> None:
+    one = Table(["a_b", "n"], [[Entry("x|y & 5 %"), Entry("1.50 ± 0.10", 1.5)]])
+    assert markdown(one) == "| a_b | n |\n| --- | ---: |\n| x\\|y & 5 % | 1.50 ± 0.10 |\n"
+    assert comma_separated(one) == "a_b,n\nx|y & 5 %,1.5\n"
+    assert latex(one) == (
+        "\\begin{tabular}{lr}\n\\toprule\na\\_b & n \\\\\n\\midrule\nx|y \\& 5 \\% & 1.50 $\\pm$ 0.10 \\\\\n"
+        "\\bottomrule\n\\end{tabular}\n"
+    )
