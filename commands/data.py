@@ -1,5 +1,6 @@
 """`cadence data`: datasets fetched, verified and shown."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,11 +48,15 @@ def _fetch(arguments: Sequence[str]) -> int:
         raise UserError(f"cadence data fetch: name a dataset: {', '.join(NAMES)}")
 
     from datamodules.sources import fetch, terminal_progress
+    from trainer.signals import RunStopped, interruptible
 
     for name in names:
         try:
-            with terminal_progress() as progress:
+            with interruptible(), terminal_progress() as progress:
                 directory = fetch(name, force=given.force, progress=progress)
+        except RunStopped:  # the programs that it had started are ended by now
+            print(f"cadence: interrupted; the cache is as it was before {name}", file=sys.stderr)
+            return 130
         except (RuntimeError, OSError) as error:
             raise UserError(str(error)) from error
         print(f"{name}: verified, in {directory}")

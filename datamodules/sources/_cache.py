@@ -1,7 +1,8 @@
 """One dataset's folder in the cache: four .npy files and a manifest, written whole or not at all.
 
 In the cache directory, `MNIST/` holds train_images.npy ... and manifest.json: complete, and never changed in place;
-`.partial-MNIST-*` is a fetch under way, or one that was killed; `.lock-MNIST` is held by the process that fetches.
+`.partial-MNIST-*` is a fetch under way, or one that was killed, which the next start clears away; `.lock-MNIST` is held
+by the process that fetches.
 """
 
 from __future__ import annotations

@@ -44,6 +44,7 @@ def load_arrays(name: str, cache_dir: Path | None = None, progress: Progress | N
     """
     spec = find(name)
     folder = _root(cache_dir) / spec.name
+    _clear_partials(folder.parent)
     if not os.path.lexists(folder):
         fetch(name, progress=progress, cache_dir=cache_dir)
     return map_folder(spec, folder)
@@ -60,16 +61,14 @@ def fetch(name: str, force: bool = False, progress: Progress | None = None, cach
     """
     spec, root = find(name), _root(cache_dir)
     folder, report = root / spec.name, progress or _silent
+    _clear_partials(root)
     if os.path.lexists(folder) and not force:
         map_folder(spec, folder)
         return folder
     with _errors_of(root):
         root.mkdir(parents=True, exist_ok=True)
         lock = root / f".lock-{spec.name}"
-        with exclusive(lock, lambda: report(f"{spec.name}: waiting for another process", 0, None)) as held:
-            if held:
-                for stale in root.glob(f".partial-{spec.name}-*"):  # only the holder makes them
-                    shutil.rmtree(stale, ignore_errors=True)
+        with exclusive(lock, lambda: report(f"{spec.name}: waiting for another process", 0, None)):
             if os.path.lexists(folder) and not force:  # the process that we waited for fetched it
                 map_folder(spec, folder)
                 return folder
@@ -116,6 +115,19 @@ def _collect(spec: DatasetSpec, root: Path, partial: Path, report: Progress) -> 
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     raise DatasetUnavailable(spec.name, root, failures)
+
+
+def _clear_partials(root: Path) -> None:
+    """Remove what fetches that were killed have left; one that is under way holds its dataset's lock."""
+
+    def under_way() -> None:
+        raise BlockingIOError
+
+    for stale in root.glob(".partial-*"):
+        name = stale.name.removeprefix(".partial-").rpartition("-")[0]
+        with contextlib.suppress(OSError), exclusive(root / f".lock-{name}", under_way) as held:
+            if held:
+                shutil.rmtree(stale, ignore_errors=True)
 
 
 def _put_in_place(partial: Path, folder: Path, force: bool) -> None:

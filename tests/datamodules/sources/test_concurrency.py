@@ -1,5 +1,6 @@
 """Fetches at the same time, and fetches that are killed, leave a good cache or none."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.sources import fetch, verify
+from datamodules.sources import fetch, load_arrays, verify
 from records.lock import exclusive
 from tests.datamodules.sources import tiny
 
@@ -30,6 +31,16 @@ def wait_for(file: Path) -> None:
     while not file.exists():
         assert time.monotonic() < deadline, f"no {file}"
         time.sleep(0.02)
+
+
+def alive(group: int) -> bool:
+    """Whether a process of the group runs; one that has ended may still wait for its parent to take note."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                return True
+    return False
 
 
 def test_processes_at_once_fetch_once(cache: Path, npm: Callable[..., None], tmp_path: Path) -> None:
@@ -59,6 +70,33 @@ def test_killed_while_it_downloads(cache: Path, npm: Callable[..., None], tmp_pa
     assert waiting.returncode == 0, errors
     assert all(check.ok for check in verify("Tiny"))
     assert not tiny.partials(cache)  # that of the killed process was cleared away
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_client_too(cache: Path, npm: Callable[..., None], tmp_path: Path, number: int) -> None:
+    npm(before=f'cd {tmp_path}; echo half > "$dest/half"; echo $$ > pid.part; mv pid.part pid; sleep 600')
+    process = start("command", cache)
+    wait_for(tmp_path / "pid")
+    assert alive(int((tmp_path / "pid").read_text()))
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted" in errors and "Traceback" not in errors
+    assert not alive(int((tmp_path / "pid").read_text()))
+    assert not list(cache.iterdir())
+
+
+def test_what_killed_fetches_left_is_cleared_at_the_next_start(cache: Path, npm: Callable[..., None]) -> None:
+    npm()
+    fetch("Tiny")
+    left = [cache / ".partial-Tiny-abcd_123", cache / ".partial-Other-abcd_124"]
+    for folder in left:
+        folder.mkdir()
+        (folder / "half").write_bytes(b"half")
+    with exclusive(cache / ".lock-Other", lambda: None):  # a fetch that is under way
+        load_arrays("Tiny")
+        assert tiny.partials(cache) == left[1:]
+    fetch("Tiny")
+    assert {path.name for path in cache.iterdir()} == {"Tiny"}
 
 
 @pytest.mark.parametrize("action", ["kill", "kill-force"])

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+import cli
 import datamodules
 from datamodules.sources import fetch, load_arrays, verify
 from datamodules.sources._idx import IdxLayout
@@ -113,10 +114,12 @@ def _killed_at(point: int, cache: Path, force: bool) -> bool:
 
 
 def main(action: str, folder: str) -> None:
-    """Fetch the tiny dataset in this process, or fetch it and be killed at every step (`kill`, `kill-force`)."""
+    """Fetch the tiny dataset in this process (by `cadence data fetch`: `command`), or be killed at every step of it."""
     cache = Path(folder)
     sys.modules["home_of_tiny"] = SimpleNamespace(SPEC=spec())  # type: ignore[assignment]
     datamodules.FETCHED["Tiny"] = "home_of_tiny"
+    if action == "command":
+        sys.exit(cli.main(["data", "fetch", "Tiny"]))
     if action == "fetch":
         fetch("Tiny", cache_dir=cache)
         assert load_arrays("Tiny", cache_dir=cache).train_images.shape == (20, 4, 4, 1)
