@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from inspection import first_line
 from inspection.layers.arithmetic import Convolution
@@ -112,6 +113,8 @@ def without_biases(module: nn.Module) -> nn.Module:
     """Take the biases away from convolutions and linear layers, in place; normalisations keep their shift."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear | Convolution) and layer.bias is not None:
+            if is_parametrized(layer, "bias"):
+                remove_parametrizations(layer, "bias")
             layer.register_parameter("bias", None)
     return module
 

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from math import prod
 from typing import Any
 
-from commands.tables.layers import HEADINGS, LEFT, as_texts, as_values
+from commands.tables.layers import HEADINGS, LEFT, as_texts, as_values, bounded
 from commands.tables.layout import as_size, lay, say
 from inspection.description import Description
 from records.files import as_csv
 
-Comparison = dict[str, tuple[float, float]]
+Comparison = dict[str, tuple[int, int]]
 
 
 def print_described(description: Description, form: str) -> None:
@@ -35,24 +35,30 @@ def print_described(description: Description, form: str) -> None:
 def print_compared(first: Description, second: Description, form: str) -> None:
     """Print two models' totals, the first's divided by the second's, and what the second saves."""
     table = compared(first, second)
+    unknown = {"multiply-adds": (first.trace.unknown, second.trace.unknown)}
+    ratios = {name: a / b for name, (a, b) in table.items() if b and not any(unknown.get(name, ()))}
     if form == "json":
         told: dict[str, Any] = {"models": [as_json(first), as_json(second)]}
-        print(json.dumps(told | {"ratio": {name: a / b for name, (a, b) in table.items() if b}}, indent=2))
+        print(json.dumps(told | {"ratio": ratios}, indent=2))
         return
     names = [first.name, second.name if second.name != first.name else f"{second.name} (2)"]
     if form == "csv":
         rows = [
-            {"quantity": name, names[0]: a, names[1]: b, "ratio": a / b if b else ""} for name, (a, b) in table.items()
+            {"quantity": name, names[0]: a, names[1]: b, "ratio": ratios.get(name, "")}
+            for name, (a, b) in table.items()
         ]
         print(as_csv(rows), end="")
         return
     lines = [("output", *(" x ".join(map(str, one.trace.output_shape)) for one in (first, second)), "", "")]
-    for name, (a, b) in table.items():
-        ratio, saved = (f"{a / b:,.3f}", f"{100 * (1 - b / a):.2f} %") if a and b else ("", "")
-        lines.append((name, f"{a:,}", f"{b:,}", ratio, saved))
+    for name, both in table.items():
+        cells = [bounded(value, left) for value, left in zip(both, unknown.get(name, ((), ())), strict=True)]
+        ratio = ratios.get(name, 0)
+        lines.append((name, *cells, *((f"{ratio:,.3f}", f"{100 * (1 - 1 / ratio):.2f} %") if ratio else ("", ""))))
     shape = " x ".join(map(str, first.trace.input_shape))
     say(f"{first.name} and {second.name} on {shape}", form)
     lay(("", *names, "ratio", "saved"), lines, form=form)
+    for line in dict.fromkeys(_bounds(first) + _bounds(second)):
+        say(line, form)
 
 
 def compared(first: Description, second: Description) -> Comparison:
@@ -86,6 +92,8 @@ def as_json(description: Description) -> dict[str, Any]:
         "biases": traced.total("biases"),
         "activations": traced.total("activations"),
         "multiply_adds": traced.multiply_adds,
+        "multiply_adds_are_exact": not traced.unknown,
+        "operations_not_counted": list(traced.unknown),
         "batch_size": description.batch_size,
         "precision": description.precision,
         "optimizer": description.optimizer,
@@ -101,6 +109,7 @@ def notes(description: Description) -> list[str]:
     lines = [f"with the input, {traced.total('activations') + prod(traced.input_shape):,} activations"]
     if elsewhere:
         lines.append(f"of the multiply-adds, {elsewhere:,} happen outside of the layers above")
+    lines += _bounds(description)
     if any(layer.fields is not None and not all(axis.exact for axis in layer.fields) for layer in traced.layers):
         lines.append("<= before a field: a bound, behind an operation whose field is not known exactly")
     return lines
@@ -109,8 +118,19 @@ def notes(description: Description) -> list[str]:
 def _totals(description: Description) -> tuple[str, ...]:
     traced = description.trace
     weights, biases = traced.total("weights"), traced.total("biases")
-    counts = (traced.total("activations"), weights, biases, traced.multiply_adds)
-    return ("total", *[""] * 5, *(f"{n:,}" for n in counts), f"{weights:,} + {biases:,} = {weights + biases:,}")
+    counts = [f"{n:,}" for n in (traced.total("activations"), weights, biases)]
+    counts.append(bounded(traced.multiply_adds, traced.unknown))
+    return ("total", *[""] * 5, *counts, f"{weights:,} + {biases:,} = {weights + biases:,}")
+
+
+def _bounds(description: Description) -> list[str]:
+    """A line that says which operations the multiply-adds leave out, or none."""
+    unknown = description.trace.unknown
+    if not unknown:
+        return []
+    return [
+        f">= before multiply-adds: at least so many, without those of {', '.join(unknown)}, for which there is no rule"
+    ]
 
 
 def _lay_memory(description: Description, form: str) -> None:

@@ -26,7 +26,7 @@ def as_texts(layer: Layer) -> tuple[str, ...]:
         laid = all(axis.dim is not None for axis in layer.fields)
         jump = _across([axis.jump for axis in layer.fields], "x") if laid else ""
     output = " x ".join(map(str, layer.output_shape))
-    numbers = (layer.activations, layer.weights, layer.biases, layer.multiply_adds)
+    numbers = (layer.activations, layer.weights, layer.biases)
     return (
         layer.name,
         layer.kind,
@@ -35,8 +35,14 @@ def as_texts(layer: Layer) -> tuple[str, ...]:
         field,
         jump,
         *(f"{n:,}" if n else "" for n in numbers),
+        bounded(layer.multiply_adds, layer.unknown) if layer.multiply_adds or layer.unknown else "",
         layer.written,
     )
+
+
+def bounded(multiply_adds: int, unknown: Sequence[str]) -> str:
+    """A number of multiply-adds, or a lower bound of it where some operations are not counted."""
+    return f"{'>= ' if unknown else ''}{multiply_adds:,}"
 
 
 def as_values(layer: Layer) -> dict[str, Any]:
@@ -58,6 +64,7 @@ def as_values(layer: Layer) -> dict[str, Any]:
         "weights": layer.weights,
         "biases": layer.biases,
         "multiply_adds": layer.multiply_adds,
+        "multiply_adds_are_exact": not layer.unknown,
         "written_out": layer.written,
         "multiply_adds_written_out": layer.multiplied,
     }

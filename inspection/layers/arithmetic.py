@@ -1,6 +1,7 @@
 """A layer's own counts, with the arithmetic written out: `(11*11*3)*96 + 96 = 34,944`."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,8 +50,11 @@ def parameter_count(layer: nn.Module, counted: set[int] | None = None) -> Parame
 
 
 def is_bias(name: str) -> bool:
-    """Whether a parameter is named a bias: `conv.bias`, `attention.in_proj_bias`, `lstm.bias_ih_l0`."""
-    last = name.rpartition(".")[2]
+    """Whether a parameter is named a bias: `conv.bias`, `attention.in_proj_bias`, `lstm.bias_ih_l0`.
+
+    What parametrises a bias, as `parametrizations.bias.original`, is one too.
+    """
+    *_, last = re.sub(r"\.original\d*$", "", name).split(".")
     return last.endswith("bias") or last.startswith("bias_")
 
 
@@ -78,13 +82,14 @@ def multiplications(layer: nn.Module, output_shape: Sequence[int], count: int) -
 
 
 def _product(layer: nn.Module, weights: int) -> str:
-    """The weights as a product: (kernel * channels of a group) * filters."""
-    if isinstance(layer, Convolution) and layer.weight.numel() == weights:
-        kernel = "*".join(map(str, layer.kernel_size))
-        return f"({kernel}*{_channels(layer)})*{layer.out_channels}"
-    if isinstance(layer, nn.Linear) and layer.weight.numel() == weights:
-        return f"{layer.in_features}*{layer.out_features}"
-    return str(weights)
+    """The weights as a product, (kernel * channels of a group) * filters, and what parametrises them besides."""
+    if not isinstance(layer, Convolution | nn.Linear) or (more := weights - layer.weight.numel()) < 0:
+        return str(weights)
+    if isinstance(layer, nn.Linear):
+        product = f"{layer.in_features}*{layer.out_features}"
+    else:
+        product = f"({'*'.join(map(str, layer.kernel_size))}*{_channels(layer)})*{layer.out_channels}"
+    return f"{product} + {more}" if more else product
 
 
 def _channels(layer: Convolution) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
 from inspection.layers.arithmetic import is_bias, multiplications, parameter_count
 from inspection.layers.field_tracing import Fields, FieldTracer
+from inspection.layers.multiply_adds import MultiplyAdds
+from inspection.layers.parametrized import kind, layers, parametrizations
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Layer:
         activations: number of values that it adds to memory; 0 where it works in place or returns a view, so that a
             unit and its nonlinearity count once.
         weights, biases: number of parameters that no earlier row has counted.
-        multiply_adds: number of multiplications in its convolutions and matrix products: half of torch's operations.
+        multiply_adds: number of multiplications in its convolutions and matrix products.
+        unknown: operations that may multiply matrices and are not counted: with any, `multiply_adds` is a lower bound.
         written: number of parameters, with its arithmetic.
         multiplied: number of multiplications with its arithmetic, for convolutions and linear layers.
     """
@@ -44,6 +46,7 @@ class Layer:
     weights: int = 0
     biases: int = 0
     multiply_adds: int = 0
+    unknown: tuple[str, ...] = ()
     written: str = ""
     multiplied: str = ""
 
@@ -57,6 +60,7 @@ class Trace:
         input_shape, output_shape: shapes of the input and the first output, without the batch.
         fields: receptive field of that output's units.
         multiply_adds: number in the whole pass; exceeds the layers' sum where some happen outside of layers.
+        unknown: operations that may multiply matrices and are not counted: with any, `multiply_adds` is a lower bound.
     """
 
     layers: tuple[Layer, ...]
@@ -64,6 +68,7 @@ class Trace:
     output_shape: tuple[int, ...]
     fields: Fields | None
     multiply_adds: int
+    unknown: tuple[str, ...] = ()
 
     def total(self, column: str) -> int:
         """The sum of a column: activations, weights, biases or multiply_adds."""
@@ -86,7 +91,7 @@ def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
         Exception: whatever the module raises on such an input.
     """
     images = torch.empty(1, *input_shape, device="meta", dtype=_dtype(module))
-    counter, tracer = FlopCounterMode(display=False), FieldTracer(images)
+    counter, tracer = MultiplyAdds(), FieldTracer(images)
     rows: list[Layer] = []
     handles = _watch(module, rows, counter, tracer, counted := set[int]())
     fast_path = torch.backends.mha.get_fastpath_enabled()
@@ -102,51 +107,57 @@ def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
         raise NoTensor("it gives no tensor")
     rows += _left_over(module, counted)
     shape = tuple(out.shape[1:])
-    return Trace(tuple(rows), tuple(input_shape), shape, tracer.fields(out), counter.get_total_flops() // 2)
+    return Trace(tuple(rows), tuple(input_shape), shape, tracer.fields(out), counter.count, _once(counter.unknown))
 
 
 def _dtype(module: nn.Module) -> torch.dtype:
     return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
 
 
-def is_layer(module: nn.Module) -> bool:
-    """Whether a module gets a row: it has no child modules, or bypasses their forward, as attention does."""
-    return (not any(True for _ in module.children()) or isinstance(module, nn.MultiheadAttention)) and not isinstance(
-        module, nn.Identity
-    )
-
-
 def _watch(
-    module: nn.Module, rows: list[Layer], counter: FlopCounterMode, tracer: FieldTracer, counted: set[int]
+    module: nn.Module, rows: list[Layer], counter: MultiplyAdds, tracer: FieldTracer, counted: set[int]
 ) -> list[RemovableHandle]:
     """Hooks that add a row after each layer's forward pass."""
     handles = []
-    for name, layer in module.named_modules():
-        if not is_layer(layer):
-            continue
-        before: list[int] = []
+    for part in parametrizations(module):  # computed once for a batch of any size
+        aside: list[Any] = []
 
-        def start(layer: nn.Module, inputs: Any, before: list[int] = before) -> None:
-            before.append(counter.get_total_flops())
+        def leave(part: nn.Module, inputs: Any, aside: list[Any] = aside) -> None:
+            aside.append(counter.aside())
+            aside[-1].__enter__()
 
-        def finish(layer: nn.Module, inputs: Any, output: Any, before: list[int] = before, name: str = name) -> None:
-            operations = counter.get_total_flops() - before.pop()
+        def resume(part: nn.Module, inputs: Any, output: Any, aside: list[Any] = aside) -> None:
+            aside.pop().__exit__(None, None, None)
+
+        handles += [part.register_forward_pre_hook(leave), part.register_forward_hook(resume)]
+    for name, layer in layers(module):
+        before: list[tuple[int, int]] = []
+
+        def start(layer: nn.Module, inputs: Any, before: list[tuple[int, int]] = before) -> None:
+            before.append((counter.count, len(counter.unknown)))
+
+        def finish(
+            layer: nn.Module, inputs: Any, output: Any, before: list[tuple[int, int]] = before, name: str = name
+        ) -> None:
+            count, known = before.pop()
+            multiplied, unknown = counter.count - count, _once(counter.unknown[known:])
             if (out := _tensor_in(output)) is None:
                 return
-            count = parameter_count(layer, counted)
+            own = parameter_count(layer, counted)
             rows.append(
                 Layer(
-                    name or type(layer).__name__,
-                    type(layer).__name__,
+                    name or kind(layer),
+                    kind(layer),
                     tuple(out.shape[1:]),
                     **_geometry(layer, out.ndim - 2),
                     fields=tracer.fields(out),
                     activations=_new_values(inputs, output),
-                    weights=count.weights,
-                    biases=count.biases,
-                    multiply_adds=operations // 2,
-                    written=count.written,
-                    multiplied=multiplications(layer, out.shape[1:], operations // 2),
+                    weights=own.weights,
+                    biases=own.biases,
+                    multiply_adds=multiplied,
+                    unknown=unknown,
+                    written=own.written,
+                    multiplied=multiplications(layer, out.shape[1:], multiplied),
                 )
             )
 
@@ -189,6 +200,10 @@ def _new_values(inputs: Any, output: Any) -> int:
     there = {_storage(one) for one in tree_leaves(inputs) if isinstance(one, Tensor)}
     new = {_storage(one): one.numel() for one in tree_leaves(output) if isinstance(one, Tensor)}
     return sum(count for storage, count in new.items() if storage not in there)
+
+
+def _once(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 def _tensor_in(output: Any) -> Tensor | None:

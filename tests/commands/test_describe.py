@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 MINE = """
+import torch
 from torch import nn
 class Wide(nn.Module):
     def __init__(self, width: int = 4):
@@ -37,6 +38,12 @@ class Places(nn.Module):
 class Blank(nn.Module):
     def forward(self, images):
         raise ValueError("\\n")
+class Frequencies(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3 * 8 * 5, 2)
+    def forward(self, images):
+        return self.fc(torch.fft.rfft2(images).abs().flatten(1))
 class Default(Wide):
     def forward(self, images=None, labels=None):
         print("shape", images.shape)
@@ -131,6 +138,25 @@ def test_inception_blocks_side_by_side(cadence, capsys) -> None:
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
     assert ["output", "672 x 32 x 32", "480 x 32 x 32", "", ""] in rows
     assert ["multiply-adds", "1,115,684,864", "354,418,688", "3.148", "68.23 %"] in rows
+
+
+def test_multiply_adds_that_are_a_bound_are_told(cadence, capsys, tmp_path: Path) -> None:
+    (tmp_path / "described_with_bounds.py").write_text(MINE)
+    arguments = ("described_with_bounds.Frequencies", "--input-shape", "3,8,8")
+    told = described(cadence, capsys, *arguments)
+    assert (told["multiply_adds"], told["multiply_adds_are_exact"]) == (240, False)
+    assert told["operations_not_counted"] == ["_fft_r2c"] and told["layers"][0]["multiply_adds_are_exact"]
+    assert cadence("describe", *arguments) == 0
+    shown = capsys.readouterr().out
+    assert ">= 240" in shown and "at least so many, without those of _fft_r2c, for which there is no rule" in shown
+    both = (*arguments, "--compare", "described_with_bounds.Wide")
+    assert "multiply-adds" not in described(cadence, capsys, *both)["ratio"]
+    assert cadence("describe", *both) == 0
+    shown = capsys.readouterr().out
+    assert "at least so many" in shown
+    row = next(line for line in shown.splitlines() if "│ multiply-adds" in line)
+    assert [cell.strip() for cell in row.split("│")] == ["", "multiply-adds", ">= 240", "3,888", "", "", ""]
+    assert described(cadence, capsys, "SmallCNN")["multiply_adds_are_exact"]
 
 
 def test_comparison_takes_options_for_each(cadence, capsys) -> None:

@@ -38,6 +38,7 @@ SPEC = DatasetSpec(
 '''
 
 CONFIG = """# MLP on strokes and dots, two steps on them.
+# cost: seconds
 model:
   class_path: MLP
   init_args:

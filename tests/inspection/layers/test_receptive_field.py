@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from inspection.layers.trace import is_layer, trace
+from inspection.layers.parametrized import is_layer
+from inspection.layers.trace import trace
 from lightning_modules import (
     MLP,
     VGG19,

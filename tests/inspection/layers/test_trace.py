@@ -8,6 +8,7 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_norm
 
 from inspection.description import without_biases
 from inspection.layers.arithmetic import parameter_count
@@ -249,3 +250,31 @@ def test_the_model_is_left_without_hooks() -> None:
         model = SmallCNN()
     trace(model, (1, 28, 28))
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+class Normed(nn.Module):
+    """Layers whose weights are computed, each by another parametrisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = weight_norm(nn.Conv2d(3, 4, 3))
+        self.fc = spectral_norm(nn.Linear(4 * 6 * 6, 2))
+        self.turn = orthogonal(nn.Linear(2, 2, bias=False))
+        self.twice = weight_norm(weight_norm(nn.Linear(2, 5)), "bias", dim=None)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.twice(self.turn(self.fc(self.conv(images).flatten(1))))
+
+
+def test_a_layer_with_a_computed_weight_is_a_layer() -> None:
+    table = trace(Normed().to("meta"), (3, 8, 8))
+    rows = [(row.name, row.kind, row.activations, row.multiply_adds, row.written) for row in table.layers]
+    assert rows == [
+        ("conv", "Conv2d", 144, 144 * 27, "(3*3*3)*4 + 4 + 4 = 116"),
+        ("fc", "Linear", 2, 288, "144*2 + 2 = 290"),
+        ("turn", "Linear", 2, 4, "2*2 = 4"),
+        ("twice", "Linear", 5, 10, "2*5 + 5 + 6 = 21"),
+    ]
+    assert (table.total("weights"), table.total("biases")) == (112 + 288 + 4 + 15, 4 + 2 + 6)
+    assert table.multiply_adds == table.total("multiply_adds") and table.unknown == ()
+    assert trace(without_biases(Normed().to("meta")), (3, 8, 8)).total("biases") == 0
