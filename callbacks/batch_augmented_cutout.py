@@ -63,7 +63,7 @@ class BatchAugmentedCutout(pl.Callback):
         transforms = _transforms(trainer)
         self._take_out(transforms)  # what a fit that was broken off may have left
         if self._hole is not None:
-            self._check_hole(self._hole.size, _images(trainer))
+            self._check_hole(self._hole, _images(trainer))
             transforms.append(self._hole)
         transforms.insert(0, self._copies)
 
@@ -87,14 +87,10 @@ class BatchAugmentedCutout(pl.Callback):
         transforms[:] = [transform for transform in transforms if transform not in (self._copies, self._hole)]
 
     @staticmethod
-    def _check_hole(size: int, data: ImageDataModule) -> None:
+    def _check_hole(hole: Cutout, data: ImageDataModule) -> None:
         if any(isinstance(transform, Cutout) for transform in data.train_transforms.transforms):
             raise ValueError("cutout is in data.augment already: take it out there, or set the callback's to false")
-        if size >= data.image_size:
-            raise ValueError(
-                f"size {size} can hide a whole image of {data.image_size} x {data.image_size}: "
-                f"half its side, {max(data.image_size // 2, 1)}, is usual"
-            )
+        hole.shape_after(data.in_channels, data.image_size)
 
 
 def samples_figure(data: ImageDataModule, step: int) -> "Figure":

@@ -5,16 +5,16 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 
 from callbacks.range_tests.batch_size_outcome import BatchSizeOutcome
 from callbacks.range_tests.batch_size_rule import LEAST
 from callbacks.range_tests.batch_size_trainings import Trained, each_size
 from callbacks.range_tests.noise_scale import NoiseReadings, NoiseWatch
-from callbacks.range_tests.range_test import RangeTest
+from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, RangeTest
 from callbacks.range_tests.rehearsal import Rehearsal
 from callbacks.range_tests.trials import Trial, Trials
+from checks.arguments import require_not_negative, require_number, require_within
 from timeline.keys import rehearsal_seed
 from trainer.access import datamodule_of, is_fast_dev_run
 from trainer.host_memory import HostGuard
@@ -64,11 +64,11 @@ class BatchSizeRangeTest(RangeTest):
             raise ValueError(f"sizes must hold at least {LEAST}, got {sizes}: there is no curve through fewer")
         if sizes != sorted(set(sizes)) or sizes[0] < 1:
             raise ValueError(f"sizes must be positive and increase, got {sizes}: sort them and drop what comes twice")
-        for name, value, least in (("steps", steps, 1), ("seeds", seeds, 1), ("at_step", at_step, 0)):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}: leave it out for the default")
-        if lr is not None and not (np.isfinite(lr) and lr > 0):
-            raise ValueError(f"lr must be positive and finite, got {lr:g}: leave it out for the optimizer's own")
+        require_not_negative("0 tests before the run's first step", at_step=at_step)
+        require_within(f"[1, {MOST_STEPS}]", "leave it out for the default", steps=steps)
+        require_within(f"[1, {MOST_TRIALS}]", "leave it out for the default", seeds=seeds)
+        if lr is not None:
+            require_number("(0, inf)", "leave it out for the optimizer's own", lr=lr)
         self.sizes, self.steps, self.lr, self.seeds = sizes, steps, lr, seeds
         self.noise_scale, self.at_step = noise_scale, at_step
 

@@ -10,9 +10,10 @@ import pytorch_lightning as pl
 from callbacks.range_tests.lr_outcome import LROutcome
 from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
 from callbacks.range_tests.lr_sweeps import Sweep, candidates, rates, swept
-from callbacks.range_tests.range_test import RangeTest
+from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, RangeTest
 from callbacks.range_tests.rehearsal import Rehearsal
 from callbacks.range_tests.trials import Trials
+from checks.arguments import require_not_negative, require_within
 from timeline.keys import rehearsal_seed
 from trainer.access import datamodule_of, is_fast_dev_run
 
@@ -64,12 +65,13 @@ class LRRangeTest(RangeTest):
     ) -> None:
         if not 0 < lower < upper:
             raise ValueError(f"lower must lie between 0 and upper, got {lower:g} and {upper:g}: try 1e-7 and 10")
-        for name, value, least in (("steps", steps, 20), ("seeds", seeds, 1), ("at_step", at_step, 0)):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
-        for name, count, least in (("candidates", candidates, 3), ("candidate_steps", candidate_steps, 1)):
-            if count is not None and count < least:
-                raise ValueError(f"{name} must be at least {least}, got {count}: 10 is usual")
+        require_not_negative("0 tests before the run's first step", at_step=at_step)
+        require_within(f"[20, {MOST_STEPS}]", "200 is usual", steps=steps)
+        require_within(f"[1, {MOST_TRIALS}]", "3 is usual", seeds=seeds)
+        if candidates is not None:
+            require_within(f"[3, {MOST_TRIALS}]", "10 is usual", candidates=candidates)
+        if candidate_steps is not None:
+            require_within(f"[1, {MOST_STEPS}]", "leave it out for one epoch", candidate_steps=candidate_steps)
         if candidate_steps is not None and candidates is None:
             raise ValueError("candidate_steps needs candidates: give their number, e.g. 10, or leave both out")
         if not 0 <= smoothing < 1:

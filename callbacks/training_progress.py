@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
 
+from checks.arguments import require_not_negative
 from trainer.progress import seconds_between
 
 
@@ -21,6 +22,8 @@ class TrainingProgress(TQDMProgressBar):
     """
 
     def __init__(self, interval: float | None = None) -> None:
+        if interval is not None:
+            require_not_negative("0.5 seconds is usual", interval=interval)
         super().__init__(refresh_rate=10 if sys.stdout.isatty() else 1000)
         self.interval = seconds_between(sys.stdout) if interval is None else interval
         self._drawn = (0.0, 0)

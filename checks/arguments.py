@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+LARGEST_SEED = 2**32 - 1
+
 
 def require_at_least(least: int, remedy: str, /, **values: float) -> None:
     """Raise ValueError unless every value is at least `least`."""
@@ -19,6 +21,13 @@ def require_at_least(least: int, remedy: str, /, **values: float) -> None:
 def require_positive(**sizes: int) -> None:
     """Raise ValueError unless every size is at least 1."""
     require_at_least(1, "give a positive whole number", **sizes)
+
+
+def require_seed(**seeds: int) -> None:
+    """Raise ValueError unless every seed is a whole number that numpy's and torch's generators take."""
+    for name, seed in seeds.items():
+        if not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+            raise ValueError(f"{name} must be a whole number in [0, {LARGEST_SEED}], got {seed!r}: try 0")
 
 
 def require_not_negative(remedy: str, /, **values: float) -> None:

@@ -18,6 +18,7 @@ DESCRIPTION = """\
 Draw learning rate, batch size and their ratio, the SGD noise scale lr N / B,
 over all steps of a run, and print their least, greatest and last values.
 Trains nothing."""
+MOST_STEPS = 1_000_000
 ROWS = {"learning rate": "lr", "batch size": "batch_size", "noise scale lr N / B": "noise_scale"}
 
 
@@ -108,13 +109,19 @@ def _number_of_steps(cli: "CadenceCLI", stream: Any) -> int:
         raise UserError(
             "trainer.max_epochs: the number of steps in a shortened epoch is not known: give trainer.max_steps"
         )
-    in_epochs = stream.first_step(epochs)
+    in_epochs = 0
+    for epoch in range(1, epochs + 1):  # in order: a schedule of sizes lays one pass after the other
+        in_epochs = stream.first_step(epoch)
+        if in_epochs > MOST_STEPS or 0 <= steps <= in_epochs:
+            break
     return _some(in_epochs if steps < 0 else min(steps, in_epochs))
 
 
 def _some(steps: int) -> int:
     if steps < 1:
         raise UserError("trainer.max_epochs or max_steps is 0, which leaves no step to draw: give at least 1")
+    if steps > MOST_STEPS:
+        raise UserError(f"trainer.max_steps: {steps:,} steps or more cannot be drawn: set it to {MOST_STEPS:,} at most")
     return steps
 
 

@@ -9,11 +9,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from checks.arguments import require_not_negative, require_positive, require_within
+from checks.arguments import require_positive, require_seed, require_within
 from datamodules.batch import Batch
 from datamodules.loaders import EvalLoader, Store, TrainLoader
 from datamodules.splits import stratified_split
-from datamodules.transforms import BatchTransform, GreyToRGB, Normalize, Pad, Pipeline, Resize
+from datamodules.transforms import MOST_PIXELS, BatchTransform, GreyToRGB, Normalize, Pad, Pipeline, Resize
 from timeline.stream import Stream
 
 
@@ -71,10 +71,10 @@ class ImageDataModule(pl.LightningDataModule):
                 f"in_channels must be {self.native_channels} or 3 for {type(self).__name__}, got {in_channels}"
             )
         if image_size is not None:
-            require_positive(image_size=image_size)
+            require_within(f"[1, {MOST_PIXELS}]", "224 is usual for large ones", image_size=image_size)
             if fit == "pad" and image_size < self.native_size:
                 raise ValueError(f"image_size {image_size} is below the images' {self.native_size}: set fit to resize")
-        require_not_negative("try 0", seed=seed, split_seed=split_seed)
+        require_seed(seed=seed, split_seed=split_seed)
         self.batch_size, self.eval_batch_size, self.drop_last = batch_size, eval_batch_size, drop_last
         self.val_fraction, self.val, self.split_seed, self.seed = val_fraction, val, split_seed, seed
         self.device_resident = device_resident
@@ -85,6 +85,7 @@ class ImageDataModule(pl.LightningDataModule):
         after = [transform for transform in augment or [] if transform.after_normalize]
         self.train_transforms = Pipeline([*prepare, *before, self._normalize(), *after], seed)
         self.eval_transforms = Pipeline([*prepare, self._normalize()], seed)
+        self._check_shapes()
         self.stream: Stream | None = None
         self._stores: tuple[Store, Store] | None = None
         self._members: dict[str, np.ndarray] = {}
@@ -199,6 +200,20 @@ class ImageDataModule(pl.LightningDataModule):
         grey_to_rgb = self.in_channels > self.native_channels
         repeat = self.in_channels if grey_to_rgb else 1
         return Normalize(list(self.mean) * repeat, list(self.std) * repeat)
+
+    def _check_shapes(self) -> None:
+        """Refuse transforms that cannot take the images that come to them, or that make others than the model takes."""
+        shape = self.native_channels, self.native_size
+        try:
+            for transform in self.train_transforms.transforms:
+                shape = transform.shape_after(*shape)
+        except ValueError as error:
+            raise ValueError(f"augment{'.' if str(error)[0].islower() else ': '}{error}") from error
+        if shape != (self.in_channels, self.image_size):
+            raise ValueError(
+                f"augment: its images have {shape[0]} channels and a side of {shape[1]}, and the model is made for "
+                f"{self.in_channels} and {self.image_size}: set data.in_channels and data.image_size instead"
+            )
 
     def _preparation(self, fit: str) -> list[BatchTransform]:
         steps: list[BatchTransform] = []

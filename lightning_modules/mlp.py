@@ -1,6 +1,7 @@
 """Fully connected networks: linear baselines, initialisation study, 36-cell search, comparison of optimizers."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from lightning_modules.classifier import ImageClassifier
 
 Activation = Literal["relu", "sigmoid", "tanh"]
 Initialization = Literal["torch", "zero", "normal", "glorot"]
+MOST_WEIGHTS = 500_000_000  # 2 GB, as much again for their gradients, and for each of an optimizer's states
 
 
 class MLP(ImageClassifier):
@@ -55,6 +57,9 @@ class MLP(ImageClassifier):
         require_choice(get_args(Initialization), init=init)
         if any(size < 1 for size in hidden_sizes):
             raise ValueError(f"hidden_sizes must be at least 1 each, got {list(hidden_sizes)}: try [300], one layer")
+        widths = [in_channels * image_size**2, *hidden_sizes, num_classes]
+        if (weights := sum(a * b for a, b in pairwise(widths))) > MOST_WEIGHTS:
+            raise ValueError(f"hidden_sizes must make at most {MOST_WEIGHTS:,} weights, got {weights:,}: lower them")
         # Names rather than positions: a checkpoint keeps its keys whether or not there is dropout between the layers.
         self.layers = nn.Sequential()
         if dropout_input:

@@ -8,6 +8,8 @@ from torch.nn import functional as F
 from checks.arguments import require_choice, require_positive
 from lightning_modules.classifier import ImageClassifier
 
+DEEPEST = 1202  # the paper's own
+
 
 class ResNet(ImageClassifier):
     """Residual network of depth 6n + 2 for small images (ResNet-20, 32, 44, 56).
@@ -45,8 +47,8 @@ class ResNet(ImageClassifier):
         super().__init__(**kwargs)
         require_positive(in_channels=in_channels, image_size=image_size, num_classes=num_classes)
         require_choice(("A", "B"), shortcut=shortcut)
-        if depth < 8 or depth % 6 != 2:
-            raise ValueError(f"depth must be 6n + 2 with n at least 1, got {depth}: try 20, 32, 44 or 56")
+        if depth % 6 != 2 or not 8 <= depth <= DEEPEST:
+            raise ValueError(f"depth must be 6n + 2 from 8 to {DEEPEST}, got {depth}: try 20, 32, 44 or 56")
         blocks = (depth - 2) // 6
         self.conv = nn.Conv2d(in_channels, 16, kernel_size=3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(16)

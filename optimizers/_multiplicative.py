@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import Optimizer, ParamsT
 
-from checks.arguments import require_choice, require_number
+from checks.arguments import require_choice, require_number, require_seed
 from optimizers._gradients import dense_gradients, use_foreach
 
 BETA = 0.999
@@ -151,8 +151,7 @@ class MultiplicativeOptimizer(Optimizer):
         require_number("(0, inf)", "Madam's own is 3", p_scale=group["p_scale"])
         require_number("(0, inf)", "Madam's own is 10", g_bound=group["g_bound"])
         require_number("(0, inf)", "try 0.1", zero_std=group["zero_std"])
-        if not isinstance(group["seed"], int) or group["seed"] < 0:
-            raise ValueError(f"seed must be a whole number of at least 0, got {group['seed']!r}: try 0")
+        require_seed(seed=group["seed"])
         require_choice(("raise", "sgd", "perturb"), zero_tensors=group["zero_tensors"])
         for p in group["params"]:
             if not p.is_floating_point():

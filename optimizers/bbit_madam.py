@@ -191,7 +191,7 @@ class BBitMadam(MultiplicativeOptimizer):
             if bits not in PUBLISHED_BASE_LR:
                 raise ValueError(f"base_lr must be given where bits is {bits}: only 8, 10 and 12 have a published one")
             group["base_lr"] = PUBLISHED_BASE_LR[bits]
-        require_number("(0, inf)", "try 0.001", base_lr=group["base_lr"])
+        require_number("(0, 1]", "try 0.001", base_lr=group["base_lr"])
         require_choice(("nearest", "uniform"), initial=group["initial"])
         for p in group["params"]:
             if p.dtype not in (torch.float32, torch.float64):

@@ -21,6 +21,8 @@ from trainer.access import callbacks_of, is_fast_dev_run
 from trainer.progress import Counter
 from trainer.signals import interruptible
 
+MOST_STEPS, MOST_TRIALS = 1_000_000, 1000  # of one trial, and trials of one kind: each trial's losses are kept
+
 
 class RangeTest(pl.Callback):
     """Base of the range tests, which declare their settings and measure: one answer a run, kept over a resume.

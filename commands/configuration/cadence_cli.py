@@ -240,6 +240,6 @@ def listed(value: Any) -> list[Any]:
 def _optimizer(groups: list[dict[str, Any]], init: dict[str, Any]) -> Optimizer:
     try:
         return instantiate_class(groups, init)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         message = readable(str(error))
         raise ValueError(message if message.startswith("optimizer") else within("optimizer", message)) from error

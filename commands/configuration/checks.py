@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from checks.arguments import LARGEST_SEED
 from commands.errors import UserError
 
-_LARGEST_SEED = 2**32 - 1
 _BASES = ("LightningModule", "ImageClassifier", "LightningDataModule", "ImageDataModule", "FetchedDataModule")
 
 # jsonargparse fills these fields in and drops what is given for them: field -> where its value comes from.
@@ -63,8 +63,8 @@ def check_parsed(command: str, config: Any) -> None:
     for section in ("trainer", "range_test"):
         if section in config and not hasattr(config[section], "as_dict"):
             raise UserError(f"{section}: expected a mapping of its options, got {config[section]!r}: leave it out")
-    if not 0 <= config.seed_everything <= _LARGEST_SEED:
-        raise UserError(f"seed_everything must lie in [0, {_LARGEST_SEED}], got {config.seed_everything}: try 1")
+    if not 0 <= config.seed_everything <= LARGEST_SEED:
+        raise UserError(f"seed_everything must lie in [0, {LARGEST_SEED}], got {config.seed_everything}: try 1")
     for field, section in (("model", "models"), ("data", "datasets")):
         if (name := config[field].class_path.rpartition(".")[2]) in _BASES:
             raise UserError(

@@ -78,7 +78,7 @@ def readable(message: str, vocabulary: Vocabulary | None = None, checkpoint: str
 
 def within(field: str, complaint: str) -> str:
     """A constructor's complaint, preceded by the field that names the class."""
-    names_an_argument = re.match(r"[a-z]\w*( must\b| \d|\[|:)", complaint)
+    names_an_argument = re.match(r"[a-z][\w.]*( must\b| \d|\[|:)", complaint)
     return f"{field}{'.' if names_an_argument else ': '}{complaint}"
 
 

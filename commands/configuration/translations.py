@@ -35,6 +35,10 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
     (r"Invalid beta parameter at index \d: (\S+)", r"optimizer.betas must lie in [0, 1), got \1: try [0.9, 0.999]"),
     (r"Invalid (alpha|rho) value: (\S+)", r"optimizer.\1 must lie in [0, 1], got \2: 0.9 is usual"),
     (
+        r"without overflow|int too (large|big) to convert",
+        "optimizer: one of its numbers is too large for the weights' type: lower it",
+    ),
+    (
         r"Nesterov momentum requires",
         "optimizer.nesterov needs momentum and no dampening: set optimizer.momentum to 0.9",
     ),

@@ -7,7 +7,7 @@ from datamodules.transforms._copies import Copies
 from datamodules.transforms._cutmix import CutMix, cutmix
 from datamodules.transforms._fixed import GreyToRGB, Normalize, Pad, Resize, grey_to_rgb, normalize, pad, resize
 from datamodules.transforms._mixup import MixUp, mixup
-from datamodules.transforms._pipeline import BatchTransform, Pipeline, RowTransform
+from datamodules.transforms._pipeline import MOST_PIXELS, BatchTransform, Pipeline, RowTransform
 from datamodules.transforms._random import (
     Cutout,
     RandomCrop,
@@ -18,6 +18,7 @@ from datamodules.transforms._random import (
 )
 
 __all__ = [
+    "MOST_PIXELS",
     "BatchTransform",
     "Copies",
     "CutMix",

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from checks.arguments import require_at_least
+from checks.arguments import require_within
 from datamodules.batch import Batch
 from datamodules.transforms._layout import from_rows, to_rows
 from datamodules.transforms._pipeline import BatchTransform
 
+MOST_COPIES = 1000
 Order = Literal["copy_major", "sample_major"]
 
 
@@ -45,7 +46,7 @@ class Copies(BatchTransform):
     """
 
     def __init__(self, copies: int, order: Order = "copy_major") -> None:
-        require_at_least(1, "1 leaves the batch as it is", copies=copies)
+        require_within(f"[1, {MOST_COPIES}]", "1 leaves the batch as it is", copies=copies)
         if order not in ("copy_major", "sample_major"):
             raise ValueError(f"order must be copy_major or sample_major, got {order}: copy_major suits micro-batches")
         self.copies, self.order = copies, order

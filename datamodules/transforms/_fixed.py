@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from checks.arguments import require_positive
+from checks.arguments import require_within
 from datamodules.transforms._layout import from_rows, to_rows
-from datamodules.transforms._pipeline import RowTransform
+from datamodules.transforms._pipeline import MOST_PIXELS, RowTransform
 
 _WEIGHT_BITS = 11  # of an interpolation weight: 255 * 2**22 stays within int32
 _ONE = 1 << _WEIGHT_BITS
@@ -43,8 +43,7 @@ def pad(images: Tensor, size: int) -> Tensor:
         ValueError: an image is larger than `size`.
     """
     height, width = images.shape[2:]
-    if max(height, width) > size:
-        raise ValueError(f"size must be at least the images' {height} x {width}, got {size}: Resize can shrink")
+    _require_room(size, height, width)
     top, left = (size - height) // 2, (size - width) // 2
     sides = (0, 0, left, size - width - left, top, size - height - top)
     return from_rows(F.pad(to_rows(images), sides))
@@ -85,8 +84,7 @@ def grey_to_rgb(images: Tensor) -> Tensor:
     Raises:
         ValueError: images have another number of channels.
     """
-    if images.shape[1] != 1:
-        raise ValueError(f"GreyToRGB takes images of one channel, got {images.shape[1]}: leave it out")
+    _require_grey(images.shape[1])
     return from_rows(to_rows(images).expand(-1, -1, -1, 3).contiguous())
 
 
@@ -109,9 +107,18 @@ class Normalize(RowTransform):
 
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
         """Normalise; no words needed."""
-        if images.shape[1] != len(self.mean):
-            raise ValueError(f"mean must have one value per channel ({images.shape[1]}), got {len(self.mean)}")
+        self.shape_after(images.shape[1], images.shape[2])
         return normalize(images, self.mean, self.std)
+
+    def shape_after(self, channels: int, side: int) -> tuple[int, int]:
+        """As they come in.
+
+        Raises:
+            ValueError: there are not as many means as channels.
+        """
+        if channels != len(self.mean):
+            raise ValueError(f"mean must have one value per channel ({channels}), got {len(self.mean)}")
+        return channels, side
 
 
 class Pad(RowTransform):
@@ -122,12 +129,21 @@ class Pad(RowTransform):
     """
 
     def __init__(self, size: int) -> None:
-        require_positive(size=size)
+        require_within(f"[1, {MOST_PIXELS}]", "32 is usual", size=size)
         self.size = size
 
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
         """Pad; no words needed."""
         return pad(images, self.size)
+
+    def shape_after(self, channels: int, side: int) -> tuple[int, int]:
+        """As many channels, and a side of `size`.
+
+        Raises:
+            ValueError: the images are larger.
+        """
+        _require_room(self.size, side, side)
+        return channels, self.size
 
 
 class Resize(RowTransform):
@@ -138,12 +154,16 @@ class Resize(RowTransform):
     """
 
     def __init__(self, size: int) -> None:
-        require_positive(size=size)
+        require_within(f"[1, {MOST_PIXELS}]", "32 is usual", size=size)
         self.size = size
 
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
         """Resize; no words needed."""
         return resize(images, self.size)
+
+    def shape_after(self, channels: int, side: int) -> tuple[int, int]:
+        """As many channels, and a side of `size`."""
+        return channels, self.size
 
 
 class GreyToRGB(RowTransform):
@@ -152,6 +172,25 @@ class GreyToRGB(RowTransform):
     def apply(self, images: Tensor, words: Tensor) -> Tensor:
         """Repeat; no words needed."""
         return grey_to_rgb(images)
+
+    def shape_after(self, channels: int, side: int) -> tuple[int, int]:
+        """Three channels.
+
+        Raises:
+            ValueError: there is not one.
+        """
+        _require_grey(channels)
+        return 3, side
+
+
+def _require_grey(channels: int) -> None:
+    if channels != 1:
+        raise ValueError(f"GreyToRGB takes images of one channel, got {channels}: leave it out")
+
+
+def _require_room(size: int, height: int, width: int) -> None:
+    if max(height, width) > size:
+        raise ValueError(f"size must be at least the images' {height} x {width}, got {size}: Resize can shrink")
 
 
 @lru_cache(maxsize=32)

@@ -15,6 +15,8 @@ from datamodules.batch import Batch
 from datamodules.transforms._parts import for_each_part
 from timeline.draws import to_device, words
 
+MOST_PIXELS = 1024  # on a side: a batch of 512 such images is 2 GB
+
 
 class BatchTransform(ABC):
     """Turns a batch into a batch; it may change the rows, and then changes labels, places and copies with them.
@@ -36,6 +38,14 @@ class BatchTransform(ABC):
             seed: seed of the run.
             name: key of the draws: the transform's class name, numbered from the second of its kind in the list.
         """
+
+    def shape_after(self, channels: int, side: int) -> tuple[int, int]:
+        """Channels and side of the square images that leave, for those of the images that come in: by default the same.
+
+        Raises:
+            ValueError: the transform cannot take such images.
+        """
+        return channels, side
 
     def sources(self, places: np.ndarray, samples: int, step: int, seed: int, name: str) -> np.ndarray:
         """Places whose rows must come in for the rows at `places` to leave: no others, unless the transform mixes rows.

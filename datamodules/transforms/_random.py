@@ -90,6 +90,17 @@ class RandomCrop(RowTransform):
         """Row and column offsets, uniform in [0, 2 * padding], from the two words."""
         return random_crop(images, below(words, 2 * self.padding + 1), self.padding, self.fill)
 
+    def shape_after(self, channels: int, side: int) -> tuple[int, int]:
+        """As they come in.
+
+        Raises:
+            ValueError: the padding is wider than the images.
+        """
+        if self.padding > side:
+            usual = max(side // 8, 1)
+            raise ValueError(f"padding must be at most the images' {side} pixels, got {self.padding}: {usual} is usual")
+        return channels, side
+
 
 class RandomHorizontalFlip(RowTransform):
     """Mirror left and right with probability p.
@@ -127,6 +138,19 @@ class Cutout(RowTransform):
         """Centre row and column, uniform over the image, from the two words."""
         height, width = images.shape[2:]
         return cutout(images, below(words, _lengths(height, width, images.device)), self.size)
+
+    def shape_after(self, channels: int, side: int) -> tuple[int, int]:
+        """As they come in.
+
+        Raises:
+            ValueError: the hole can be the whole image.
+        """
+        if self.size >= side:
+            usual = max(side // 2, 1)
+            raise ValueError(
+                f"size {self.size} can hide a whole image of {side} x {side}: half its side, {usual}, is usual"
+            )
+        return channels, side
 
 
 @lru_cache(maxsize=32)

@@ -87,6 +87,28 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
         [*FIT, "--data.augment+=RandomCrop", "--data.augment.padding", "-1"],
         ["data.augment.padding", "-1"],
     ),
+    "padding wider than the images": (
+        [*FIT, "--data.augment+=RandomCrop", "--data.augment.padding", "1000000000"],
+        ["data.augment.padding must be at most the images' 8", "1000000000", "1 is usual"],
+    ),
+    "cutout as large as the images": (
+        [*FIT, "--data.augment+=Cutout", "--data.augment.size", "8"],
+        ["data.augment.size 8 can hide a whole image", "4, is usual"],
+    ),
+    "a million copies": (
+        [*FIT, "--trainer.callbacks+=BatchAugmentedCutout", "--trainer.callbacks.copies", "1000000"],
+        ["trainer.callbacks.copies", "[1, 1000]", "1000000"],
+    ),
+    "images of another size than the model's": (
+        [*FIT, "--data.augment+=Resize", "--data.augment.size", "16"],
+        ["data.augment: ", "a side of 16", "set data.in_channels and data.image_size"],
+    ),
+    "split_seed of 30 digits": ([*FIT, "--data.split_seed", "9" * 30], ["data.split_seed", "[0, 4294967295]", "999"]),
+    "a network without end": (
+        ["fit", "--model", "ResNet", "--model.depth", "6000000002", *OPTIMIZER],
+        ["model.depth", "8 to 1202", "6000000002"],
+    ),
+    "a layer that no memory holds": ([*FIT, "--model.hidden_sizes", "[1000000000]"], ["model.hidden_sizes", "weights"]),
     "negative learning rate": ([*FIT, "--optimizer.lr", "-1"], ["optimizer.lr", "-1"]),
     "negative learning rate of Madam": (
         ["fit", *MODEL, *SHORT, "--optimizer", "Madam", "--optimizer.lr", "-1"],

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.forked import forked
 from timeline.schedules import Cycle
 
 BASE = ["--model", "SmallCNN", "--optimizer", "SGD", "--optimizer.lr", "0.05", "--data.batch_size", "64"]
@@ -146,3 +147,10 @@ def test_mistakes(cadence, tmp_path: Path, arguments: list[str], expected: list[
     assert 1 <= len(told.strip().splitlines()) <= 3, told
     assert [part for part in expected if part not in told] == [], told
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("policy", [[], BATCHES])
+@pytest.mark.parametrize("length", [["--trainer.max_epochs", "1000000000"], ["--trainer.max_steps", "1000000000"]])
+def test_a_run_without_end_is_not_drawn(policy: list[str], length: list[str], tmp_path: Path) -> None:
+    done = forked("plot-schedule", *BASE, *policy, *length, cwd=tmp_path, limit=30)
+    assert done.status == 2 and "trainer.max_steps: " in done.err and "1,000,000 at most" in done.err, done

@@ -116,7 +116,7 @@ def test_the_stores_are_not_written_to() -> None:
         ({"eval_batch_size": 0}, "eval_batch_size must be at least 1"),
         ({"in_channels": 2}, "in_channels must be 1 or 3 for Digits, got 2"),
         ({"image_size": 4, "fit": "pad"}, "image_size 4 is below the images' 8"),
-        ({"seed": -1}, "seed must not be negative"),
+        ({"seed": -1}, "seed must be a whole number"),
     ],
 )
 def test_mistakes_are_named(arguments: dict, message: str) -> None:
