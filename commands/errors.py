@@ -25,6 +25,11 @@ def printable(text: str) -> str:
     return "".join(shown)
 
 
+def notice(text: str) -> None:
+    """Say on standard error what is no mistake but may not be meant."""
+    print("cadence: " + "\n  ".join(lines_of(text)), file=sys.stderr)
+
+
 def report(error: BaseException) -> int:
     """Tell of an error on standard error; returns the exit status.
 

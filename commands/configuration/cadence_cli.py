@@ -14,6 +14,7 @@ import yaml
 from jsonargparse import ArgumentError, get_loader, set_loader
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, instantiate_class
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 import callbacks
@@ -23,12 +24,15 @@ import optimizers
 from callbacks.run_history import RunHistory
 from callbacks.run_record import RunRecord
 from commands.arguments import Parser
-from commands.configuration.checks import accelerator_of, check_manual, check_parsed
+from commands.configuration.checks import accelerator_of, check_parsed
+from commands.configuration.files import read_config
+from commands.configuration.lightning_checks import check_parts
 from commands.configuration.messages import readable, within
+from commands.configuration.replaced import dropped_by, replaced_lists
 from commands.configuration.shipped import config_paths
 from commands.configuration.strict_yaml import within_bounds
 from commands.configuration.vocabulary import vocabulary_of
-from commands.errors import UserError
+from commands.errors import UserError, notice
 from datamodules.image_datamodule import ImageDataModule
 from lightning_modules import ImageClassifier
 from trainer.access import callbacks_of
@@ -133,7 +137,7 @@ class CadenceCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse `arguments`; a mistake becomes a `UserError`."""
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        with dropped_by(parser) as dropped, warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             try:
                 words = [word for word in self.arguments if not word.startswith(_RUN_DIR)]
@@ -149,17 +153,19 @@ class CadenceCLI(LightningCLI):
         if self.command in RANGE_TESTS and not any(word.startswith("--range_test") for word in self.arguments):
             self._take_own_test()
         check_parsed(self.command, self.config)
+        check_parts(self.command, self.config)
         if self.check is not None:
             self.check(self)
+        files = {path: read_config(Path(path)) for path in config_paths(self.arguments)}
+        for text in (*replaced_lists(self.arguments, files), *dropped):
+            notice(text)
 
     def instantiate_classes(self) -> None:
         """Build the objects; a constructor's ValueError becomes a `UserError`."""
         try:
             super().instantiate_classes()
-        except (ValueError, TypeError, OSError, pl.utilities.exceptions.MisconfigurationException) as error:
+        except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
             raise UserError(readable(str(error))) from error
-        if isinstance(self.model, ImageClassifier):
-            check_manual(self.config.trainer)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build no trainer yet: the command adds its callbacks and loggers first, and then calls `build_trainer`."""
@@ -174,7 +180,7 @@ class CadenceCLI(LightningCLI):
             plugins = listed(config["plugins"])
             config["plugins"] = [*plugins, *environment_for(config, plugins)]
             trainer = self._instantiate_trainer(config, extra_callbacks)
-        except (ValueError, TypeError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
+        except (ValueError, TypeError, RuntimeError, ImportError, MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error
         # RunRecord first: it makes the run directory that the others write to
         callbacks_of(trainer).sort(key=lambda one: not isinstance(one, (RunRecord, RunHistory)))

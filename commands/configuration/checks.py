@@ -1,6 +1,7 @@
 """Mistakes that no type catches, refused before anything is built: no option is dropped in silence."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,12 +17,13 @@ LINKED = {
     "model.image_size": "data.image_size",
     "model.num_classes": "the dataset's classes",
 }
-# Trainer option that does not go with one optimizer step a batch -> (values that mean 'off', our option to use instead)
-_REPLACED = {
-    "gradient_clip_val": ((None, 0), "model.gradient_clip_norm"),
-    "gradient_clip_algorithm": ((None,), "model.gradient_clip_norm"),
-    "accumulate_grad_batches": ((None, 1), "model.micro_batch_size (the largest chunk of a data.batch_size)"),
-}
+
+# PL_FIT__TRAINER__MAX_EPOCHS, PL_TRAINER__MAX_EPOCHS (LightningCLI) and PL_TRAINER_MAX_EPOCHS (Trainer). Others of
+# Lightning's variables (PL_GLOBAL_SEED, PL_TORCH_DISTRIBUTED_BACKEND ...) are no options.
+_OPTION_IN_ENVIRONMENT = re.compile(
+    r"PL_(?:FIT|VALIDATE|TEST|PREDICT)__(.+)|PL_(?:TRAINER|MODEL|DATA|OPTIMIZER|LR_SCHEDULER)(?:_.*)?$|"
+    r"PL_(?:CONFIG|SEED_EVERYTHING|RUN_DIR|TEST_AFTER_FIT|CHECKPOINT_EVERY)$"
+)
 
 
 def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
@@ -48,6 +50,24 @@ def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, An
             options = part.get("init_args") or part if isinstance(part, Mapping) else {}
             if isinstance(options, Mapping) and key in options:
                 raise UserError(f"-c {name}: {field} follows from {LINKED[field]}: set that, and leave {field} out")
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Refuse options in environment variables, which Lightning's command line may be told to read: here they are not.
+
+    Raises:
+        UserError: names the variable, and the option to give instead.
+    """
+    for name in environment:
+        if match := _OPTION_IN_ENVIRONMENT.match(name):
+            given = match[1] or re.sub(r"^PL_(TRAINER_(?!_))?", lambda m: "TRAINER__" if m[1] else "", name)
+            option = given.lower().replace("__", ".")
+            raise UserError(
+                f"{name}: options are not read from the environment, as a run follows from its configuration: "
+                f"unset it, and give --{option} instead"
+            )
+    if environment.get("JSONARGPARSE_DEFAULT_ENV", "").lower() == "true":
+        raise UserError("JSONARGPARSE_DEFAULT_ENV: options are not read from the environment: unset it")
 
 
 def check_parsed(command: str, config: Any) -> None:
@@ -78,25 +98,10 @@ def check_parsed(command: str, config: Any) -> None:
     if trainer.log_every_n_steps is not None and trainer.log_every_n_steps < 1:
         raise UserError(f"trainer.log_every_n_steps must be at least 1, got {trainer.log_every_n_steps}: 50 is usual")
     cores = os.cpu_count() or 1
-    accelerator = accelerator_of(trainer.accelerator)
-    if accelerator == "cpu" or (accelerator == "auto" and not _cuda()):
+    if on_cpu(trainer.accelerator):
         devices = trainer.devices
         if str(devices).lstrip("-").isdigit() and not 1 <= int(devices) <= cores:
             raise UserError(f"trainer.devices must lie in 1 ... {cores}, this machine's cores, got {devices}")
-
-
-def check_manual(trainer: Mapping[str, Any]) -> None:
-    """Refuse Lightning's options that do not go with manual optimization, and name ours.
-
-    Args:
-        trainer: the trainer's section of the configuration.
-
-    Raises:
-        UserError: names the field and the one to use instead.
-    """
-    for name, (none, ours) in _REPLACED.items():
-        if trainer[name] not in none:
-            raise UserError(f"trainer.{name} does not go with Cadence's training step\nset {ours} instead")
 
 
 def accelerator_of(wanted: Any) -> Any:
@@ -112,6 +117,12 @@ def accelerator_of(wanted: Any) -> Any:
     if wanted in ("gpu", "mps"):
         raise UserError("trainer.accelerator: Apple's GPU lacks the float64 in which losses are summed: set it to cpu")
     return "cpu" if wanted == "auto" else wanted
+
+
+def on_cpu(wanted: Any) -> bool:
+    """Whether a run that asks for this accelerator runs on the CPU."""
+    accelerator = accelerator_of(wanted)
+    return accelerator == "cpu" or (accelerator == "auto" and not _cuda())
 
 
 def _cuda() -> bool:

@@ -1,12 +1,13 @@
 """Configuration files, read before anything heavy is imported, and refused unless they hold a YAML mapping."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from commands.configuration.checks import check_given
+from commands.configuration.checks import check_environment, check_given
 from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.configuration.strict_yaml import BYTES, DIGITS, YAMLOutOfBounds, check_bounds
 from commands.errors import UserError
@@ -27,6 +28,7 @@ def checked(arguments: list[str]) -> list[str]:
     Raises:
         UserError: a file is missing or wrong, or an option would be dropped.
     """
+    check_environment(os.environ)
     arguments = resolve_config_arguments(arguments)
     check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
     for flag, value in _values(arguments):

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from commands.configuration.lightning_parts import BY_FIELD
 from commands.configuration.translations import translated
 
 FIELDS = {
@@ -12,12 +13,22 @@ FIELDS = {
     "LightningDataModule": "data",
     "Optimizer": "optimizer",
     "Callback": "trainer.callbacks",
+    "Logger": "trainer.logger",
+    "Profiler": "trainer.profiler",
+    "Strategy": "trainer.strategy",
+    "LayerSync": "trainer.plugins",
     "BatchTransform": "data.augment",
 }
 EXAMPLES = {
     "model": "--model SmallCNN; `cadence list models` shows all",
     "data": "--data Digits; `cadence list datasets` shows all",
     "optimizer": "--optimizer Adam --optimizer.lr 0.001; `cadence list optimizers` shows all",
+}
+# What people write by another project's habit -> what stands for it here.
+ELSEWHERE = {
+    "lr_scheduler": "schedules are callbacks here, and set the rate before each step: "
+    "give --trainer.callbacks+=CyclicalLR or --trainer.callbacks+=MultiStepLR; `cadence list callbacks` shows them",
+    "ckpt_path": "a run goes on by --resume RUN_DIR, and `cadence test --checkpoint PATH` tests a checkpoint",
 }
 TYPES = {
     "int": "a whole number",
@@ -65,6 +76,8 @@ def readable(message: str, vocabulary: Vocabulary | None = None, checkpoint: str
         if match := re.match(r'Parser key "([^"]+)":(.*)', line):
             keys.append(match[1])
             line = match[2].strip()
+            if (refused := _refused(".".join(keys), _given(lines[place:]).strip("'"))) is not None:
+                return refused
         elif match := re.match(r"Problem with given class_path '([^']+)':", line):
             holder = match[1]
         elif match := re.match(r"Subtypes: \[(.*)\]", line):
@@ -118,6 +131,13 @@ def _complaint(line: str, key: str, holder: str, rest: list[str], vocabulary: Vo
     return None
 
 
+def _refused(key: str, given: str) -> str | None:
+    """Why a name that Lightning ships is refused, also where the library behind it is not installed."""
+    name = given.rpartition(".")[2]
+    part = BY_FIELD.get(key, {}).get(name)
+    return f"{key}: {name} {part.instead}" if part is not None and part.instead else None
+
+
 def _unknown_option(key: str, option: str, holder: str, vocabulary: Vocabulary) -> str:
     name = holder.rpartition(".")[2]
     if name in FIELDS:  # jsonargparse puts the base class where none is named
@@ -131,6 +151,8 @@ def _unknown_option(key: str, option: str, holder: str, vocabulary: Vocabulary) 
 
 def _unknown_field(word: str, vocabulary: Vocabulary) -> str:
     name = word.lstrip("-").partition("=")[0]
+    if (elsewhere := ELSEWHERE.get(name.partition(".")[0])) is not None:
+        return f"{name}: {elsewhere}"
     near = nearest(name, vocabulary.fields) or nearest(name.partition(".")[0], vocabulary.fields)
     if not word.startswith("-") and not near:
         return f"{name!r} is not expected here: options begin with --, and `{vocabulary.command} --help` shows them"

@@ -18,7 +18,7 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"invalid strategy name: `strategy='(.*?)'`",
-        r"trainer.strategy: there is no strategy '\1'; there are auto, ddp, ddp_spawn, fsdp ...",
+        r"trainer.strategy: there is no strategy '\1'; there are auto, ddp, single_device ...",
     ),
     (
         r"No supported gpu backend found|`?(CUDA|MPS|TPU|XLA)Accelerator`? can not run on your system",
@@ -27,6 +27,20 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
     (
         r"You requested gpu: (.*?)\s+But your machine only has: (.*)",
         r"trainer.devices: asked for gpu \1, but this machine has \2: lower it, or set it to auto",
+    ),
+    (
+        r"You requested to check (\S+) of the `(\w+)_dataloader` but \S+ \* (\d+) < 1",
+        r"trainer.limit_\2_batches: a share of \1 of \3 batches is less than one: give a number of batches, "
+        r"e.g. --trainer.limit_\2_batches 1",
+    ),
+    (
+        r"`val_check_interval` \((\d+)\) must be less than or equal to the number of the training batches \((\d+)\)",
+        r"trainer.val_check_interval is \1, more than the \2 steps of an epoch: lower it, or count over epochs by "
+        "--trainer.check_val_every_n_epoch null",
+    ),
+    (
+        r"When passing string value for the `profiler` parameter",
+        "trainer.profiler: there is none of that name; there are simple, advanced and pytorch",
     ),
     (r"Invalid learning rate: (\S+)", r"optimizer.lr must be positive, got \1: try 0.001"),
     (r"Invalid weight_decay value: (\S+)", r"optimizer.weight_decay must not be negative, got \1: 0 is none"),

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from jsonargparse import ArgumentParser
-from pytorch_lightning import callbacks as lightning_callbacks
-from pytorch_lightning.callbacks import Callback
 
 import datamodules.transforms as transforms
 from commands.arguments import Parser
 from commands.configuration.checks import LINKED
 from commands.configuration.contents import contents
+from commands.configuration.lightning_parts import CALLBACKS, LOGGERS, PLUGINS, PROFILERS, STRATEGIES, that_work
 from commands.configuration.messages import Vocabulary
 
 
@@ -30,7 +29,11 @@ def classes() -> dict[str, list[str]]:
         "data": list(contents("datasets")),
         "optimizer": list(contents("optimizers")),
         "data.augment": transform_names(),
-        "trainer.callbacks": _subclasses_in(lightning_callbacks, Callback),
+        "trainer.callbacks": sorted([*contents("callbacks"), *that_work(CALLBACKS)]),
+        "trainer.logger": [*that_work(LOGGERS), "records.wandb_record.WandbRecord"],
+        "trainer.profiler": that_work(PROFILERS),
+        "trainer.strategy": that_work(STRATEGIES),
+        "trainer.plugins": that_work(PLUGINS),
     }
 
 
@@ -60,8 +63,4 @@ def _subclasses_in(package: object, base: type) -> list[str]:
     names: Sequence[str] = getattr(package, "__all__", ())
     found = [getattr(package, name) for name in names]
     classes = [one for one in found if inspect.isclass(one) and issubclass(one, base)]
-    return sorted(one.__name__ for one in classes if not _abstract(one))
-
-
-def _abstract(one: type) -> bool:
-    return inspect.isabstract(one) or one.__name__ in ("Callback", "Checkpoint", "Timer")
+    return sorted(one.__name__ for one in classes if not inspect.isabstract(one))

@@ -1,0 +1,94 @@
+"""What a configuration takes from Lightning, refused by name where it would have no effect here, or another one."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from pytorch_lightning.callbacks import Checkpoint, ProgressBar
+
+from commands.configuration import lightning_parts as parts
+from commands.configuration.lightning_parts import Part
+from commands.configuration.trainer_checks import check_device, check_numbers, check_ours
+from commands.errors import UserError
+from datamodules.image_datamodule import ImageDataModule
+from lightning_modules import ImageClassifier
+
+_SHIPPED = ("pytorch_lightning", "lightning_fabric", "torch")
+
+
+def check_parts(command: str, config: Any) -> None:
+    """Refuse what Lightning or torch ship and a run of Cadence cannot use, before anything of it is built.
+
+    Args:
+        command: `fit`, `test` or a range test.
+        config: parsed configuration of the command.
+
+    Raises:
+        UserError: names the field, why it is refused and what to use instead.
+    """
+    trainer, ours = config.trainer, issubclass(_named(config.model.class_path), ImageClassifier)
+    for name, part in parts.TRAINER.items():
+        if name in trainer and part.instead and _applies(part, ours) and trainer[name] not in part.off:
+            raise UserError(f"trainer.{name} {part.instead}")
+    for field, table in parts.BY_FIELD.items():
+        for given in _listed(config[field]):
+            _check(field, given, table, ours)
+    if any(given is True for given in _listed(trainer.logger)):
+        raise UserError(
+            "trainer.logger: metrics.csv is there anyway: name a logger to add to it, e.g. CSVLogger, or leave it out"
+        )
+    _check_doubles(config)
+    check_numbers(command, trainer)
+    check_device(trainer)
+    if issubclass(_named(config.data.class_path), ImageDataModule):
+        check_ours(trainer)
+
+
+def configured_classes(config: Any, field: str) -> list[type]:
+    """Classes that a field of the trainer's section names, in their order."""
+    return [_named(given.class_path) for given in _listed(config.trainer[field]) if hasattr(given, "class_path")]
+
+
+def _check_doubles(config: Any) -> None:
+    """Refuse callbacks that contradict a switch of the trainer's, or each other."""
+    kinds = configured_classes(config, "callbacks")
+    for base, switch in ((ProgressBar, "enable_progress_bar"), (Checkpoint, "enable_checkpointing")):
+        found = [kind.__name__ for kind in kinds if issubclass(kind, base)]
+        if found and config.trainer[switch] is False:
+            raise UserError(
+                f"trainer.{switch} is false, and {found[0]} is among trainer.callbacks: leave one of them out"
+            )
+        if len(found) > 1 and base is ProgressBar:
+            raise UserError(f"trainer.callbacks: {' and '.join(found)} would draw over each other: keep one of them")
+
+
+def _check(field: str, given: Any, table: Mapping[str, Part], ours: bool) -> None:
+    for name, itself in _names(given):
+        part = table.get(name)
+        if part is not None and part.instead and _applies(part, ours) and (itself or not part.base):
+            raise UserError(f"{field}: {name} {part.instead}")
+
+
+def _names(given: Any) -> Iterator[tuple[str, bool]]:
+    """Names under which a given value may stand in a table, and whether each is the value's own, not a base's."""
+    if not hasattr(given, "class_path"):
+        if isinstance(given, str | int) and not isinstance(given, bool):
+            yield str(given), True
+        return
+    kind = _named(given.class_path)
+    for one in kind.__mro__:
+        if one.__module__.partition(".")[0] in _SHIPPED:
+            yield one.__name__, one is kind
+
+
+def _applies(part: Part, ours: bool) -> bool:
+    return ours or not part.ours_alone
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
