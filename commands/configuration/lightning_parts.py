@@ -15,9 +15,9 @@ class Part:
 
     Attributes:
         instead: reason why it is refused, and what to use instead; "" where it works.
-        off: of a trainer's argument that is refused: the values that ask for nothing.
-        ours_alone: refused only where the model is an `ImageClassifier`, whose optimization is manual.
-        base: refused by itself only: a class that derives from it may work.
+        off: values of a refused argument of the trainer that ask for nothing.
+        ours_alone: whether it is refused only where the model is an `ImageClassifier`, whose optimization is manual.
+        base: whether it is refused by itself only, as a class that derives from it may work.
     """
 
     instead: str = ""
