@@ -6,11 +6,13 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 
+from records.checkpoint_io import Unreadable
 from records.environment import device_name, environment
 from records.files import write_json, write_text
 from records.history import KEY, Past, new_id, segment
 from records.run_directory import RunDirectory
 from trainer.access import callbacks_of
+from trainer.restoring import lacking
 
 
 class RunHistory(pl.Callback):
@@ -37,6 +39,7 @@ class RunHistory(pl.Callback):
     ) -> None:
         self.directory, self.config, self.command, self.options = directory, config, command, list(options)
         known = past.id if past is not None else directory.begun_with().get(KEY) if directory is not None else None
+        self._known: str | None = known
         self.id: str = known or new_id()
         self._earlier = [] if past is None else past.segments
         self._now: dict[str, Any] | None = None
@@ -44,15 +47,18 @@ class RunHistory(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Refuse another run's checkpoint, and go on with this one's segments.
+        """Refuse another run's checkpoint, or one that lacks a part to go on from; go on with this one's segments.
 
         Raises:
-            ValueError: the checkpoint is another run's.
+            Unreadable: the checkpoint is such a one.
         """
-        run = checkpoint.get(KEY) or {}
-        if run and run["id"] != self.id:
-            raise ValueError(f"the checkpoint is run {run['id']}'s, and this is run {self.id}: put its own one back")
+        run, path = checkpoint.get(KEY) or {}, trainer.ckpt_path
+        if run and self._known is not None and run["id"] != self._known:
+            raise Unreadable(f"checkpoint {path} is another run's ({run['id']}, and this is {self._known})")
         if trainer.state.fn == "fit":
+            if lacks := lacking(trainer, checkpoint):
+                more = f" and {len(lacks) - 1} more" if len(lacks) > 1 else ""
+                raise Unreadable(f"checkpoint {path} has no {lacks[0]}{more}: another version of Cadence wrote it")
             self._earlier = run.get("segments", [])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

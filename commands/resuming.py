@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,13 @@ import yaml
 from checks.shell import place, without
 from commands import Call
 from commands.configuration.same_run import check_same
+from commands.configuration.translations import translated
 from commands.errors import UserError
 from commands.tables.summary import print_summary
-from records.checkpoint_io import Unreadable
+from records.checkpoint_io import REMEDY, Unreadable
 from records.history import KEY, Past, past_in
 from records.run_directory import RunDirectory
+from trainer.restoring import while_restoring
 
 if TYPE_CHECKING:
     from commands.configuration.cadence_cli import CadenceCLI
@@ -59,19 +62,47 @@ class Resuming:
         new = ["cadence", self.command, "-c", place(config), *words]
         check_same(yaml.safe_load(cli.resolved()), past, self.directory.root, edited, new)
 
-    def _past(self, path: Path) -> Past:
+    def anew(self, path: Path) -> str:
+        """How to go on without a file, in two lines."""
         begins = "run begins again at its first step" if path == self.directory.last else "test begins again"
-        anew = f"delete {path}, and the {begins} by\n{self.directory.going_on(self.command)}"
+        return f"delete {path}, and the {begins} by\n{self.directory.going_on(self.command)}"
+
+    def _past(self, path: Path) -> Past:
         try:
             past = past_in(path, whole=path == self.directory.last)
         except Unreadable as error:
-            raise UserError(f"{error.what}\n{anew}") from error
+            raise UserError(f"{error.what}\n{self.anew(path)}") from error
         own = self.directory.begun_with().get(KEY, past.id)
         if past.id != own:
-            raise UserError(
-                f"checkpoint {path} is another run's ({past.id}, and this is {own}): put this one's back, or\n{anew}"
-            )
+            what = f"checkpoint {path} is another run's ({past.id}, and this is {own}): put this one's back, or"
+            raise UserError(f"{what}\n{self.anew(path)}")
         return past
+
+
+@contextmanager
+def restoring(checkpoint: Path, remedy: str = "") -> Iterator[None]:
+    """Tell in Cadence's words what goes wrong where Lightning restores a checkpoint.
+
+    Args:
+        checkpoint: path of it.
+        remedy: lines that say how to go on, in place of what suits a checkpoint that is only tested.
+
+    Raises:
+        UserError: the checkpoint cannot be restored.
+    """
+    try:
+        yield
+    except (Unreadable, RuntimeError, KeyError, TypeError, AttributeError, IndexError) as error:
+        usual = REMEDY
+        if isinstance(error, Unreadable):
+            what = error.what
+        elif not while_restoring(error):
+            raise
+        elif isinstance(error, RuntimeError):
+            what, _, usual = translated(str(error), f"checkpoint {checkpoint}").partition("\n")
+        else:
+            what = f"checkpoint {checkpoint} cannot be restored ({type(error).__name__}: {error})"
+        raise UserError(f"{what}\n{remedy or usual}") from error
 
 
 def resuming(call: Call, arguments: Sequence[str], resume: bool) -> Resuming | None:

@@ -20,7 +20,7 @@ from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
 from commands.errors import UserError
 from commands.holding import closed, held, loggers_of
-from commands.resuming import Resuming, nothing_left, resuming
+from commands.resuming import Resuming, nothing_left, restoring, resuming
 from commands.tables.summary import print_summary
 from records.checkpoint_io import AtomicCheckpointIO
 from records.environment import commit, device_name, versions
@@ -54,10 +54,8 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
     going_on = resuming(call, arguments, resume)
     cli = configured("fit", arguments, check=going_on.check if going_on else None)
     directory = RunDirectory(run_root(cli))
-    record, history = (
-        RunRecord(directory, resume, call.started, without_rows),
-        history_of(cli, call, directory, going_on),
-    )
+    record = RunRecord(directory, resume, call.started, without_rows)
+    history = history_of(cli, call, directory, going_on)
     metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
     loggers = loggers_of(cli, directory)
     own = [record, history, RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *bar_of(cli)]
@@ -73,7 +71,8 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
             going_on.tell()
         checkpoint = str(directory.last) if resume and directory.last.is_file() else None
         try:
-            with mistakes_before(record, directory.last):
+            anew = going_on.anew(directory.last) if going_on is not None else ""
+            with mistakes_before(record, directory.last), restoring(directory.last, anew):
                 trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
         except RunStopped:
             if trainer.is_global_zero:
@@ -100,14 +99,15 @@ def test(arguments: list[str], started: float) -> int:
     checkpoint = _checkpoint(cli, directory)
     record = RunRecord(directory, False, started)
     loggers = loggers_of(cli, directory)
+    own = directory if directory is not None and not cli.config.checkpoint else None  # one that is named may be any
     trainer = cli.build_trainer(
-        [record, *bar_of(cli)],
+        [record, RunHistory(own, cli.resolved(), "test"), *bar_of(cli)],
         logger=loggers,
         plugins=plugins_of(cli),
         use_distributed_sampler=False,
     )
     with held(trainer, directory), closed(loggers):
-        with mistakes_before(record, checkpoint):
+        with mistakes_before(record, checkpoint), restoring(checkpoint):
             trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
         if trainer.is_global_zero:
             result = _result(cli, trainer, record) | {"checkpoint": _named(checkpoint, directory)}

@@ -11,7 +11,7 @@ from records.files import written_whole
 from records.seals import Sealing, is_whole
 
 _ZIP = b"PK\x03\x04"
-_REMEDY = "give one of a run's checkpoints/*.ckpt"
+REMEDY = "give one of a run's checkpoints/*.ckpt"
 
 
 class Unreadable(ValueError):
@@ -22,7 +22,7 @@ class Unreadable(ValueError):
     """
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what}: {_REMEDY}")
+        super().__init__(f"{what}: {REMEDY}")
         self.what = what
 
 
