@@ -1,4 +1,4 @@
-"""Curves of groups of runs: the mean over the seeds of each, and a band from the lowest to the highest."""
+"""Curves of groups of runs: the mean over the seeds of each, and a band of their spread."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ def draw(
     log_x: bool = False,
     log_y: bool = False,
     points: bool = False,
+    band: str = "range",
 ) -> Figure:
     """All groups in one pair of axes, and what was published for a group dashed in its colour.
 
@@ -45,6 +46,7 @@ def draw(
         log_x: whether the horizontal axis is logarithmic.
         log_y: whether the vertical axis is logarithmic.
         points: whether to mark each place, for curves of few places.
+        band: `range` of the seeds, or `deviation`: a standard deviation to both sides of the mean.
     """
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -54,8 +56,7 @@ def draw(
         label = name if count == 1 else f"{name} (n = {count})"
         axes.plot(curve.x, curve.values.mean(axis=0), color=colour(place), linewidth=1.6, label=label, **style)
         if count > 1:
-            low, high = curve.values.min(axis=0), curve.values.max(axis=0)
-            axes.fill_between(curve.x, low, high, color=colour(place), alpha=BAND, linewidth=0)
+            axes.fill_between(curve.x, *_band(curve.values, band), color=colour(place), alpha=BAND, linewidth=0)
         if published and name in published:
             printed = published[name]
             look: dict[str, Any] = {"color": colour(place), "linewidth": 1.1, "linestyle": (0, (4, 2)), "alpha": 0.9}
@@ -71,8 +72,18 @@ def draw(
     else:
         _unsquashed(axes, [curve.values for curve in groups.values()])
     plain(axes, x, y)
-    figure.legend(frameon=False, loc="outside lower center", ncols=2, fontsize=9)
+    if groups:
+        figure.legend(frameon=False, loc="outside lower center", ncols=2, fontsize=9)
+    else:
+        axes.text(0.5, 0.5, "no cell came far enough for a point", ha="center", transform=axes.transAxes)
     return figure
+
+
+def _band(values: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    if kind == "range":
+        return values.min(axis=0), values.max(axis=0)
+    mean, deviation = values.mean(axis=0), values.std(axis=0, ddof=1)
+    return mean - deviation, mean + deviation
 
 
 def _unsquashed(axes: Axes, values: Sequence[np.ndarray]) -> None:

@@ -15,11 +15,13 @@ class Cell:
     """One run of a study.
 
     Attributes:
+        part: name of the sweep file that it comes from.
         parameters: values of the sweep's parameters and of the scale's options.
         arguments: its command line, as `wandb agent` would give it.
         configuration: its resolved configuration, as YAML.
     """
 
+    part: str
     parameters: Mapping[str, Any]
     arguments: Sequence[str]
     configuration: str
@@ -40,7 +42,8 @@ class Cell:
 
     def label(self, varied: Sequence[str]) -> str:
         """Its values of the varied parameters, in a line."""
-        return " ".join(f"{name.rpartition('.')[2]}={_short(self.parameters[name])}" for name in varied) or self.id
+        own = [name for name in varied if name in self.parameters]
+        return " ".join(f"{name.rpartition('.')[2]}={_short(self.parameters[name])}" for name in own) or self.id
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,8 @@ class CellDirectory:
 
 def varied(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names of the parameters that differ between cells, in their order."""
-    names = list(cells[0]) if cells else []
-    return [name for name in names if len({json.dumps(cell[name]) for cell in cells}) > 1]
+    names = dict.fromkeys(name for cell in cells for name in cell)
+    return [name for name in names if len({json.dumps(cell.get(name)) for cell in cells}) > 1]
 
 
 def _short(value: Any) -> str:

@@ -20,7 +20,7 @@ def rows(cells: Sequence[Cell], root: Path) -> list[dict[str, Any]]:
     found = []
     for cell in cells:
         directory = CellDirectory(root, cell.id)
-        row: dict[str, Any] = {"id": cell.id, "status": state(directory), **cell.parameters}
+        row: dict[str, Any] = {"id": cell.id, "status": state(directory), "part": cell.part, **cell.parameters}
         answer = result(directory)
         if answer is not None:
             row |= flat(answer) | {"date": _date(directory)}

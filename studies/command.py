@@ -90,5 +90,6 @@ def _show(name: str) -> int:
     if study.claims:
         claims = [[claim.says, claim.source, claim.scale] for claim in study.claims]
         lay(("claim", "source", "tested from scale"), claims, left=(0, 1, 2), broken=(0, 1))
-    say(f"the same grid as a W&B sweep: wandb sweep {study.folder / 'sweep.yaml'}")
+    for file in sorted(study.folder.glob("*sweep.yaml")):
+        say(f"as a W&B sweep: wandb sweep {file}")
     return 0

@@ -22,11 +22,13 @@ class Plan:
 
     def __init__(self, study: Study, scale: str, seeds: int | None, root: Path, launcher: Launcher) -> None:
         self.root = root
-        parameters = study.cells(scale, seeds)
-        commands = [study.sweep.arguments(cell) for cell in parameters]
-        resolved = launcher.resolve(commands)
-        self.cells = [Cell(*cell) for cell in zip(parameters, commands, resolved, strict=True)]
-        self.varied = varied(parameters)
+        planned = study.cells(scale, seeds)
+        resolved = launcher.resolve([cell.arguments for cell in planned])
+        self.cells = [
+            Cell(cell.part, cell.parameters, cell.arguments, configuration)
+            for cell, configuration in zip(planned, resolved, strict=True)
+        ]
+        self.varied = varied([cell.parameters for cell in planned])
 
     def states(self) -> list[str]:
         """State of each cell."""

@@ -58,7 +58,7 @@ def run_study(name: str, given: argparse.Namespace) -> int:
 def _tell(plan: Plan, root: Path, states: Sequence[str], left: str) -> None:
     names = len(plan.varied)
     table = [
-        [*(str(cell.parameters[key]) for key in plan.varied), found, str(root / cell.id)]
+        [*(str(cell.parameters.get(key, "")) for key in plan.varied), found, str(root / cell.id)]
         for cell, found in zip(plan.cells, states, strict=True)
     ]
     lay((*plan.varied, "state", "run directory"), table, left=(names, names + 1))

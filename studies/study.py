@@ -1,4 +1,7 @@
-"""A study's folder: sweep.yaml (the grid, for W&B and for us) and study.yaml (what a sweep file cannot say)."""
+"""A study's folder: sweep.yaml (the grid, for W&B and for us) and study.yaml (what a sweep file cannot say).
+
+A study of several parts has a sweep file for each: `PART.sweep.yaml` beside, or in place of, sweep.yaml.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -23,12 +26,29 @@ class Scale:
         only: values that are kept of some parameters.
         seeds: number of seeds, None for those of the sweep file.
         cost: rough time that it takes, and on what machine.
+        parts: options, values and seeds that one part's cells have in place of these, by the name of the part.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     only: Values = field(default_factory=dict)
     seeds: int | None = None
     cost: str = ""
+    parts: Mapping[str, "Scale"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell before its configuration is resolved.
+
+    Attributes:
+        part: name of the sweep file that it comes from.
+        parameters: values of the sweep's parameters and of the scale's options.
+        arguments: its command line, as `wandb agent` would give it.
+    """
+
+    part: str
+    parameters: Mapping[str, Any]
+    arguments: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -40,7 +60,7 @@ class Study:
         folder: folder with sweep.yaml and study.yaml.
         title: title of the report.
         asks: what is asked, in paragraphs.
-        sweep: grid of cells.
+        sweeps: grids of cells, by the names of their parts.
         scales: scales by their names, among them `full`.
         source: publication that it repeats, if any.
         notes: departures from the source, and what the source leaves open.
@@ -53,7 +73,7 @@ class Study:
     folder: Path
     title: str
     asks: str
-    sweep: Sweep
+    sweeps: Mapping[str, Sweep]
     scales: Mapping[str, Scale]
     source: str = ""
     notes: Sequence[str] = ()
@@ -61,8 +81,8 @@ class Study:
     names: Mapping[str, str] = field(default_factory=dict)
     claims: Sequence[Claim] = ()
 
-    def cells(self, scale: str, seeds: int | None = None) -> list[dict[str, Any]]:
-        """Parameters of each cell.
+    def cells(self, scale: str, seeds: int | None = None) -> list[Planned]:
+        """Every cell of a scale, part by part.
 
         Args:
             scale: name of a scale.
@@ -73,12 +93,21 @@ class Study:
         """
         if scale not in self.scales:
             raise ValueError(f"--scale {scale}: {self.name} has {', '.join(self.scales)}: name one of them")
-        chosen = self.scales[scale]
-        count, given = seeds or chosen.seeds, list(self.sweep.parameters.get(SEED, [1]))
-        grid = dict(self.sweep.parameters)
-        if count is not None:
-            grid[SEED] = given[:count] + [given[-1] + more for more in range(1, count - len(given) + 1)]
-        return Sweep(self.sweep.command, grid).cells(chosen.only, chosen.options)
+        chosen, found = self.scales[scale], []
+        for part, sweep in self.sweeps.items():
+            own = chosen.parts.get(part, Scale())
+            only = {name: kept for name, kept in {**chosen.only, **own.only}.items() if name in sweep.parameters}
+            grid = Sweep(sweep.command, _seeded(sweep.parameters, seeds or own.seeds or chosen.seeds))
+            cells = grid.cells(only, {**chosen.options, **own.options})
+            found += [Planned(part, cell, grid.arguments(cell)) for cell in cells]
+        return found
+
+
+def _seeded(parameters: Values, count: int | None) -> Values:
+    if count is None:
+        return parameters
+    given = list(parameters.get(SEED, [1]))
+    return {**parameters, SEED: given[:count] + [given[-1] + more for more in range(1, count - len(given) + 1)]}
 
 
 def shipped() -> dict[str, Path]:
@@ -108,22 +137,30 @@ def read_study(folder: Path) -> Study:
     """
     path = folder / "study.yaml"
     content = yaml.safe_load(path.read_text())
-    own = {"name", "folder", "sweep"}
+    own = {"name", "folder", "sweeps"}
     _known(path, "study.yaml", content, {item.name for item in fields(Study)} - own, {"title", "asks", "scales"})
     scales = {}
     for name, given in content["scales"].items():
         if name not in SCALES:
             raise ValueError(f"{path}: scales.{name}: a scale is one of {', '.join(SCALES)}")
-        _known(path, f"scales.{name}", given or {}, {item.name for item in fields(Scale)})
-        scales[name] = Scale(**(given or {}))
+        scales[name] = _scale(path, f"scales.{name}", given or {})
     exhibits = content.get("exhibits") or []
     for place, exhibit in enumerate(exhibits):
         if not isinstance(exhibit, dict) or "kind" not in exhibit:
             raise ValueError(f"{path}: exhibits[{place}] has no kind: name one, e.g. kind: table")
     claims = [_claim(path, place, given) for place, given in enumerate(content.get("claims") or [])]
-    sweep = read_sweep(folder / "sweep.yaml")
-    rest = {"scales": scales, "exhibits": exhibits, "claims": claims, "sweep": sweep}
+    files = sorted(folder.glob("*sweep.yaml"), key=lambda file: (file.name != "sweep.yaml", file.name))
+    if not files:
+        raise ValueError(f"{folder} has no sweep.yaml: add the grid of its cells, a W&B sweep file")
+    sweeps = {file.name.removesuffix(".yaml").removesuffix(".sweep"): read_sweep(file) for file in files}
+    rest = {"scales": scales, "exhibits": exhibits, "claims": claims, "sweeps": sweeps}
     return Study(**{**content, **rest}, name=folder.resolve().name, folder=folder)
+
+
+def _scale(path: Path, what: str, given: Mapping[str, Any]) -> Scale:
+    _known(path, what, given, {item.name for item in fields(Scale)})
+    parts = {part: _scale(path, f"{what}.parts.{part}", own) for part, own in given.get("parts", {}).items()}
+    return Scale(**{**given, "parts": parts})
 
 
 def _claim(path: Path, place: int, given: Any) -> Claim:

@@ -24,6 +24,7 @@ def exhibit(
     published: Mapping[str, Any] | None = None,
     log_y: bool = False,
     until: float | None = None,
+    band: str = "range",
 ) -> Exhibit:
     """A figure.
 
@@ -39,6 +40,7 @@ def exhibit(
         published: `file`, `x` (its column of the horizontal axis) and `columns` (its column for a group's name).
         log_y: whether the vertical axis is logarithmic.
         until: end of the horizontal axis.
+        band: `range` of the seeds, or `deviation`: a standard deviation to both sides of the mean.
     """
     groups = {}
     for key, rows in grouped(finished(where(found.rows, only or {})), by).items():
@@ -54,9 +56,10 @@ def exhibit(
             for name, column in published["columns"].items()
         }
     few = all(len(curve.x) <= 25 for curve in groups.values())
-    figure = draw(groups, AXES[against], y, published=printed, log_y=log_y, points=few)
+    figure = draw(groups, AXES[against], y, published=printed, log_y=log_y, points=few, band=band)
     seeds = max((len(curve.values) for curve in groups.values()), default=0)
-    said = f"Mean of {seeds} seeds, and their range as a band." if seeds > 1 else "One seed each."
+    spread = {"range": "their range", "deviation": "a standard deviation to both sides"}[band]
+    said = f"Mean of {seeds} seeds, and {spread} as a band." if seeds > 1 else "One seed each."
     return Exhibit(title, f"{said} {caption}".strip(), figure=figure)
 
 

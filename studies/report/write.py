@@ -104,7 +104,7 @@ def facts(found: Found) -> list[tuple[str, str]]:
 
 
 def _parameters(study: Study, found: Found) -> set[str]:
-    return set(study.sweep.parameters) | {name for scale in study.scales.values() for name in scale.options}
+    return {name for cell in study.cells(found.scale) for name in cell.parameters}
 
 
 def _lost(found: Found, different: Sequence[str]) -> Table:

@@ -37,13 +37,30 @@ def written(folder: Path, study: dict[str, Any] = STUDY) -> Path:
 def test_scales_and_seeds_choose_cells(tmp_path: Path) -> None:
     study = read_study(written(tmp_path / "rates"))
     assert study.name == "rates" and study.title == "Two rates"
-    assert study.cells("smoke") == [{"optimizer.lr": 0.01, "seed_everything": 1, "trainer.max_steps": 2}]
-    assert study.cells("full") == study.sweep.cells()
-    assert [cell["seed_everything"] for cell in study.cells("laptop")] == [1, 2, 3, 4] * 2
+    (smoke,) = study.cells("smoke")
+    assert smoke.parameters == {"optimizer.lr": 0.01, "seed_everything": 1, "trainer.max_steps": 2}
+    assert smoke.arguments == ["fit", "--optimizer.lr=0.01", "--seed_everything=1", "--trainer.max_steps=2"]
+    assert [cell.parameters for cell in study.cells("full")] == study.sweeps["sweep"].cells()
+    assert [cell.parameters["seed_everything"] for cell in study.cells("laptop")] == [1, 2, 3, 4] * 2
     assert len(study.cells("full", seeds=2)) == 4
     assert study.claims[0].options == {"metric": "x", "value": 1} and study.claims[0].scale == "smoke"
     with pytest.raises(ValueError, match="--scale huge: rates has full, laptop, smoke"):
         study.cells("huge")
+
+
+def test_a_study_of_several_parts(tmp_path: Path) -> None:
+    parts = {"rates": {"seeds": 1, "options": {"trainer.max_epochs": 1}}}
+    content = STUDY | {"scales": {"full": {"parts": parts, "only": {"optimizer.lr": [0.1]}}}}
+    folder = written(tmp_path / "rates", content)
+    (folder / "rates.sweep.yaml").write_text(yaml.safe_dump(SWEEP | {"parameters": {"model": {"value": "MLP"}}}))
+    cells = read_study(folder).cells("full")
+    assert [cell.part for cell in cells] == ["sweep"] * 3 + ["rates"]
+    assert cells[-1].parameters == {"model": "MLP", "seed_everything": 1, "trainer.max_epochs": 1}
+    (folder / "sweep.yaml").unlink()
+    assert [cell.part for cell in read_study(folder).cells("full")] == ["rates"]
+    (folder / "rates.sweep.yaml").unlink()
+    with pytest.raises(ValueError, match=r"has no sweep\.yaml"):
+        read_study(folder)
 
 
 def test_a_study_is_found_by_its_folder_or_refused(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""Every shipped study: its files, and a run at its smallest scale with a report at the end."""
+
+from pathlib import Path
+
+import pytest
+
+from studies.claims import SCALES
+from studies.results import read_table
+from studies.study import read_study, shipped
+
+every_study = pytest.mark.parametrize("name", shipped())
+
+
+@every_study
+def test_a_shipped_study_says_what_it_asks_and_costs(name: str) -> None:
+    study = read_study(shipped()[name])
+    assert study.title and study.asks and study.claims and study.exhibits
+    assert tuple(study.scales) == SCALES and all(scale.cost for scale in study.scales.values())
+    assert all(claim.source for claim in study.claims)
+    assert 1 <= len(study.cells("smoke")) <= 12 and study.cells("laptop") and study.cells("full")
+
+
+@every_study
+def test_a_shipped_study_runs_at_its_smallest_scale(
+    name: str, cadence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cadence("study", "run", name, "--scale", "smoke") == 0
+    folder = Path("results/studies") / name / "smoke"
+    assert {row["status"] for row in read_table(folder / "cells.csv")} == {"finished"}
+    assert cadence("study", "report", name) == 0
+    page = (folder / "report.html").read_text()
+    assert len(page) < 3_000_000 and page.count('<article class="claim">') == len(read_study(shipped()[name]).claims)
