@@ -15,10 +15,12 @@ from commands.errors import UserError
 
 if TYPE_CHECKING:
     from inspection.description import Description
+    from inspection.inputs import Input
     from inspection.memory.predicted import OptimizerOf
 
 FORMATS = ("table", "csv", "markdown", "json")
 DEVICES = ("cpu", "cuda")
+INPUT_DTYPES = ("float", "int64", "int32", "uint8", "bool")
 PRECISIONS = ("64-true", "32-true", "16-true", "bf16-true")
 DESCRIPTION = """\
 A row a layer, in the order of execution: output shape, receptive field and
@@ -34,7 +36,8 @@ EXAMPLES = """\
 examples:
   cadence describe VGG19 num_classes=1000 --no-bias
   cadence describe NaiveInception --compare ReducedInception
-  cadence describe resnet18 --input-shape 3,64,64 --format csv"""
+  cadence describe resnet18 --input-shape 3,64,64 --format csv
+  cadence describe my.TextNet --input-shape 128 --input-dtype int64"""
 
 Model = tuple[str, dict[str, Any]]  # its name, and its constructor's options
 
@@ -57,8 +60,8 @@ def run(call: Call) -> int:
     }
     descriptions: list[Description] = []
     for model in models:
-        shape = descriptions[0].trace.input_shape if descriptions else given.input_shape
-        descriptions.append(_described(model, shape, not given.no_bias, asked))
+        inputs = descriptions[0].trace.inputs if descriptions else _inputs(given)
+        descriptions.append(_described(model, inputs, not given.no_bias, asked))
 
     from commands.tables.description import print_compared, print_described
 
@@ -112,13 +115,31 @@ def _options(given: Namespace) -> dict[str, Any]:
 
 
 def _shape(text: str) -> tuple[int, ...]:
-    """(channels, height, width) out of C,H,W."""
+    """(channels, height, width) out of C,H,W; other sizes likewise, and none out of `scalar`."""
+    if text == "scalar":
+        return ()
     sizes = text.split(",")
-    if len(sizes) != 3 or not all(re.fullmatch(r"[+-]?\d{1,7}", size.strip()) for size in sizes):
+    if not all(re.fullmatch(r"[+-]?\d{1,7}", size.strip()) for size in sizes):
         raise ArgumentTypeError(f"must be C,H,W in whole numbers, got {text}: e.g. --input-shape 3,32,32")
     if any(int(size) < 1 for size in sizes):
         raise ArgumentTypeError(f"must be positive, got {text}: e.g. --input-shape 3,32,32")
     return tuple(int(size) for size in sizes)
+
+
+def _inputs(given: Namespace) -> "tuple[Input, ...] | None":
+    """The inputs of `--input-shape` and `--input-dtype`; None where no shape is given.
+
+    Raises:
+        UserError: not as many types as shapes.
+    """
+    from inspection.inputs import DTYPES, Input
+
+    shapes, dtypes = given.input_shape or [], given.input_dtype or []
+    if dtypes and len(dtypes) != len(shapes):
+        example = "--input-shape 128 --input-dtype int64"
+        raise UserError(f"--input-dtype goes once with each --input-shape, in their order: e.g. {example}")
+    kinds = dtypes or ["float"] * len(shapes)
+    return tuple(Input(shape, DTYPES[kind]) for shape, kind in zip(shapes, kinds, strict=True)) or None
 
 
 def _parser(optimizer_flags: Sequence[str]) -> Parser:
@@ -126,8 +147,13 @@ def _parser(optimizer_flags: Sequence[str]) -> Parser:
         "describe", "MODEL [KEY=VALUE ...] [--compare OTHER [KEY=VALUE ...]] [options]", DESCRIPTION, EXAMPLES
     )
     parser.value(
-        "--input-shape", "3,32,32", type=_shape, metavar="C,H,W",
-        help="channels, height and width of an image; by default what the model is made for",
+        "--input-shape", "3,32,32", type=_shape, metavar="C,H,W", action="append",
+        help="channels, height and width of an image, by default what the model is made for; other sizes of an input "
+        "that is none, such as 128, or scalar; once for each input of a module that takes several, in their order",
+    )  # fmt: skip
+    parser.value(
+        "--input-dtype", "int64", type=one_of(INPUT_DTYPES), metavar="DTYPE", action="append",
+        help=f"{', '.join(INPUT_DTYPES)}: type of an input; float, the precision's, by default; once for each shape",
     )  # fmt: skip
     parser.value(
         "--format", "table", type=one_of(FORMATS), default="table", metavar="FORMAT",
@@ -160,7 +186,9 @@ def _parser(optimizer_flags: Sequence[str]) -> Parser:
     return parser
 
 
-def _described(model: Model, shape: Sequence[int] | None, biases: bool, asked: Mapping[str, Any]) -> "Description":
+def _described(
+    model: Model, inputs: "tuple[Input, ...] | None", biases: bool, asked: Mapping[str, Any]
+) -> "Description":
     from inspection.description import describe, without_biases
     from inspection.models import find
 
@@ -170,11 +198,11 @@ def _described(model: Model, shape: Sequence[int] | None, biases: bool, asked: M
     try:
         with contextlib.redirect_stdout(sys.stderr):  # a module that prints must not print into the table
             found = find(name)
-            module = found.build(options, shape)
+            module = found.build(options, inputs)
             module = module if biases else without_biases(module)
             # Cadence's models and those derived from them train in channels_last.
             last = any(base.__module__ == "lightning_modules.classifier" for base in type(module).__mro__)
-            described = describe(name, module, shape or found.shape(options), channels_last=last, **asked)
+            described = describe(name, module, inputs or found.shape(options), channels_last=last, **asked)
     except ValueError as error:
         raise UserError(_in_own_options(str(error))) from error
     finally:

@@ -1,7 +1,6 @@
 """All that `cadence describe` prints of one model: its layers, and its memory, predicted and measured."""
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +8,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from inspection import first_line
+from inspection.inputs import Inputs, inputs_of, told
 from inspection.layers.arithmetic import Convolution
 from inspection.layers.trace import NoTensor, Trace, trace
 from inspection.memory.measured import Measured, measure
@@ -43,7 +43,7 @@ class Description:
 def describe(
     name: str,
     module: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Inputs,
     *,
     batch_size: int = 64,
     precision: str = "32-true",
@@ -57,7 +57,7 @@ def describe(
     Args:
         name: name of the model, for messages.
         module: model on the meta device; its dtype and its mode are changed.
-        input_shape: (channels, height, width) of its images.
+        inputs: (channels, height, width) of its images, or its inputs.
         batch_size: number of images in a batch.
         precision: one of 64-true, 32-true, 16-true and bf16-true.
         optimizer: function from a list of parameters to their optimizer.
@@ -69,36 +69,38 @@ def describe(
         ValueError: a size is not positive, the module does not take such a batch, or it cannot be measured; names what
             to change.
     """
-    if any(size < 1 for size in input_shape):
-        raise ValueError(f"--input-shape must be positive, got {_times(input_shape)}: try 3,32,32")
+    inputs = inputs_of(inputs)
+    for one in inputs:
+        if any(size < 1 for size in one.shape):
+            raise ValueError(f"--input-shape must be positive, got {one}: try 3,32,32")
     if batch_size < 1:
         raise ValueError(f"--batch-size must be at least 1, got {batch_size}: try 64")
     dtype_of(precision)  # before the module is run, whose errors say something else
     fresh = copy.deepcopy(module) if measure_on is not None else module  # before forward passes leave tensors on it
     try:
-        traced = trace(module, input_shape)
+        traced = trace(module, inputs)
     except NoTensor as error:
         raise ValueError(f"{name} returns no tensor: name a module that does") from error
     except Exception as error:
-        told = first_line(error)
-        if 'missing the required "forward"' in told:
+        said = first_line(error)
+        if 'missing the required "forward"' in said:
             raise ValueError(f"{name} has no forward of its own: name a module that does") from error
-        if any(clue in told for clue in _OF_VALUES):
+        if any(clue in said for clue in _OF_VALUES):
             why = "its forward pass reads values, and there are none where nothing is computed"
-            raise ValueError(f"{name} cannot be described: {why} ({told})") from error
-        what = f"{name} does not take images of {_times(input_shape)} ({told})"
-        raise ValueError(f"{what}: give another --input-shape") from error
+            raise ValueError(f"{name} cannot be described: {why} ({said})") from error
+        what = f"{name} does not take {told(inputs)} ({said})"
+        raise ValueError(f"{what}: give another --input-shape or --input-dtype") from error
     try:
-        memory = predict(module, input_shape, batch_size, optimizer, precision)
+        memory = predict(module, inputs, batch_size, optimizer, precision)
     except Exception as error:
-        what = f"{name} cannot be trained on {batch_size} images of {_times(input_shape)} ({first_line(error)})"
+        what = f"{name} cannot be trained on {batch_size} {told(inputs)} ({first_line(error)})"
         remedy = "give another --batch-size or --input-shape, or a module that a loss can train"
         raise ValueError(f"{what}: {remedy}") from error
     measured = None
     if measure_on is not None:
         measured = measure(
             fresh,
-            input_shape,
+            inputs,
             batch_size,
             optimizer,
             precision,
@@ -117,7 +119,3 @@ def without_biases(module: nn.Module) -> nn.Module:
                 remove_parametrizations(layer, "bias")
             layer.register_parameter("bias", None)
     return module
-
-
-def _times(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))

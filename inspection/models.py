@@ -6,12 +6,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from math import inf
 from typing import Any
 
 import torch
 from torch import nn
 
 from inspection import first_line
+from inspection.inputs import Input, Inputs, inputs_of
 
 Builder = Callable[..., nn.Module]
 _NAMED = {"bool": bool, "int": int, "str": str}
@@ -47,20 +49,24 @@ class Found:
             raise ValueError(f"{self.name} does not tell the size of its images: give it, e.g. --input-shape 3,32,32")
         return channels, side, side
 
-    def build(self, options: Mapping[str, Any], shape: Sequence[int] | None = None) -> nn.Module:
+    def build(self, options: Mapping[str, Any], inputs: Inputs | None = None) -> nn.Module:
         """The model on the meta device.
 
         Args:
             options: arguments of the constructor.
-            shape: shape of the images; sets `in_channels` and `image_size` where the constructor takes them.
+            inputs: (channels, height, width) of its images, or its inputs. An image sets `in_channels` and `image_size`
+                where the constructor takes them.
 
         Raises:
-            ValueError: the constructor refuses, or knows no such option.
+            ValueError: the constructor refuses, or knows no such option; or the module takes other inputs.
         """
+        given = () if inputs is None else inputs_of(inputs)
         options = dict(options)
         accepted = _accepted(self.builder)
-        if shape is not None and len(shape) == 3:
-            for name, size in (("in_channels", shape[0]), ("image_size", shape[1])):
+        if self._ours:
+            self._refuse_other_than_images(given)
+        if given and given[0].is_picture and len(given[0].shape) == 3:
+            for name, size in zip(("in_channels", "image_size"), given[0].shape, strict=False):
                 if name in accepted:
                     options.setdefault(name, size)
         for name, value in options.items():
@@ -75,9 +81,7 @@ class Found:
             model = self._built(options).to("meta")  # the constructor reads values, which the meta device has none of
         if not isinstance(model, nn.Module):
             raise ValueError(f"{self.name} makes no torch.nn.Module but a {type(model).__name__}: name a module")
-        if len(needed := _inputs(model)) != 1:
-            listed = f"{len(needed)} inputs ({', '.join(needed)})" if needed else "no input by its position"
-            raise ValueError(f"{self.name} takes {listed}: only modules of one can be described")
+        self._check_number(model, len(given) or 1)
         return model
 
     def _built(self, options: Mapping[str, Any]) -> nn.Module:
@@ -85,6 +89,22 @@ class Found:
             return self.builder(**options, **self.fixed)
         except Exception as error:
             raise ValueError(_told(self.name, error)) from error
+
+    def _refuse_other_than_images(self, inputs: Sequence[Input]) -> None:
+        for one in inputs:
+            if len(one.shape) != 3 or one.dtype is not None:
+                raise ValueError(f"{self.name} takes images, got {one}: give C,H,W, e.g. --input-shape 3,32,32")
+
+    def _check_number(self, model: nn.Module, number: int) -> None:
+        needed, taken, most = _inputs(model)
+        if not most or not set(needed) <= set(taken):
+            raise ValueError(f"{self.name} takes no input by its position: only modules that do can be described")
+        if number < len(needed):
+            listed = f"{len(needed)} inputs ({', '.join(needed)})"
+            raise ValueError(f"{self.name} takes {listed}: give an --input-shape for each, in their order")
+        if number > most:
+            listed = f"{most} input{'s' if most > 1 else ''} ({', '.join(taken)})"
+            raise ValueError(f"{self.name} takes {listed}, got {number}: give --input-shape as many times")
 
     @property
     def _ours(self) -> bool:
@@ -183,9 +203,9 @@ def _told(name: str, error: Exception) -> str:
     return first if first.startswith(name) else f"{name}: {first}"
 
 
-def _inputs(module: nn.Module) -> list[str]:
-    """Names of the required inputs of `forward`, else of its first input; `*args` counts as one."""
+def _inputs(module: nn.Module) -> tuple[list[str], list[str], float]:
+    """Names of the inputs that `forward` requires, of all that it takes by position, and how many these may be."""
     parameters = inspect.signature(module.forward).parameters.values()
-    taken = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
+    taken = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    return needed if len(needed) > 1 or (needed and needed[0] in taken) else taken[:1]
+    return needed, taken, inf if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(taken)

@@ -22,8 +22,7 @@ def print_described(description: Description, form: str) -> None:
         print(as_csv([as_values(layer) for layer in layers]) if layers else "layer\n", end="")
     else:
         rows = [as_texts(layer) for layer in description.trace.layers]
-        shape = " x ".join(map(str, description.trace.input_shape))
-        say(f"{description.name} on {shape}, for one image", form)
+        say(f"{description.name} on {_inputs(description)}, for one {_sample(description)}", form)
         lay(HEADINGS, [*rows, _totals(description)], LEFT, form=form)
         for line in notes(description):
             say(line, form)
@@ -54,8 +53,7 @@ def print_compared(first: Description, second: Description, form: str) -> None:
         cells = [bounded(value, left) for value, left in zip(both, unknown.get(name, ((), ())), strict=True)]
         ratio = ratios.get(name, 0)
         lines.append((name, *cells, *((f"{ratio:,.3f}", f"{100 * (1 - 1 / ratio):.2f} %") if ratio else ("", ""))))
-    shape = " x ".join(map(str, first.trace.input_shape))
-    say(f"{first.name} and {second.name} on {shape}", form)
+    say(f"{first.name} and {second.name} on {_inputs(first)}", form)
     lay(("", *names, "ratio", "saved"), lines, form=form)
     for line in dict.fromkeys(_bounds(first) + _bounds(second)):
         say(line, form)
@@ -86,6 +84,7 @@ def as_json(description: Description) -> dict[str, Any]:
     return {
         "model": description.name,
         "input_shape": list(traced.input_shape),
+        "inputs": [{"shape": list(one.shape), "dtype": one.dtype_name} for one in traced.inputs],
         "output_shape": list(traced.output_shape),
         "layers": [as_values(layer) for layer in traced.layers],
         "weights": traced.total("weights"),
@@ -106,7 +105,8 @@ def notes(description: Description) -> list[str]:
     """Lines that stand below the table and explain it."""
     traced = description.trace
     elsewhere = traced.multiply_adds - traced.total("multiply_adds")
-    lines = [f"with the input, {traced.total('activations') + prod(traced.input_shape):,} activations"]
+    taken = sum(prod(one.shape) for one in traced.inputs)
+    lines = [f"with the input{'s' * (len(traced.inputs) > 1)}, {traced.total('activations') + taken:,} activations"]
     if elsewhere:
         lines.append(f"of the multiply-adds, {elsewhere:,} happen outside of the layers above")
     lines += _bounds(description)
@@ -155,6 +155,15 @@ def _measured(description: Description) -> dict[str, int]:
 
 def _where(description: Description) -> str:
     return f"measured on {description.measured.device}" if description.measured else ""
+
+
+def _inputs(description: Description) -> str:
+    return " and ".join(map(str, description.trace.inputs))
+
+
+def _sample(description: Description) -> str:
+    inputs = description.trace.inputs
+    return "image" if len(inputs) == 1 and inputs[0].is_picture else "sample"
 
 
 def _named(field: str) -> str:

@@ -29,15 +29,19 @@ class FieldTracer(TorchDispatchMode):
     """Traces receptive fields from images to every tensor that is computed from them.
 
     Args:
-        images: input images, (batch, channels, height, width).
+        *images: input images, (batch, ..., height, width). A field is along one image's sides: images of another size
+            than the first are left out.
     """
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, *images: Tensor) -> None:
         super().__init__()
-        height, width = images.shape[-2:]
-        rows, columns = Axis.of_image(images.ndim - 2, height), Axis.of_image(images.ndim - 1, width)
         # Tensors are kept alive, so that the id of a freed one is not used again.
-        self._known: dict[int, tuple[Tensor, Fields]] = {id(images): (images, (rows, columns))}
+        self._known: dict[int, tuple[Tensor, Fields]] = {}
+        for one in images:
+            height, width = one.shape[-2:]
+            if one.shape[-2:] == images[0].shape[-2:]:
+                sides = Axis.of_image(one.ndim - 2, height), Axis.of_image(one.ndim - 1, width)
+                self._known[id(one)] = (one, sides)
         self._written: dict[int, Fields] = {}  # by storage, for storages of which a part was written
 
     def fields(self, tensor: Tensor) -> Fields | None:

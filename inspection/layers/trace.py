@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
+from inspection.inputs import Input, Inputs, inputs_of
 from inspection.layers.arithmetic import is_bias, multiplications, parameter_count
 from inspection.layers.field_tracing import Fields, FieldTracer
 from inspection.layers.multiply_adds import MultiplyAdds
@@ -57,18 +58,24 @@ class Trace:
 
     Attributes:
         layers: one row for each execution of a layer; parameters that belong to no layer come last.
-        input_shape, output_shape: shapes of the input and the first output, without the batch.
+        inputs: inputs of the module.
+        output_shape: shape of the first output, without the batch.
         fields: receptive field of that output's units.
         multiply_adds: number in the whole pass; exceeds the layers' sum where some happen outside of layers.
         unknown: operations that may multiply matrices and are not counted: with any, `multiply_adds` is a lower bound.
     """
 
     layers: tuple[Layer, ...]
-    input_shape: tuple[int, ...]
+    inputs: tuple[Input, ...]
     output_shape: tuple[int, ...]
     fields: Fields | None
     multiply_adds: int
     unknown: tuple[str, ...] = ()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the first input, without the batch."""
+        return self.inputs[0].shape
 
     def total(self, column: str) -> int:
         """The sum of a column: activations, weights, biases or multiply_adds."""
@@ -79,26 +86,28 @@ class NoTensor(ValueError):
     """A module returned no tensor."""
 
 
-def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
+def trace(module: nn.Module, inputs: Inputs) -> Trace:
     """Run one image through the module in evaluation mode, and record what each layer does.
 
     Args:
         module: model on the meta device; left in evaluation mode.
-        input_shape: (channels, height, width).
+        inputs: (channels, height, width) of its images, or its inputs.
 
     Raises:
         NoTensor: the module returns no tensor.
         Exception: whatever the module raises on such an input.
     """
-    images = torch.empty(1, *input_shape, device="meta", dtype=_dtype(module))
-    counter, tracer = MultiplyAdds(), FieldTracer(images)
+    inputs = inputs_of(inputs)
+    batch = [one.empty(1, _dtype(module)) for one in inputs]
+    pictures = [tensor for tensor, one in zip(batch, inputs, strict=True) if one.is_picture]
+    counter, tracer = MultiplyAdds(), FieldTracer(*pictures)
     rows: list[Layer] = []
     handles = _watch(module, rows, counter, tracer, counted := set[int]())
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # fused attention hides its operations
     try:
         with torch.no_grad(), counter, tracer:
-            out = _tensor_in(module.eval()(images))
+            out = _tensor_in(module.eval()(*batch))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
         for handle in handles:
@@ -107,7 +116,7 @@ def trace(module: nn.Module, input_shape: Sequence[int]) -> Trace:
         raise NoTensor("it gives no tensor")
     rows += _left_over(module, counted)
     shape = tuple(out.shape[1:])
-    return Trace(tuple(rows), tuple(input_shape), shape, tracer.fields(out), counter.count, _once(counter.unknown))
+    return Trace(tuple(rows), inputs, shape, tracer.fields(out), counter.count, _once(counter.unknown))
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

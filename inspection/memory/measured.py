@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inspection import first_line
+from inspection.inputs import Inputs, inputs_of
 from inspection.memory.allocator_peaks import Peaks, free_bytes, peaks_of
 from inspection.memory.predicted import OptimizerOf, dtype_of, loss_of
 
@@ -30,7 +31,7 @@ class Measured:
 
 def measure(
     module: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Inputs,
     batch_size: int,
     optimizer: OptimizerOf = torch.optim.SGD,
     precision: str = "32-true",
@@ -45,7 +46,7 @@ def measure(
 
     Args:
         module: model on the meta device, where it stays; its dtype is changed.
-        input_shape: (channels, height, width).
+        inputs: (channels, height, width) of its images, or its inputs.
         batch_size: number of images in a batch.
         optimizer: function from a list of parameters to their optimizer.
         precision: one of 64-true, 32-true, 16-true and bf16-true.
@@ -66,13 +67,14 @@ def measure(
     generators = [torch.cuda.current_device()] if device == "cuda" else []
     try:
         with torch.random.fork_rng(devices=generators), peaks:
-            images = torch.randn(batch_size, *input_shape, device=device, dtype=dtype)
+            batch = [one.values(batch_size, dtype, device) for one in inputs_of(inputs)]
             real = _real(module.to(dtype), device)
             if channels_last:
-                images = images.contiguous(memory_format=torch.channels_last)
+                last = torch.channels_last
+                batch = [one.contiguous(memory_format=last) if one.ndim == 4 else one for one in batch]
                 for layer in filter(lambda layer: isinstance(layer, nn.Conv2d), real.modules()):
-                    layer.to(memory_format=torch.channels_last)
-            _run(real, images, optimizer, peaks)
+                    layer.to(memory_format=last)
+            _run(real, batch, optimizer, peaks)
     except Exception as error:  # errors about memory have many types, and a module may raise any
         what = f"memory cannot be measured on {device} with {batch_size} images in {precision} ({first_line(error)})"
         raise ValueError(f"{what}: give a smaller batch, or another device or precision") from error
@@ -80,9 +82,9 @@ def measure(
     return Measured(device, found["forward"], found["training step"])
 
 
-def _run(module: nn.Module, images: Tensor, make: OptimizerOf, peaks: Peaks) -> None:
+def _run(module: nn.Module, batch: Sequence[Tensor], make: OptimizerOf, peaks: Peaks) -> None:
     with peaks.phase("forward"), torch.no_grad():
-        module.eval()(images)
+        module.eval()(*batch)
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not trained:
         with peaks.phase("training step"):
@@ -92,7 +94,7 @@ def _run(module: nn.Module, images: Tensor, make: OptimizerOf, peaks: Peaks) -> 
     for name in ("first step", "training step"):
         optimizer.zero_grad(set_to_none=True)
         with peaks.phase(name):
-            loss_of(module(images)).backward()
+            loss_of(module(*batch)).backward()
             optimizer.step()
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
 
+from inspection.inputs import Inputs, inputs_of
 from inspection.memory.live_bytes import LiveBytes
 
 PRECISIONS = {
@@ -28,7 +29,7 @@ class Memory:
 
     Attributes:
         parameters, buffers: bytes of the module's parameters and buffers.
-        images: bytes of the batch.
+        images: bytes of the batch, of all its inputs.
         gradients: bytes of all gradients.
         optimizer_state: bytes of the optimizer's state after its first step.
         kept_for_backward: bytes that the forward pass keeps for backward, without parameters and batch.
@@ -80,7 +81,7 @@ def loss_of(output: Any) -> Tensor:
 
 def predict(
     module: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Inputs,
     batch_size: int,
     optimizer: OptimizerOf = torch.optim.SGD,
     precision: str = "32-true",
@@ -97,7 +98,7 @@ def predict(
 
     Args:
         module: model on the meta device; its dtype and its mode are changed.
-        input_shape: (channels, height, width).
+        inputs: (channels, height, width) of its images, or its inputs.
         batch_size: number of images in a batch.
         optimizer: function from a list of parameters to their optimizer.
         precision: one of 64-true, 32-true, 16-true and bf16-true.
@@ -108,19 +109,19 @@ def predict(
     """
     dtype = dtype_of(precision)
     module = module.to(dtype)
-    images = torch.empty(batch_size, *input_shape, device="meta", dtype=dtype)
+    batch = [one.empty(batch_size, dtype) for one in inputs_of(inputs)]
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    fixed = [images, *module.parameters(), *module.buffers()]
+    fixed = [*batch, *module.parameters(), *module.buffers()]
     with torch.no_grad(), LiveBytes(fixed) as forward:
-        module.eval()(images)
+        module.eval()(*batch)
     module.train()
-    kept = _kept(module, images, fixed)
-    state, step_peak = _training_step(module, images, trained, fixed, optimizer)
+    kept = _kept(module, batch, fixed)
+    state, step_peak = _training_step(module, batch, trained, fixed, optimizer)
     standing = _bytes(fixed)
     return Memory(
         parameters=_bytes(module.parameters()),
         buffers=_bytes(module.buffers()),
-        images=_bytes([images]),
+        images=_bytes(batch),
         gradients=_bytes(trained),
         optimizer_state=state,
         kept_for_backward=kept,
@@ -130,12 +131,12 @@ def predict(
 
 
 def _training_step(
-    module: nn.Module, images: Tensor, trained: list[nn.Parameter], fixed: list[Tensor], make: OptimizerOf
+    module: nn.Module, batch: Sequence[Tensor], trained: list[nn.Parameter], fixed: list[Tensor], make: OptimizerOf
 ) -> tuple[int, int]:
     """Bytes of the optimizer's state, and the peak of a step without that and without `fixed`."""
     if not trained:
         return 0, 0
-    loss_of(module(images)).backward()  # before the optimizer: errors of the module come from here
+    loss_of(module(*batch)).backward()  # before the optimizer: errors of the module come from here
     try:
         optimizer = make(trained)
         optimizer.step()
@@ -143,12 +144,12 @@ def _training_step(
         for parameter in trained:
             parameter.grad = None
         with LiveBytes(fixed) as step:
-            loss_of(module(images)).backward()
+            loss_of(module(*batch)).backward()
         return _state_by_size(trained, make), step.peak
     state = _tensors(optimizer)
     optimizer.zero_grad()
     with LiveBytes([*fixed, *state]) as step:
-        loss_of(module(images)).backward()
+        loss_of(module(*batch)).backward()
         optimizer.step()
     return _bytes(state), step.peak
 
@@ -172,7 +173,7 @@ def _tensors(optimizer: Optimizer) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(list(optimizer.state.values())) if isinstance(leaf, Tensor)]
 
 
-def _kept(module: nn.Module, images: Tensor, fixed: Sequence[Tensor]) -> int:
+def _kept(module: nn.Module, batch: Sequence[Tensor], fixed: Sequence[Tensor]) -> int:
     """Bytes that autograd keeps between forward and backward, without `fixed`."""
     kept: dict[int, Tensor] = {}  # holds the tensors, so that a freed storage's address is not used again
 
@@ -181,7 +182,7 @@ def _kept(module: nn.Module, images: Tensor, fixed: Sequence[Tensor]) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = loss_of(module(images))
+        loss = loss_of(module(*batch))
     del loss
     there = {tensor.untyped_storage()._cdata for tensor in fixed}
     return sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in there)

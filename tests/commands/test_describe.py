@@ -38,6 +38,19 @@ class Places(nn.Module):
 class Blank(nn.Module):
     def forward(self, images):
         raise ValueError("\\n")
+class TextNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.fc = nn.Embedding(100, 8), nn.Linear(8, 2)
+    def forward(self, words):
+        return self.fc(self.embed(words).mean(1))
+class Denoiser(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.times, self.back = nn.Conv2d(3, 4, 3, padding=1), nn.Embedding(50, 4), nn.Conv2d(4, 3, 1)
+    def forward(self, images, time, mask=None):
+        maps = self.conv(images) + self.times(time)[:, :, None, None]
+        return self.back(maps if mask is None else maps * mask)
 class Frequencies(nn.Module):
     def __init__(self):
         super().__init__()
@@ -159,6 +172,42 @@ def test_multiply_adds_that_are_a_bound_are_told(cadence, capsys, tmp_path: Path
     assert described(cadence, capsys, "SmallCNN")["multiply_adds_are_exact"]
 
 
+TEXT = ("described_inputs.TextNet", "--input-shape", "12", "--input-dtype", "int64")
+NOISY = ("described_inputs.Denoiser", "--input-shape", "3,8,8", "--input-shape", "scalar")
+KINDS = ("--input-dtype", "float", "--input-dtype", "int64")
+
+
+def test_modules_of_whole_numbers(cadence, capsys, tmp_path: Path) -> None:
+    (tmp_path / "described_inputs.py").write_text(MINE)
+    told = described(cadence, capsys, *TEXT, "--measure", "cpu")
+    assert [(row["layer"], row["output"], row["field"]) for row in told["layers"]] == [
+        ("embed", "12x8", ""), ("fc", "2", ""),
+    ]  # fmt: skip
+    assert (told["multiply_adds"], told["weights"], told["biases"]) == (16, 816, 2)
+    assert told["inputs"] == [{"shape": [12], "dtype": "int64"}]
+    assert told["predicted_bytes"]["images"] == 64 * 12 * 8 and told["measured_bytes"]["training_step"] > 0
+    assert cadence("describe", *TEXT) == 0
+    shown = capsys.readouterr().out
+    assert (
+        "TextNet on 12 (int64), for one sample" in shown and f"with the input, {12 * 8 + 2 + 12} activations" in shown
+    )
+
+
+def test_modules_of_several_inputs(cadence, capsys, tmp_path: Path) -> None:
+    (tmp_path / "described_inputs.py").write_text(MINE)
+    told = described(cadence, capsys, *NOISY, *KINDS, "--batch-size", "4", "--measure", "cpu")
+    assert [(row["layer"], row["field"]) for row in told["layers"]] == [("conv", "3x3"), ("times", ""), ("back", "3x3")]
+    assert told["input_shape"] == [3, 8, 8] and told["inputs"][1] == {"shape": [], "dtype": "int64"}
+    assert told["predicted_bytes"]["images"] == 4 * (192 * 4 + 8) and told["multiply_adds"] == 64 * (4 * 27 + 12)
+    masked = described(cadence, capsys, *NOISY, "--input-shape", "1,8,8", *KINDS, "--input-dtype", "bool")
+    assert len(masked["inputs"]) == 3
+    two = described(cadence, capsys, "described_inputs.Two", *["--input-shape", "3,8,8"] * 2, "--compare",
+                    "described_inputs.Two")  # fmt: skip
+    assert [len(model["inputs"]) for model in two["models"]] == [2, 2]
+    assert cadence("describe", *NOISY, *KINDS) == 0
+    assert "Denoiser on 3 x 8 x 8 and scalar (int64), for one sample" in capsys.readouterr().out
+
+
 def test_comparison_takes_options_for_each(cadence, capsys) -> None:
     arguments = ("describe", "AlexNet", "num_classes=1000", "--compare", "AlexNet", "num_classes=1000", "groups=1")
     for form in ("csv", "json", "markdown"):
@@ -174,7 +223,17 @@ def test_comparison_takes_options_for_each(cadence, capsys) -> None:
         (["SmalCNN"], "nearest: SmallCNN"),
         (["torch.optim.SGD"], "is no class of torch.nn.Module"),
         (["nowhere.Net"], "No module named 'nowhere'"),
-        (["described_wrongly.Two", "--input-shape", "3,8,8"], "takes 2 inputs (first, second)"),
+        (["described_wrongly.Two", "--input-shape", "3,8,8"], "takes 2 inputs (first, second): give an --input-shape"),
+        (["described_wrongly.Two", *["--input-shape", "3,8,8"] * 3], "takes 2 inputs (first, second), got 3"),
+        (["SmallCNN", *["--input-shape", "1,28,28"] * 2], "takes 1 input (images), got 2"),
+        (
+            ["described_wrongly.Two", *["--input-shape", "3"] * 2, "--input-dtype", "bool"],
+            "once with each --input-shape",
+        ),
+        (["described_wrongly.TextNet", "--input-dtype", "int64"], "e.g. --input-shape 128 --input-dtype int64"),
+        (["described_wrongly.TextNet", "--input-shape", "12", "--input-dtype", "int"], "--input-dtype must be one of"),
+        (["described_wrongly.TextNet", "--input-shape", "12"], "TextNet does not take inputs of 12 ("),
+        (["SmallCNN", "--input-shape", "1,28,28", "--input-dtype", "uint8"], "takes images, got 1 x 28 x 28 (uint8)"),
         (["described_wrongly.Silent", "--input-shape", "3,8,8"], "returns no tensor: name a module that does"),
         (["described_wrongly.Reading", "--input-shape", "3,8,8"], "its forward pass reads values"),
         (["described_wrongly.Wide"], "--input-shape 3,32,32"),
@@ -226,25 +285,18 @@ def test_mistakes(cadence, capsys, monkeypatch, tmp_path: Path, arguments: list[
 
 
 def test_what_the_help_offers_is_what_there_is() -> None:
-    from commands.describe import PRECISIONS
+    from commands.describe import INPUT_DTYPES, PRECISIONS
+    from inspection.inputs import DTYPES
     from inspection.memory import predicted
 
     assert list(PRECISIONS) == list(predicted.PRECISIONS)
+    assert list(INPUT_DTYPES) == list(DTYPES)
 
 
 def test_options_may_stand_anywhere_and_belong_to_the_model_before_them(cadence, capsys) -> None:
     orders = [
         ["MLP", "hidden_sizes=[20]", "--compare", "MLP", "--input-shape=1,8,8", "hidden_sizes=[5]"],
-        [
-            "--input-shape",
-            "3,9,9",
-            "MLP",
-            "--input-shape",
-            "1,8,8",
-            "hidden_sizes=[20]",
-            "--compare=MLP",
-            "hidden_sizes=[5]",
-        ],
+        ["--input-shape", "1,8,8", "MLP", "hidden_sizes=[20]", "--compare=MLP", "hidden_sizes=[5]"],
     ]
     for words in orders:
         models = described(cadence, capsys, *words)["models"]

@@ -159,7 +159,7 @@ def test_shared_weights_stay_shared_and_the_module_stays_on_meta() -> None:
 def test_refusals(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], expected: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match=expected):
-        measure(on_meta(MLP), **{"input_shape": (1, 28, 28), "batch_size": 2, "device": "cpu", "expected": 0} | options)
+        measure(on_meta(MLP), **{"inputs": (1, 28, 28), "batch_size": 2, "device": "cpu", "expected": 0} | options)
 
 
 def test_a_module_that_views_its_maps_is_measured_with_its_channels_first() -> None:
