@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Timer
 
 from trainer.access import callbacks_of
 
@@ -22,11 +23,11 @@ def lacking(trainer: pl.Trainer, checkpoint: Mapping[str, Any]) -> list[str]:
     """Parts that the trainer's loops and callbacks would keep, and a checkpoint has not.
 
     Lightning begins such a part anew: a loop would count from 0. Of a callback from elsewhere only the whole state
-    counts, as its keys may come and go.
+    counts, as its keys may come and go; and a run may be given a `max_time`, which is a Timer, when it goes on.
     """
     found = list(_missing("loops.fit_loop", trainer.fit_loop.state_dict(), checkpoint["loops"].get("fit_loop")))
     for callback in callbacks_of(trainer):
-        if kept := callback.state_dict():
+        if not isinstance(callback, Timer) and (kept := callback.state_dict()):
             name, state = f"callbacks.{type(callback).__name__}", checkpoint["callbacks"].get(callback.state_key)
             ours = type(callback).__module__.startswith("callbacks.")
             found += _missing(name, dict.fromkeys(kept) if ours else {}, state)
