@@ -26,6 +26,15 @@ def drawn(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, stop: float) -> 
     return stream.getvalue().count("work:")
 
 
+def test_a_file_gets_a_line_when_the_interval_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("trainer.progress.seconds_between", lambda stream: 0)
+    with Counter("work", 3000, SimpleNamespace(is_global_zero=True, progress_bar_callback=object()), 1000) as count:
+        count(500)
+    assert stream.getvalue() == "work: 1,000 of 3,000 steps\nwork: 1,500 of 3,000 steps\n"
+
+
 def test_a_file_gets_the_first_drawing_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn(Terminal(), monkeypatch, time.monotonic() + 1.3) >= 2
     assert drawn(io.StringIO(), monkeypatch, time.monotonic() + 1.3) == 1
