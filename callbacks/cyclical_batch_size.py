@@ -11,7 +11,6 @@ from datamodules.image_datamodule import ImageDataModule
 from timeline.position import BatchSizes, counted
 from timeline.schedules import Cycle
 from trainer.access import datamodule_of, log_row, position_of, row_due, stream_of
-from trainer.epoch_length import tell_epoch_length
 
 
 def rounded(value: float, granularity: int) -> int:
@@ -103,16 +102,11 @@ class CyclicalBatchSize(pl.Callback):
             self.lower = self.upper = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the bounds of the range test, which has run by now, and tell Lightning how long the epoch is."""
+        """Take the bounds of the range test, which has run by now."""
         if self.bounds == "auto":  # a resumed run has its bounds from the checkpoint
             if self.lower is None:
                 self.lower, self.upper = found_bounds(trainer, self, BatchSizeRangeTest)
             self.lay_stream(datamodule_of(trainer), trainer.world_size)
-        tell_epoch_length(trainer)
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell Lightning how long this epoch is."""
-        tell_epoch_length(trainer)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

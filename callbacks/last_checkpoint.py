@@ -16,9 +16,9 @@ AGREE_EVERY = 20  # steps between two exchanges of whether to stop; in each, all
 class LastCheckpoint(Checkpoint):
     """Save `last.ckpt` every so many steps, at the end of each epoch, and on SIGINT or SIGTERM, which then end the run.
 
-    After a signal the current step is finished, and so is the epoch's end or the validation that follows it, so that a
-    checkpoint never stands between a step and the validation that belongs to it. A second signal ends the process at
-    once. Several processes agree on stopping every 20 steps. It logs no keys.
+    After a signal the current step is finished, and so is the epoch's end or the validation that follows it: a
+    checkpoint never stands between a step and what belongs to it. A second signal ends the process at once. Several
+    processes agree on stopping every 20 steps. It logs no keys.
 
     Args:
         path: path of the checkpoint.
@@ -30,8 +30,6 @@ class LastCheckpoint(Checkpoint):
             raise ValueError(f"checkpoint_every must be at least 1 step, got {every_n_steps}")
         self.path, self.every_n_steps = path, every_n_steps
         self.stop_requested = False
-        self._due = False
-        self._max_steps: int | None = None
         self._handlers: dict[int, Any] = {}
 
     def request_stop(self, *_: Any) -> None:
@@ -41,37 +39,19 @@ class LastCheckpoint(Checkpoint):
             raise KeyboardInterrupt
         self.stop_requested = True
 
-    def on_load_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Hide `max_steps` while Lightning restores its loops, which it does after this hook.
-
-        Otherwise they take every checkpoint for one from within an epoch, and end an ended epoch a second time:
-        Lightning's issue 19617.
-        """
-        if trainer.state.fn == "fit":
-            self._max_steps, trainer.fit_loop.epoch_loop.max_steps = trainer.max_steps, -1
-
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Handle signals from now on."""
-        if self._max_steps is not None:
-            trainer.fit_loop.epoch_loop.max_steps, self._max_steps = self._max_steps, None
-        self.stop_requested = self._due = False
+        self.stop_requested = False
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self.request_stop)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Save if it is due, unless the epoch's end or a validation follows this step."""
-        self._due = self._due or trainer.global_step % self.every_n_steps == 0
-        if (self._due or self._stop(trainer)) and not _boundary_follows(trainer, batch_idx):
-            self._save(trainer)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save once the epoch and its validation are done."""
-        self._save(trainer)
+    def on_settled(self, trainer: pl.Trainer, milestone: bool) -> None:
+        """Save if it is due: nothing is owed after this step."""
+        if milestone or trainer.global_step % self.every_n_steps == 0 or self._stop(trainer):
+            trainer.save_checkpoint(self.path)
+            if self._stop(trainer, now=True):
+                raise RunStopped
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leave the signals as they were."""
@@ -80,12 +60,6 @@ class LastCheckpoint(Checkpoint):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Leave the signals as they were."""
         self._restore_handlers()
-
-    def _save(self, trainer: pl.Trainer) -> None:
-        self._due = False
-        trainer.save_checkpoint(self.path)
-        if self._stop(trainer, now=True):
-            raise RunStopped
 
     def _stop(self, trainer: pl.Trainer, now: bool = False) -> bool:
         if trainer.world_size == 1:
@@ -98,10 +72,3 @@ class LastCheckpoint(Checkpoint):
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers.clear()
-
-
-def _boundary_follows(trainer: pl.Trainer, batch_idx: int) -> bool:
-    """Whether this batch is its epoch's last, or a validation follows it directly."""
-    interval = trainer.val_check_batch
-    validates = trainer.enable_validation and isinstance(interval, int) and (batch_idx + 1) % interval == 0
-    return trainer.is_last_batch or batch_idx + 1 == trainer.num_training_batches or validates

@@ -46,6 +46,7 @@ class RunRecord(pl.Callback):
         self.begun = False
         self.seconds = {"setup": 0.0, "rehearsal": 0.0, "training": 0.0, "evaluation": 0.0}
         self._running: tuple[str, float] | None = None
+        self._mark: dict[str, Any] | None = None
 
     def training_seconds(self) -> float:
         """Seconds of training so far, evaluation apart."""
@@ -71,7 +72,7 @@ class RunRecord(pl.Callback):
             self.directory.create()
         for logger in trainer.loggers:
             if self.resume and isinstance(logger, MetricsCSV):
-                logger.resume(trainer.global_step)
+                logger.resume(trainer.global_step, self._mark)
         self._switch("training")
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -127,7 +128,7 @@ class RunRecord(pl.Callback):
             checkpoint["callbacks"] = with_place(checkpoint["callbacks"], self.directory.root)
         if not self.resume or trainer.state.fn != "fit" or "metrics_csv" not in checkpoint:
             return
-        self.lost = list(checkpoint["metrics_csv"]["lost"])
+        self.lost, self._mark = list(checkpoint["metrics_csv"]["lost"]), checkpoint["metrics_csv"]["rows"]
         for logger in trainer.loggers:
             if isinstance(logger, MetricsCSV) and trainer.is_global_zero:
                 step = checkpoint["global_step"]

@@ -19,6 +19,7 @@ from commands.tables.summary import print_summary
 from records.checkpoint_io import REMEDY, Unreadable
 from records.history import KEY, Past, past_in
 from records.run_directory import RunDirectory
+from trainer.fit_loop import leave_ended
 from trainer.restoring import while_restoring
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ class Resuming:
         """Say so where the run begins once more."""
         if self.past is None:
             print(f"cadence: {self.directory.root} has no checkpoint: it begins at its first step", file=sys.stderr)
+
+    def prepare(self, cli: "CadenceCLI", trainer: pl.Trainer) -> None:
+        """Say so where the run begins once more; let one that has its result end at once."""
+        if trainer.is_global_zero:
+            self.tell()
+        result = final_result(cli, self.directory)
+        if result is not None and self.past is not None and result["steps"] == self.past.step:
+            leave_ended(trainer)
 
     def check(self, cli: "CadenceCLI") -> None:
         """Refuse a parsed configuration that is not the run's own.
@@ -112,12 +121,19 @@ def resuming(call: Call, arguments: Sequence[str], resume: bool) -> Resuming | N
     )
 
 
+def final_result(cli: "CadenceCLI", directory: RunDirectory) -> dict[str, Any] | None:
+    """The result of a run that has ended; None if it has none, or one without the test that is asked for."""
+    if not directory.result.is_file():
+        return None
+    result: dict[str, Any] = json.loads(directory.result.read_text())
+    tested = any(name.startswith("test/") for name in result["metrics"])
+    return result if tested or not cli.config.test_after_fit else None
+
+
 def nothing_left(cli: "CadenceCLI", trainer: pl.Trainer, directory: RunDirectory) -> bool:
     """Whether a run that had nothing to train has its result already; that is then shown, and nothing is written."""
-    if not directory.result.is_file():
-        return False
-    result: dict[str, Any] = json.loads(directory.result.read_text())
-    if cli.config.test_after_fit and not any(name.startswith("test/") for name in result["metrics"]):
+    result = final_result(cli, directory)
+    if result is None:
         return False
     if trainer.is_global_zero:
         print_summary(result, directory.root)

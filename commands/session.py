@@ -67,8 +67,8 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
     with held(trainer, directory, new=not resume), closed(loggers):
-        if going_on is not None and trainer.is_global_zero:
-            going_on.tell()
+        if going_on is not None:
+            going_on.prepare(cli, trainer)
         checkpoint = str(directory.last) if resume and directory.last.is_file() else None
         try:
             anew = going_on.anew(directory.last) if going_on is not None else ""

@@ -66,16 +66,17 @@ class TrainLoader:
     ) -> None:
         self.store, self.members, self.stream, self.first_step = store, members, stream, first_step
         self.rank, self.world_size, self.transforms, self.classes = rank, world_size, transforms, classes
+        self.until: int | None = None  # the step that follows the epoch's last, where the epoch is not the pass
         self._order: tuple[int, Tensor] | None = None
         self._places: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
-        """Number of steps in the trainer's epoch, including those already done."""
+        """Number of steps in the trainer's pass, including those already done."""
         return self.stream.steps_in(self.stream.place(self.first_step())[0])
 
     def __iter__(self) -> Iterator[Batch]:
         """This rank's batches, from the trainer's step to the end of its epoch."""
-        for step in self.stream.steps(self.first_step()):
+        for step in self.stream.steps(self.first_step(), self.until):
             yield self.batch(step)
 
     def batch(self, step: int, most: int | None = None) -> Batch:

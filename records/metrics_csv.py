@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,7 +12,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from records.files import refusals_of, written_whole
-from records.row_marks import RowMarks, lost
+from records.row_marks import RowMarks, as_marked, lost
 
 KEYS = ("step", "epoch", "samples", "seconds")
 
@@ -90,11 +90,21 @@ class MetricsCSV(Logger):
         return lost(mark, self._rows_until(step)[1])
 
     @rank_zero_only
-    def resume(self, step: int) -> None:
-        """Go on with the file as it was after `step` steps; later rows, and a half-written one, are dropped."""
+    def resume(self, step: int, mark: Mapping[str, Any] | None = None) -> None:
+        """Go on with the file as it was after `step` steps; what came later, and a half-written row, are dropped.
+
+        Args:
+            step: number of steps that the run goes on from.
+            mark: what `mark` gave at that moment: values that came for the same step afterwards are dropped too.
+        """
         if not self.path.exists():
             return
-        self._columns, rows = self._rows_until(step)
+        self._columns, found = self._rows_until(step)
+        rows: list[Mapping[str, Any]] = list(found)
+        if mark is not None:
+            rows = as_marked(mark, found)
+            filled = {name for row in rows for name, value in row.items() if value != ""}
+            self._columns = [name for name in self._columns if name in filled or name in KEYS]
         self._rewrite(rows)
         for row in rows[:-1]:
             self._marks.close(row)
@@ -121,14 +131,14 @@ class MetricsCSV(Logger):
         self._rewrite(rows)
         self._offset = self.path.stat().st_size
 
-    def _rewrite(self, rows: list[dict[str, Any]]) -> None:
+    def _rewrite(self, rows: Sequence[Mapping[str, Any]]) -> None:
         text = ",".join(self._columns) + "\n" + "".join(self._line(row) for row in rows)
         with written_whole(self.path) as file:
             file.write(text.encode())
 
-    def _line(self, row: dict[str, Any]) -> str:
+    def _line(self, row: Mapping[str, Any]) -> str:
         buffer = io.StringIO()
-        csv.DictWriter(buffer, self._columns, restval="", lineterminator="\n").writerow(row)
+        csv.DictWriter(buffer, self._columns, restval="", extrasaction="ignore", lineterminator="\n").writerow(row)
         return buffer.getvalue()
 
 

@@ -55,6 +55,17 @@ def lost(state: Mapping[str, Any], rows: Sequence[Row]) -> str:
     return f"{since} to step {last['step']} are not as they were written"
 
 
+def as_marked(state: Mapping[str, Any], rows: Sequence[Row]) -> list[Row]:
+    """The rows as they were at a checkpoint: without the values, and the row, that came for its step afterwards.
+
+    An epoch that training ended within has such values: a run that goes on has them later.
+    """
+    last = state["last"]
+    if not last:
+        return []
+    return [last if row["step"] == last["step"] else row for row in rows if int(row["step"]) <= int(last["step"])]
+
+
 def _cells(row: Row) -> dict[str, str]:
     return {name: str(value) for name, value in row.items() if value not in ("", None)}
 

@@ -84,6 +84,6 @@ class Stream:
         """Number of steps in an epoch."""
         return self._layout.steps_in(epoch)
 
-    def steps(self, first: int) -> Iterator[int]:
-        """Step numbers from `first` to the end of its epoch."""
-        return iter(range(first, self.first_step(self.place(first)[0] + 1)))
+    def steps(self, first: int, until: int | None = None) -> Iterator[int]:
+        """Step numbers from `first` to before `until`; by default to the end of its pass."""
+        return iter(range(first, self.first_step(self.place(first)[0] + 1) if until is None else until))

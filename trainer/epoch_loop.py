@@ -10,6 +10,7 @@ from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from pytorch_lightning.profilers import PassThroughProfiler
 
 from trainer.access import callbacks_of, datamodule_of
+from trainer.fit_loop import UnbrokenFitLoop, settlers
 
 Ours = tuple[type[pl.LightningModule], type[pl.LightningDataModule]]
 
@@ -34,12 +35,35 @@ class ShortEpochLoop(_TrainingEpochLoop):
 
     On one device, in plain precision, with an `ImageClassifier` and an `ImageDataModule`, a step of Lightning's loop is
     a dozen calls through strategy, precision plugin, profiler and hooks, nearly all of them empty: half a millisecond.
-    In all other cases (several processes, a module with hooks of its own, a profiler, the first step after a restart)
-    Lightning's own step runs. Both give the same run, to the bit.
+    In all other cases (several processes, a module with hooks of its own, a profiler) Lightning's own step runs. Both
+    give the same run, to the bit.
     """
 
     _short = False
     _ours: Ours
+
+    def run(self, data_fetcher: _DataFetcher) -> None:
+        """Train for an epoch, or for what is left of it, and say of each step when it is settled."""
+        self.reset()
+        self.on_run_start(data_fetcher)
+        done = self.done
+        while not done:
+            try:
+                self.advance(data_fetcher)
+                self.on_advance_end(data_fetcher)
+                done = self.done
+                if not self.batch_progress.is_last_batch:  # else the epoch's end belongs to the step
+                    for callback in self._settlers:
+                        callback.on_settled(self.trainer, done)
+            except StopIteration:
+                break
+            finally:
+                self.on_iteration_done()
+
+    def reset(self) -> None:
+        """Begin an epoch with its first step; one that goes on keeps its counters."""
+        if not self.trainer.fit_loop.restarted_mid_epoch:
+            super().reset()
 
     def on_run_start(self, data_fetcher: _DataFetcher) -> None:
         """Begin an epoch: decide whether the short step may run, and collect the callbacks' step hooks."""
@@ -48,10 +72,11 @@ class ShortEpochLoop(_TrainingEpochLoop):
         self._short = not isinstance(data_fetcher, _DataLoaderIterDataFetcher) and _nobody_else(trainer, self._ours)
         self._starts = _listeners(trainer, "on_train_batch_start")
         self._ends = _listeners(trainer, "on_train_batch_end")
+        self._settlers = settlers(trainer)
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
         """One step: fetch, transform, train, call the callbacks."""
-        if not self._short or self.restarting:
+        if not self._short:
             super().advance(data_fetcher)
             return
         trainer, progress = self.trainer, self.batch_progress
@@ -83,15 +108,16 @@ class ShortEpochLoop(_TrainingEpochLoop):
 
 
 def shorten(trainer: pl.Trainer, ours: Ours) -> None:
-    """Replace a trainer's epoch loop by this one.
+    """Replace a trainer's loops by Cadence's.
 
     Args:
         trainer: trainer to change.
         ours: classes of the modules and of the datamodules for which the short step does all that Lightning's does.
     """
-    loop = trainer.fit_loop.epoch_loop
+    loop = trainer.fit_loop
     short = ShortEpochLoop(trainer, min_steps=loop.min_steps, max_steps=loop.max_steps)
     short._ours = ours
+    trainer.fit_loop = UnbrokenFitLoop(trainer, loop.min_epochs, loop.max_epochs)
     trainer.fit_loop.epoch_loop = short
 
 
