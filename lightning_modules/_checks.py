@@ -28,26 +28,28 @@ def require_image_size_from(architecture: str, image_size: int, *, smallest: int
         )
 
 
-def check_chunks(stream: Any, copies: int, processes: int, micro_batch_size: int | None) -> None:
-    """Refuse batch sizes that leave a chunk of one row in the first pass: batch norm of vectors needs two.
+def check_chunks(stream: Any, copies: int, processes: int, micro_batch_size: int | None, passes: int) -> None:
+    """Refuse batch sizes that leave a chunk of one row: batch norm of vectors needs two.
+
+    The first thousand steps are looked at, and each pass's last one, which is the one that may be short.
 
     Args:
         stream: stream of the run's steps; its `size` counts the images of all processes.
         copies: rows that the transforms make of one sample.
-        processes: number of processes that share a batch.
+        processes: number of processes that share a batch; the first ones take an image more where it does not divide.
         micro_batch_size: largest chunk, or None for no limit.
+        passes: number of passes to look at.
 
     Raises:
         ValueError: there is such a chunk; names the field and the batch.
     """
-    steps = stream.steps_in(0)
-    last = stream.size(steps - 1)
-    for images in sorted({stream.size(step) for step in (*range(min(steps, 1000)), steps - 1)}):
-        share = images // processes * copies
-        limit = micro_batch_size or share
-        if share == 1 or (share and (limit == 1 or share % limit == 1)):
-            field = "data.batch_size" if share == 1 else "model.micro_batch_size"
-            raise ValueError(
-                f"{field} leaves a chunk of one image of a batch of {images}, too few for batch normalisation: "
-                "change it" + (", or set data.drop_last to true" if images == last else "")
-            )
+    last = {stream.size(stream.first_step(epoch + 1) - 1) for epoch in range(passes)}
+    for images in sorted({stream.size(step) for step in range(min(stream.steps_in(0), 1000))} | last):
+        for share in {images // processes * copies, -(-images // processes) * copies}:
+            limit = micro_batch_size or share
+            if share == 1 or (share and (limit == 1 or share % limit == 1)):
+                field = "data.batch_size" if share == 1 else "model.micro_batch_size"
+                raise ValueError(
+                    f"{field} leaves a chunk of one image of a batch of {images}, too few for batch normalisation: "
+                    "change it" + (", or set data.drop_last to true" if images in last else "")
+                )

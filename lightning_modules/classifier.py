@@ -90,7 +90,8 @@ class ImageClassifier(pl.LightningModule):
         """
         stream = stream_of(self.trainer)
         if stream is not None and any(isinstance(module, nn.BatchNorm1d) for module in self.modules()):
-            check_chunks(stream, self._copies, self.trainer.world_size, self.micro_batch_size)
+            passes = min(max(self.trainer.max_epochs or 1, 1), 100)
+            check_chunks(stream, self._copies, self.trainer.world_size, self.micro_batch_size, passes)
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the configuration over this module's parameter groups."""

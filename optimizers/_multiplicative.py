@@ -25,7 +25,8 @@ _MANY_ZEROS = 0.01
 def normalised_gradient(grad: Tensor, exp_avg_sq: Tensor, step: int, g_bound: float) -> Tensor:
     """g / sqrt(v / (1 - .999^t)) clamped to +-g_bound: the slow, obvious version.
 
-    0 / 0 counts as 0. A gradient that is itself NaN or infinite gives NaN: a diverged run shows, it does not freeze.
+    The root is at least the smallest normal number, so that 0 / 0 counts as 0. A gradient that is itself NaN or infinite
+    gives NaN: a diverged run shows, it does not freeze.
 
     Args:
         grad: gradient g, any shape.
@@ -35,8 +36,7 @@ def normalised_gradient(grad: Tensor, exp_avg_sq: Tensor, step: int, g_bound: fl
     """
     exp_avg_sq.mul_(BETA).addcmul_(grad, grad, value=1 - BETA)
     root = (exp_avg_sq / (1 - BETA**step)).sqrt()
-    both_zero = (grad == 0) & (root == 0)
-    return torch.where(both_zero, 0.0, grad / root).clamp(-g_bound, g_bound)
+    return (grad / root.clamp(min=torch.finfo(root.dtype).tiny)).clamp(-g_bound, g_bound)
 
 
 def normalised_gradients_foreach(
@@ -47,7 +47,6 @@ def normalised_gradients_foreach(
     torch._foreach_addcmul_(exp_avg_sqs, grads, grads, value=1 - BETA)
     roots = torch._foreach_div(exp_avg_sqs, [1 - BETA**step for step in steps])
     torch._foreach_sqrt_(roots)
-    # 0 / tiny is 0, and whatever else is divided by tiny ends at +-g_bound as the division by zero does.
     torch._foreach_clamp_min_(roots, [torch.finfo(root.dtype).tiny for root in roots])
     hats = torch._foreach_div(grads, roots)
     torch._foreach_clamp_min_(hats, -g_bound)

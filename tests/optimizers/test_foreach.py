@@ -1,5 +1,7 @@
 """The `foreach` versions against the plain loops."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -100,3 +102,22 @@ def test_agrees_with_the_loop_on_cuda(name, options):
     tolerance = 0.02 if name == "BBitMadam" else 1e-4
     for p, q in zip(*pair, strict=True):
         torch.testing.assert_close(q, p, rtol=tolerance, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["Madam", "BBitMadam", "NesterovRMSprop"])
+def test_agrees_with_the_loop_for_gradients_of_every_size(name, dtype):
+    """Down to where their squares, and then they themselves, are no longer normal numbers."""
+    smallest, largest = torch.finfo(dtype).smallest_normal * 2.0**-20, torch.finfo(dtype).max / 4
+    sizes = torch.logspace(math.log10(smallest), math.log10(largest), 700, dtype=dtype)
+    grads = torch.cat([sizes, -sizes, torch.zeros(2, dtype=dtype)])
+    pair = []
+    for foreach in (False, True):
+        p = nn.Parameter(torch.linspace(-2, 3, len(grads), dtype=dtype))
+        optimizer = getattr(optimizers, name)([p], foreach=foreach)
+        for _ in range(3):
+            p.grad = grads.clone()
+            optimizer.step()
+        pair.append(p.detach())
+    assert torch.isfinite(pair[0]).all()
+    torch.testing.assert_close(pair[1], pair[0], rtol=1e-6, atol=0)
