@@ -25,8 +25,8 @@ _MANY_ZEROS = 0.01
 def normalised_gradient(grad: Tensor, exp_avg_sq: Tensor, step: int, g_bound: float) -> Tensor:
     """g / sqrt(v / (1 - .999^t)) clamped to +-g_bound: the slow, obvious version.
 
-    The root is at least the smallest normal number, so that 0 / 0 counts as 0. A gradient that is itself NaN or infinite
-    gives NaN: a diverged run shows, it does not freeze.
+    The root is at least the smallest normal number, so that 0 / 0 counts as 0. A gradient that is itself NaN or
+    infinite gives NaN: a diverged run shows, it does not freeze.
 
     Args:
         grad: gradient g, any shape.

@@ -81,7 +81,10 @@ def bbit_update_foreach(
 
 
 def storage_bits(optimizer: "BBitMadam") -> int:
-    """Bits that all measured weights take: each weight's own, and 32 for each encoded tensor's bound."""
+    """Bits of all measured weights in the format: each weight's own, and 32 for each encoded tensor's bound.
+
+    A run holds more: 24 bits of codes a weight, and the decoded float (`BBitMadam`).
+    """
     total = 0
     for group in optimizer.param_groups:
         for p in group["params"]:
@@ -98,7 +101,9 @@ class BBitMadam(MultiplicativeOptimizer):
     k <- clamp(k + round(g_hat * lr / base_lr) * sign w, 0, 2^B - 1), with Madam's g_hat and bound.
 
     `bits` counts the exponent alone, as published; a weight takes bits + 1 with its sign. State says so for each tensor
-    (`bits_per_weight`), and `storage_bits` counts them. Only weights are low-precision: g_hat and v are floats.
+    (`bits_per_weight`), and `storage_bits` counts them. That is what the format needs, not what a run holds: torch
+    computes on floats, so a weight is held as one, beside 24 bits of codes and a float v. Nothing is saved in training;
+    what is studied is how well so few values train. Only weights are low-precision: g_hat and v are floats.
 
     lr / base_lr is the number of exponents that g_hat = 1 moves (the authors' lr_factor), so that schedules write `lr`
     as usual. Where lr * |g_hat| < base_lr / 2 the step rounds to none: an lr below base_lr / (2 g_bound) moves nothing.
@@ -152,7 +157,7 @@ class BBitMadam(MultiplicativeOptimizer):
         super().__init__(params, defaults)
 
     def bits_per_weight(self) -> float:
-        """Mean bits a weight takes, sign and the tensors' bounds included."""
+        """Mean bits a weight takes in the format, sign and the tensors' bounds included."""
         weights = sum(p.numel() for group in self.param_groups for p in group["params"] if self.state.get(p))
         return storage_bits(self) / weights
 

@@ -123,6 +123,8 @@ class RandomHorizontalFlip(RowTransform):
 class Cutout(RowTransform):
     """Zero one square with its centre anywhere in the image (DeVries and Taylor 2017). Belongs after `Normalize`.
 
+    An even size hides what the authors' code hides; of an odd one their code hides a pixel less along each axis.
+
     Args:
         size: side of the square in pixels; 16 for CIFAR-10.
     """

@@ -145,6 +145,22 @@ def test_half_are_flipped():
     assert abs(flipped.double().mean().item() - 0.5) < 0.011
 
 
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 7])
+def test_cutout_of_an_even_size_is_the_published_code_s(size):
+    """Of an odd size that code hides one row and one column less, the last ones."""
+
+    def published(centre: int, side: int, length: int) -> set[int]:
+        return set(range(np.clip(centre - length // 2, 0, side), np.clip(centre + length // 2, 0, side)))
+
+    batch = Batch(torch.ones(200, 1, 9, 9), torch.zeros(200, dtype=torch.int64), 0, np.arange(200))
+    hidden = apply(Cutout(size), batch)[:, 0] == 0
+    for mask, words in zip(hidden, draws("Cutout", batch, 2), strict=True):
+        for axis, word in enumerate(words):
+            centre, seen = per_image.below(word, 9), set(mask.any(1 - axis).nonzero().flatten().tolist())
+            more = {centre + size // 2} & set(range(9)) if size % 2 else set()
+            assert seen == published(centre, 9, size) | more
+
+
 def test_cutout_16_masks_a_fifth_of_cifar():
     rows = 10_000
     batch = Batch(torch.ones(rows, 1, 32, 32), torch.zeros(rows, dtype=torch.int64), 0, np.arange(rows))

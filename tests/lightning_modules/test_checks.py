@@ -33,9 +33,9 @@ def test_refuses_where_a_chunk_has_one_row_and_nowhere_else(copies: int, process
 
 
 def test_the_larger_share_of_a_batch_counts_too() -> None:
-    with pytest.raises(ValueError, match="chunk of one image of a batch of 1, .* or set data.drop_last to true"):
+    with pytest.raises(ValueError, match=r"chunk of one image of a batch of 1, .* or set data.drop_last to true"):
         check_chunks(Stream(998, 997, seed=1), copies=1, processes=2, micro_batch_size=None, passes=1)
-    with pytest.raises(ValueError, match="model.micro_batch_size leaves a chunk of one image of a batch of 61"):
+    with pytest.raises(ValueError, match=r"model.micro_batch_size leaves a chunk of one image of a batch of 61"):
         check_chunks(Stream(122, 61, seed=1), copies=1, processes=2, micro_batch_size=10, passes=1)
 
 

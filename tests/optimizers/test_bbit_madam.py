@@ -121,6 +121,14 @@ def test_state_says_how_many_bits_a_weight_takes():
     assert optimizer.bits_per_weight() == pytest.approx(1252 / 110)
 
 
+def test_a_run_holds_more_than_the_format_needs():
+    p = _weights(100)
+    optimizer = BBitMadam([p], bits=8)
+    held = [value for value in optimizer.state[p].values() if isinstance(value, torch.Tensor)]
+    assert sum(8 * value.element_size() for value in (p, *held)) == 32 + 24 + 32
+    assert optimizer.state[p]["bits_per_weight"] == 9
+
+
 def test_codes_are_the_truth_when_a_state_is_loaded(drive):
     p = _weights()
     optimizer = BBitMadam([p], bits=10)
