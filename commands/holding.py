@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytorch_lightning as pl
 import yaml
@@ -51,3 +52,22 @@ def held(trainer: pl.Trainer, directory: RunDirectory | None, new: bool = False)
             except ValueError as error:
                 raise UserError(str(error)) from error
         yield
+
+
+@contextlib.contextmanager
+def refusals_told(directory: RunDirectory, command: str) -> Iterator[None]:
+    """Tell which file the disk refused in the block, and how the run goes on.
+
+    Args:
+        directory: the run's.
+        command: command that goes on with it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or not Path(str(error.filename)).is_relative_to(directory.root):
+            raise
+        told = f"{error.filename}: {error.strerror}"
+        if not directory.resumable():
+            raise UserError(f"{told}: mend that, and run the command again") from error
+        raise UserError(f"{told}\nmend that, then go on with\n{directory.going_on(command)}") from error

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from callbacks import RekeyedRandomness, RunRecord
 from commands import Call
 from commands.configuration.cadence_cli import listed
-from commands.holding import closed, held, loggers_of
+from commands.holding import closed, held, loggers_of, refusals_told
 from commands.resuming import resuming
 from commands.session import STOPPED, bar_of, configured, history_of, mistakes_before, plugins_of, run_root
 from commands.tables.summary import print_range_test
@@ -54,7 +54,7 @@ def range_test(call: Call, arguments: list[str], resume: bool) -> int:
         num_sanity_val_steps=0,
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
-    with held(trainer, directory, new=not resume), closed(loggers):
+    with refusals_told(directory, call.command), held(trainer, directory, new=not resume), closed(loggers):
         if going_on is not None and trainer.is_global_zero:
             going_on.tell()
         try:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import secrets
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,12 +20,13 @@ from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
 from commands.errors import UserError
-from commands.holding import closed, held, loggers_of
+from commands.final_test import training_stays
+from commands.holding import closed, held, loggers_of, refusals_told
+from commands.result import metrics_in, named, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
 from commands.tables.summary import print_summary
 from records.checkpoint_io import AtomicCheckpointIO
-from records.environment import commit, device_name, versions
-from records.files import write_json
+from records.files import write_json, write_text
 from records.metrics_csv import MetricsCSV
 from records.run_directory import RunDirectory
 from trainer.signals import RunStopped
@@ -66,7 +68,7 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
         use_distributed_sampler=False,
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
-    with held(trainer, directory, new=not resume), closed(loggers):
+    with refusals_told(directory, "fit"), held(trainer, directory, new=not resume), closed(loggers):
         if going_on is not None:
             going_on.prepare(cli, trainer)
         checkpoint = str(directory.last) if resume and directory.last.is_file() else None
@@ -82,11 +84,18 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
             if nothing_left(cli, trainer, directory):
                 return 0
             history.begin(trainer)
+        result = result_of(cli, trainer, record) | history.record(trainer.global_step)
+        if not record.begun:  # nothing was trained, and a module that does not keep its metrics has none
+            result["metrics"] = metrics_in(directory.result) | result["metrics"]
+        if trainer.is_global_zero:
+            write_json(directory.result, result)  # before the test, which may fail
         if cli.config.test_after_fit and not cli.config.trainer.fast_dev_run:
             best = trainer.strategy.broadcast(str(directory.best) if directory.best.is_file() else None)
-            trainer.test(cli.model, cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)
+            with training_stays(trainer, directory, result):
+                trainer.test(cli.model, cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)
+            tested = result_of(cli, trainer, record)
+            result |= {"seconds": tested["seconds"], "metrics": result["metrics"] | tested["metrics"]}
         if trainer.is_global_zero:
-            result = _result(cli, trainer, record) | history.record(trainer.global_step)
             write_json(directory.result, result)
             print_summary(result, directory.root)
     return 0
@@ -97,8 +106,9 @@ def test(arguments: list[str], started: float) -> int:
     cli = configured("test", arguments)
     directory = RunDirectory(Path(cli.config.run_dir)) if cli.config.run_dir else None
     checkpoint = _checkpoint(cli, directory)
-    record = RunRecord(directory, False, started)
-    loggers = loggers_of(cli, directory)
+    kept = directory if directory is not None and directory.writable() else None
+    record = RunRecord(kept, False, started)
+    loggers = loggers_of(cli, kept)
     own = directory if directory is not None and not cli.config.checkpoint else None  # one that is named may be any
     trainer = cli.build_trainer(
         [record, RunHistory(own, cli.resolved(), "test"), *bar_of(cli)],
@@ -106,14 +116,16 @@ def test(arguments: list[str], started: float) -> int:
         plugins=plugins_of(cli),
         use_distributed_sampler=False,
     )
-    with held(trainer, directory), closed(loggers):
+    with held(trainer, kept), closed(loggers):
         with mistakes_before(record, checkpoint), restoring(checkpoint):
             trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
         if trainer.is_global_zero:
-            result = _result(cli, trainer, record) | {"checkpoint": _named(checkpoint, directory)}
-            if directory is not None:
-                directory.config("test").write_text(cli.resolved())
-                write_json(directory.root / "test.json", result)
+            result = result_of(cli, trainer, record) | {"checkpoint": named(checkpoint, directory)}
+            if kept is not None:
+                write_text(kept.config("test"), cli.resolved())
+                write_json(kept.root / "test.json", result)
+            elif directory is not None:
+                print(f"cadence: {directory.root} is not writable: the result is not kept there", file=sys.stderr)
             print_summary(result, directory.root if directory else None)
     return 0
 
@@ -189,30 +201,6 @@ def _checkpoint(cli: CadenceCLI, directory: RunDirectory | None) -> Path:
         if path.is_file():
             return path
     raise UserError(f"--run_dir {directory.root}: the run has no checkpoint yet")
-
-
-def _named(checkpoint: Path, directory: RunDirectory | None) -> str:
-    """The checkpoint's path; within the run directory, which may be moved, if it lies there."""
-    inside = directory is not None and checkpoint.resolve().is_relative_to(directory.root.resolve())
-    return str(checkpoint.resolve().relative_to(directory.root.resolve()) if directory and inside else checkpoint)
-
-
-def _result(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str, Any]:
-    device = trainer.strategy.root_device
-    values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    values |= getattr(cli.model, "recorded", {})
-    return {
-        "metrics": {name: values[name] for name in sorted(values)},
-        "steps": trainer.global_step,
-        "parameters": sum(parameter.numel() for parameter in cli.model.parameters()),
-        "seconds": {name: round(value, 3) for name, value in record.seconds.items()},
-        "device": {"type": device.type, "name": device_name(device), "processes": trainer.world_size},
-        "validation": getattr(cli.datamodule, "val", None),
-        "seed": cli.config.seed_everything,
-        "versions": versions(),
-        "commit": commit(),
-        **({"metrics_lost": record.lost} if record.lost else {}),
-    }
 
 
 @contextlib.contextmanager

@@ -57,6 +57,10 @@ class RunDirectory:
         """Whether a run has begun here, which can go on, or begin again if it has no checkpoint yet."""
         return self.config().is_file()
 
+    def writable(self) -> bool:
+        """Whether this process may write here."""
+        return os.access(self.root, os.W_OK | os.X_OK)
+
     def kept_test(self, name: str) -> Path:
         """File with what a range test of this name has measured so far."""
         return self.root / f"{name}.ckpt"

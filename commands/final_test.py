@@ -1,0 +1,42 @@
+"""The test at a run's end: what is wrong with it costs nothing of the training's record."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytorch_lightning as pl
+
+from commands.configuration.messages import readable
+from commands.errors import UserError, lines_of
+from commands.tables.summary import print_summary
+from records.files import write_json
+from records.run_directory import RunDirectory
+from trainer.signals import RunStopped
+
+_FOR_USERS = (ValueError, OSError, RuntimeError, pl.utilities.exceptions.MisconfigurationException)
+
+
+@contextlib.contextmanager
+def training_stays(trainer: pl.Trainer, directory: RunDirectory, result: dict[str, Any]) -> Iterator[None]:
+    """Run the final test in the block; where it fails, result.json says so beside the training's figures.
+
+    Args:
+        trainer: the run's.
+        directory: the run's.
+        result: what result.json says of the training.
+
+    Raises:
+        UserError: the test failed, whatever the reason: no data, damaged data or weights, a defect of a module.
+    """
+    try:
+        yield
+    except RunStopped:
+        raise
+    except Exception as error:
+        told = " ".join(lines_of(readable(str(error)))[:2]) or "without a message"
+        reason = told if isinstance(error, _FOR_USERS) else f"{type(error).__name__}: {told}"
+        if trainer.is_global_zero:
+            write_json(directory.result, result | {"test_failed": reason})
+            print_summary(result, directory.root)
+        once_mended = f"the training is over and recorded; mend that, then test by\n{directory.going_on('fit')}"
+        raise UserError(f"the test failed: {reason}\n{once_mended}") from error

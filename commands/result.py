@@ -1,0 +1,45 @@
+"""What result.json and test.json say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from callbacks import RunRecord
+from commands.configuration.cadence_cli import CadenceCLI
+from records.environment import commit, device_name, versions
+from records.run_directory import RunDirectory
+
+
+def metrics_in(path: Path) -> dict[str, float]:
+    """Metrics in a result.json; none where there is no such file, or none that can be read."""
+    try:
+        return dict(json.loads(path.read_text())["metrics"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def named(checkpoint: Path, directory: RunDirectory | None) -> str:
+    """The checkpoint's path; within the run directory, which may be moved, if it lies there."""
+    inside = directory is not None and checkpoint.resolve().is_relative_to(directory.root.resolve())
+    return str(checkpoint.resolve().relative_to(directory.root.resolve()) if directory and inside else checkpoint)
+
+
+def result_of(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str, Any]:
+    """Metrics of the trainer's last run, what it cost, and with what it was made."""
+    device = trainer.strategy.root_device
+    values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    values |= getattr(cli.model, "recorded", {})
+    return {
+        "metrics": {name: values[name] for name in sorted(values)},
+        "steps": trainer.global_step,
+        "parameters": sum(parameter.numel() for parameter in cli.model.parameters()),
+        "seconds": {name: round(value, 3) for name, value in record.seconds.items()},
+        "device": {"type": device.type, "name": device_name(device), "processes": trainer.world_size},
+        "validation": getattr(cli.datamodule, "val", None),
+        "seed": cli.config.seed_everything,
+        "versions": versions(),
+        "commit": commit(),
+        **({"metrics_lost": record.lost} if record.lost else {}),
+    }
