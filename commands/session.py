@@ -209,6 +209,7 @@ def mistakes_before(record: RunRecord | None, checkpoint: Path | None = None) ->
     try:
         yield
     except (ValueError, OSError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
-        if record is not None and record.begun and not isinstance(error, NoBounds):
+        a_files = isinstance(error, OSError) and error.filename is not None  # `refusals_told` and `report` know it
+        if a_files or (record is not None and record.begun and not isinstance(error, NoBounds)):
             raise
         raise UserError(readable(str(error), checkpoint=f"checkpoint {checkpoint}")) from error

@@ -150,7 +150,7 @@ class CadenceCLI(LightningCLI):
                 ) from error
         if paths := [word.removeprefix(_RUN_DIR) for word in self.arguments if word.startswith(_RUN_DIR)]:
             self.config.run_dir = paths[-1]  # a path is a text, whatever YAML would read in it
-        if self.command in RANGE_TESTS and not any(word.startswith("--range_test") for word in self.arguments):
+        if self.command in RANGE_TESTS and not self._test_given():
             self._take_own_test()
         check_parsed(self.command, self.config)
         check_parts(self.command, self.config)
@@ -206,6 +206,11 @@ class CadenceCLI(LightningCLI):
         for key in ("config", "run_dir", "checkpoint"):
             config.pop(key, None)
         return self.parser.dump(config, skip_none=False, format="yaml")
+
+    def _test_given(self) -> bool:
+        """Whether settings of the test are given, by options or by the record of such a test."""
+        given = any(word.startswith("--range_test") for word in self.arguments)
+        return given or any("range_test" in read_config(Path(path)) for path in config_paths(self.arguments))
 
     def _take_own_test(self) -> None:
         """Settings of the configuration's own test of this kind, if it has one, become those of the command's."""

@@ -1,0 +1,178 @@
+"""A disk that is full before any write: the file is told, what was good stays, and the printed remedy goes on."""
+
+import csv
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+
+import pytest
+import torch
+
+import datamodules
+from datamodules.sources import CacheNotWritable, fetch, verify
+from records.checkpoint_io import AtomicCheckpointIO
+from records.metrics_csv import MetricsCSV
+from tests.datamodules.sources import tiny
+from tests.full_disk import Disk, mounted
+
+RUN = [
+    "fit", "--model", "MLP", "--model.hidden_sizes", "[8]", "--data", "Digits", "--data.batch_size", "64",
+    "--optimizer", "SGD", "--optimizer.lr", "0.1", "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "1",
+    "--trainer.enable_progress_bar", "false", "--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "40",
+    "--trainer.callbacks.seeds", "1", "--trainer.callbacks+=TimeToTarget", "--checkpoint_every", "10",
+]  # fmt: skip
+RANGE_TEST = ["lr-range-test", *RUN[1:-2], "--range_test.steps", "40", "--range_test.seeds", "1"]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    with mounted(tmp_path / "disk") as disk:
+        yield disk
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that found room for everything."""
+    from cli import main
+
+    run = tmp_path_factory.mktemp("whole") / "run"
+    assert main([*RUN, "--run_dir", str(run)]) == 0
+    return run
+
+
+def full_before(disk: Disk, name: str, nth: int, patch: pytest.MonkeyPatch) -> None:
+    """Fill the disk just before a file of this name is opened to be written for the n-th time."""
+    opened, left = Path.open, [nth]
+
+    def filling(self: Path, mode: str = "r", *arguments: Any, **keywords: Any) -> IO[Any]:
+        if self.name.startswith(name) and set(mode) & set("wxa+"):
+            left[0] -= 1
+            if left[0] == 0:
+                disk.fill()
+        return opened(self, mode, *arguments, **keywords)
+
+    patch.setattr(Path, "open", filling)
+
+
+def full_after_step(disk: Disk, step: int, patch: pytest.MonkeyPatch) -> None:
+    """Fill the disk when the row of a step has been written."""
+    logged = MetricsCSV.log_metrics
+
+    def filling(self: MetricsCSV, metrics: dict[str, float], step: int | None = None) -> None:
+        logged(self, metrics, step)
+        if step == until:
+            disk.fill()
+
+    until = step
+    patch.setattr(MetricsCSV, "log_metrics", filling)
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return [{name: row[name] for name in row if "seconds" not in name} for row in csv.DictReader(file)]
+
+
+def told(errors: str, disk: Disk, name: str) -> list[str]:
+    """The remedy of a message of at most three lines that names the file: words behind `cadence`; none for the same."""
+    lines = [line for line in errors.splitlines() if "LR range test" not in line]
+    assert 1 <= len(lines) <= 3 and "Traceback" not in errors, errors
+    assert lines[0] == f"cadence: {disk.root}/run/{name}: No space left on device" or (
+        lines[0].startswith(f"cadence: {disk.root}/run/{name}: No space left on device: mend that, and run")
+        and len(lines) == 1
+    ), lines
+    return shlex.split(lines[2])[1:] if len(lines) == 3 else []
+
+
+@pytest.mark.parametrize(
+    ("name", "nth"),
+    [
+        ("config.yaml", 1), ("environment.json", 1), ("lr_range_test.csv", 1), ("lr_range_test.png", 1),
+        ("lr_range_test.json", 1), ("metrics.csv", 1), ("checkpoints/best.ckpt", 1), ("checkpoints/last.ckpt", 1),
+        ("checkpoints/last.ckpt", 2), ("checkpoints/best.ckpt", 2), ("time_to_target.json", 1), ("result.json", 1),
+        ("result.json", 2),
+    ],
+)  # fmt: skip
+def test_told_and_gone_on_with(cadence, disk: Disk, whole: Path, name: str, nth: int, monkeypatch, capsys) -> None:
+    run = disk.root / "run"
+    with monkeypatch.context() as patch:
+        full_before(disk, Path(name).name, nth, patch)
+        assert cadence(*RUN, "--run_dir", run) == 2
+    remedy = told(capsys.readouterr().err, disk, name) or [*RUN, "--run_dir", str(run)]
+    assert not list(disk.root.rglob("*.part"))
+    for checkpoint in run.glob("checkpoints/*.ckpt"):
+        AtomicCheckpointIO().load_checkpoint(checkpoint)
+    assert cadence(*remedy) == 2  # while the disk is still full
+    assert "No space left on device" in capsys.readouterr().err
+    disk.make_room()
+    assert cadence(*remedy) == 0
+    assert_same(run, whole)
+
+
+def test_no_room_for_a_row(cadence, disk: Disk, monkeypatch, capsys) -> None:
+    """The file grows within its last page, and no further: the row that does not fit leaves no trace."""
+    run, whole = disk.root / "run", disk.root / "whole"
+    many = [*RUN[:-8], "--trainer.max_epochs", "1", "--data.batch_size", "8", "--checkpoint_every", "60"]
+    assert cadence(*many, "--run_dir", whole) == 0
+    with monkeypatch.context() as patch:
+        full_after_step(disk, 61, patch)
+        assert cadence(*many, "--run_dir", run) == 2
+    remedy = told(capsys.readouterr().err, disk, "metrics.csv")
+    assert 61 < len(rows(run)) < 120
+    assert [filled(row) for row in rows(run)] == [filled(row) for row in rows(whole)[: len(rows(run))]]
+    disk.make_room()
+    assert cadence(*remedy) == 0
+    assert_same(run, whole)
+
+
+def filled(row: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in row.items() if value}
+
+
+def assert_same(run: Path, whole: Path) -> None:
+    assert rows(run) == rows(whole)
+    assert {path.name for path in run.rglob("*")} == {path.name for path in whole.rglob("*")}
+    mine, theirs = (torch.load(one / "checkpoints/last.ckpt", weights_only=True)["state_dict"] for one in (run, whole))
+    assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "lr_range_test.png", "lr_range_test.json"])
+def test_a_range_test_alone(cadence, disk: Disk, name: str, monkeypatch, capsys) -> None:
+    run = disk.root / "run"
+    with monkeypatch.context() as patch:
+        full_before(disk, name, 1, patch)
+        assert cadence(*RANGE_TEST, "--run_dir", run) == 2
+    remedy = told(capsys.readouterr().err, disk, name) or [*RANGE_TEST, "--run_dir", str(run)]
+    disk.make_room()
+    assert cadence(*remedy) in (0, 1) and (run / "lr_range_test.json").is_file()
+
+
+def test_a_test_of_a_run(cadence, disk: Disk, monkeypatch, capsys) -> None:
+    run = disk.root / "run"
+    assert cadence(*RUN, "--run_dir", run) == 0
+    for name in ("test-config.yaml", "test.json"):
+        with monkeypatch.context() as patch:
+            full_before(disk, name, 1, patch)
+            capsys.readouterr()
+            assert cadence("test", "--run_dir", run) == 2
+        assert told(capsys.readouterr().err, disk, name) == []
+        disk.make_room()
+    assert cadence("test", "--run_dir", run) == 0
+
+
+def test_the_cache_of_datasets(disk: Disk, monkeypatch) -> None:
+    monkeypatch.setenv("CADENCE_DATA", str(disk.root / "cache"))
+    monkeypatch.setitem(sys.modules, "home_of_tiny", SimpleNamespace(SPEC=tiny.spec()))
+    monkeypatch.setitem(datamodules.FETCHED, "Tiny", "home_of_tiny")
+    monkeypatch.setattr(type(tiny.NPM), "collect", lambda *_: tiny.ARRAYS)
+    for file in ("train_images.npy", "manifest.json"):
+        with monkeypatch.context() as patch, pytest.raises(CacheNotWritable) as caught:
+            full_before(disk, file, 1, patch)
+            fetch("Tiny")
+        assert "No space left on device" in str(caught.value) and len(str(caught.value).splitlines()) == 2
+        assert not list((disk.root / "cache").iterdir())
+        disk.make_room()
+    fetch("Tiny")
+    assert all(check.ok for check in verify("Tiny"))
