@@ -13,6 +13,7 @@ from records.metrics_csv import MetricsCSV
 from records.relocation import with_place, without_place
 from records.run_directory import RunDirectory
 from trainer.access import callbacks_of
+from trainer.restoring import widen
 
 if TYPE_CHECKING:
     from figures import Figure
@@ -62,6 +63,10 @@ class RunRecord(pl.Callback):
             yield
         finally:
             self._switch(before)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Let a checkpoint's weights be read as they are."""
+        widen(trainer, pl_module)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Make the directory, start the clock, and cut off rows of metrics.csv that are later than the checkpoint.

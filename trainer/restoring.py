@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Timer
+from pytorch_lightning.plugins.precision import DoublePrecision
 
 from trainer.access import callbacks_of
 
@@ -17,6 +18,16 @@ def while_restoring(error: BaseException) -> bool:
     """Whether an error comes from restoring a checkpoint."""
     names = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(name.startswith((_RESTORERS, _MIGRATION)) for name in names)
+
+
+def widen(trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    """Make a module double where the trainer trains in 64-true.
+
+    Lightning does so after it has read the checkpoint, whose weights would pass through float32 and lose half their
+    digits.
+    """
+    if isinstance(trainer.precision_plugin, DoublePrecision):
+        module.double()
 
 
 def lacking(trainer: pl.Trainer, checkpoint: Mapping[str, Any]) -> list[str]:
