@@ -30,7 +30,8 @@ def run(call: Call) -> int:
     """Check a configuration's model; returns the exit status, 1 if a gradient is wrong."""
     parser = _parser(call.command)
     given, arguments = parser.split(call.arguments or ["--help"])
-    arguments = checked(arguments + (["--checkpoint", given.checkpoint] if given.checkpoint else []))
+    checkpoint = ["--checkpoint", given.checkpoint] if given.checkpoint else []
+    arguments = checked(arguments + checkpoint, "test", parser)
 
     from commands.configuration.messages import readable
     from commands.session import configured

@@ -27,7 +27,7 @@ def run(call: Call) -> int:
     parser = Parser(call.command, "-c CONFIG [--out FIGURE] [options of `cadence fit`]", DESCRIPTION)
     parser.figure("schedule.png")
     given, arguments = parser.split(call.arguments or ["--help"])
-    arguments = checked(arguments)
+    arguments = checked(arguments, "fit", parser)
 
     from commands.configuration.messages import readable
     from commands.session import configured

@@ -31,7 +31,7 @@ def run(call: Call) -> int:
         arguments = [*arguments, f"--run_dir={given.run_dir}"]
     if command == "test" and given.run_dir is not None and not config_paths(resolve_config_arguments(arguments)):
         arguments = ["--config", str(_open(given.run_dir).config()), *arguments]
-    arguments = checked(arguments)
+    arguments = checked(arguments, command, parser)
     settle()
     if command not in ("fit", "test"):
         from commands.range_tests import range_test

@@ -22,10 +22,10 @@ def contents(section: str) -> dict[str, str]:
         return {
             name: (ast.get_docstring(_parsed(home)) or "").partition("\n")[0] for name, home in sorted(DATASETS.items())
         }
-    return _classes(_imported_by(HOUSE / {"models": "lightning_modules", "callbacks": "callbacks"}[section]))
+    return _classes(imported_by(HOUSE / {"models": "lightning_modules", "callbacks": "callbacks"}[section]))
 
 
-def _imported_by(package: Path) -> dict[str, str]:
+def imported_by(package: Path) -> dict[str, str]:
     """Names that a package's `__init__` imports, and the modules that they come from."""
     statements = ast.parse((package / "__init__.py").read_text()).body
     imports = [statement for statement in statements if isinstance(statement, ast.ImportFrom) and statement.module]

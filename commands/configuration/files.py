@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
+from commands.arguments import Parser
 from commands.configuration.checks import check_environment, check_given
+from commands.configuration.names import check_names
 from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.configuration.strict_yaml import BYTES, DIGITS, YAMLOutOfBounds, check_bounds
 from commands.errors import UserError
@@ -22,15 +24,23 @@ REMEDIES = {
 }
 
 
-def checked(arguments: list[str]) -> list[str]:
+def checked(arguments: list[str], command: str = "fit", asker: Parser | None = None) -> list[str]:
     """The arguments of a command that takes a configuration, with the paths of its files instead of their names.
+
+    Args:
+        arguments: words of the command line.
+        command: command whose parser will read them.
+        asker: parser of the command that was typed; None where that is the same, and has no options beside.
 
     Raises:
         UserError: a file is missing or wrong, or an option would be dropped.
     """
     check_environment(os.environ)
     arguments = resolve_config_arguments(arguments)
-    check_given(arguments, [(path, read_config(Path(path))) for path in config_paths(arguments)])
+    files = [(path, read_config(Path(path))) for path in config_paths(arguments)]
+    check_given(arguments, files)
+    typed = asker.prog.removeprefix("cadence ") if asker else command
+    check_names(command, typed, asker.flags if asker else (), arguments, files)
     for flag, value in _values(arguments):
         try:
             check_bounds(value)

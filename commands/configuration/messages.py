@@ -106,7 +106,7 @@ def _complaint(line: str, key: str, holder: str, rest: list[str], vocabulary: Vo
     """The mistake that a line tells of, and its remedy; None if it tells of none."""
     if match := re.match(r"Option '(.+)' is not accepted|Group '(.+)' does not accept option '(.+)'", line):
         given = match[1] or f"{match[2]}.{match[3]}"
-        return _unknown_option(key, given, holder, vocabulary) if key else _unknown_field(given, vocabulary)
+        return unknown_option(key, given, holder, vocabulary) if key else unknown_field(given, vocabulary)
     if match := re.match(r"the following arguments are required: (.+)", line):
         return _missing(key, match[1], holder)
     if match := re.match(r"Unable to load config '(.*)'", line):
@@ -114,7 +114,7 @@ def _complaint(line: str, key: str, holder: str, rest: list[str], vocabulary: Vo
     if match := re.match(r"(Unexpected config: |Key must be a string, got: )(.*?)[.:]?$", line):
         return f"{key and key + ': '}{match[2]} has no value, or is no name of an option: give NAME: VALUE"
     if match := re.match(r"unrecognized arguments: (.+)", line):
-        return _unknown_field(match[1].split()[0], vocabulary)
+        return unknown_field(match[1].split()[0], vocabulary)
     if match := re.match(r"Expected a dot import path string: (.+)", line):
         return _unknown_class(key, match[1], "", vocabulary)
     if match := re.match(r"Import path does not correspond to a subclass of (\w+)", line):
@@ -138,7 +138,15 @@ def _refused(key: str, given: str) -> str | None:
     return f"{key}: {name} {part.instead}" if part is not None and part.instead else None
 
 
-def _unknown_option(key: str, option: str, holder: str, vocabulary: Vocabulary) -> str:
+def unknown_option(key: str, option: str, holder: str, vocabulary: Vocabulary) -> str:
+    """That a class has no such option, and which come near.
+
+    Args:
+        key: field that takes the class.
+        option: name that was given.
+        holder: import path of the class.
+        vocabulary: names to choose from.
+    """
     name = holder.rpartition(".")[2]
     if name in FIELDS:  # jsonargparse puts the base class where none is named
         return f"{key} is missing, but {key}.{option} is given: name one, e.g. {EXAMPLES.get(key, '')}"
@@ -149,7 +157,13 @@ def _unknown_option(key: str, option: str, holder: str, vocabulary: Vocabulary) 
     return f"{key}.{option}: {name} has no such option\n{hint}"
 
 
-def _unknown_field(word: str, vocabulary: Vocabulary) -> str:
+def unknown_field(word: str, vocabulary: Vocabulary) -> str:
+    """That a command has no such option, and which come near.
+
+    Args:
+        word: word of the command line, with its dashes if it has any; or key of a file.
+        vocabulary: names to choose from.
+    """
     name = word.lstrip("-").partition("=")[0]
     if (elsewhere := ELSEWHERE.get(name.partition(".")[0])) is not None:
         return f"{name}: {elsewhere}"

@@ -1,0 +1,111 @@
+"""Names of options, read from the sources of classes without importing them: torch and Lightning take seconds."""
+
+import ast
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
+from commands.configuration.checks import LINKED
+from commands.configuration.contents import HOUSE, imported_by
+
+PARSER = HOUSE / "commands" / "configuration" / "cadence_cli.py"
+SECTIONS = ("model", "data", "optimizer", "trainer")
+RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
+
+
+def own_options(command: str) -> set[str]:
+    """Options that the parser of a command adds beside the sections, those of other commands among them."""
+    found = {"config", *SECTIONS}
+    for node in ast.walk(_tree(PARSER)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+            found |= {ast.literal_eval(word).lstrip("-") for word in node.args}
+    test = RANGE_TESTS.get(command)
+    options = class_options("callbacks", test) if test else None
+    found |= {"range_test"} if test else set()
+    return found | {f"range_test.{name}" for name in options or () if name != "at_step"}
+
+
+def trainer_options() -> list[str] | None:
+    """Arguments of Lightning's Trainer; None if its source is not there."""
+    place = _package("pytorch_lightning")
+    return None if place is None else _arguments(place / "trainer" / "trainer.py", "Trainer")
+
+
+def class_options(section: str, name: str) -> list[str] | None:
+    """Options of a class that Cadence names; None for any other.
+
+    Args:
+        section: `model`, `data`, `optimizer`, or `callbacks`.
+        name: name of the class, or its import path.
+    """
+    path, _, short = name.rpartition(".")
+    home = _homes(section).get(short)
+    if home is None or (path and path.partition(".")[0] not in (home.partition(".")[0], "optimizers")):
+        return None
+    if home == "torch.optim":
+        place = _package("torch")
+        found = None if place is None else _arguments(place / "optim" / f"{short.lower()}.py", short)
+    else:
+        of = "FetchedDataModule" if home == "datamodules.fetched" else short
+        found = _arguments(_file(home), of)
+    hidden = {field.partition(".")[2] for field in LINKED if field.startswith(f"{section}.")} | {"self", "params"}
+    return None if found is None else [option for option in found if option not in hidden]
+
+
+def _homes(section: str) -> dict[str, str]:
+    """Modules of the classes of a section, by name."""
+    if section == "data":
+        from datamodules import DATASETS, FETCHED
+
+        return {name: "datamodules.fetched" if name in FETCHED else home for name, home in DATASETS.items()}
+    if section == "optimizer":
+        from optimizers import HOMES
+        from optimizers.capabilities import CAPABILITIES
+
+        return {name: HOMES[name] for name in CAPABILITIES}
+    return imported_by(HOUSE / {"model": "lightning_modules", "callbacks": "callbacks"}[section])
+
+
+def _arguments(file: Path, name: str) -> list[str] | None:
+    """Arguments of a class's constructor, with its bases' where it hands on **kwargs or has no constructor itself."""
+    tree = _tree(file)
+    node = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if node is None:
+        return None
+    built = next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), None)
+    own = [] if built is None else [one.arg for one in (*built.args.args, *built.args.kwonlyargs) if one.arg != "self"]
+    if built is not None and built.args.kwarg is None:
+        return own
+    homes = {
+        alias.asname or alias.name: statement.module
+        for statement in tree.body
+        if isinstance(statement, ast.ImportFrom) and statement.module
+        for alias in statement.names
+    }
+    for base in (ast.unparse(base) for base in node.bases):
+        if base in homes and (theirs := _file(homes[base])).is_file():
+            inherited = _arguments(theirs, base)
+        else:
+            inherited = _arguments(file, base)
+        if inherited is not None:
+            return own + [option for option in inherited if option not in own]
+    return None
+
+
+def _file(module: str) -> Path:
+    return HOUSE.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _package(name: str) -> Path | None:
+    """The folder of an installed package, which is not imported."""
+    spec = importlib.util.find_spec(name)
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+
+
+@lru_cache(maxsize=64)
+def _tree(file: Path) -> ast.Module:
+    """The statements of a source; none where it cannot be read."""
+    try:
+        return ast.parse(file.read_text())
+    except (OSError, ValueError, SyntaxError):
+        return ast.Module([], [])
