@@ -79,7 +79,7 @@ def made(tmp_path: Path) -> tuple[Path, Path]:
     (folder / "sweep.yaml").write_text(yaml.safe_dump(SWEEP, sort_keys=False))
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
     (folder / "published.csv").write_text("method,rate,percent\nAdam,0.1,89.5\nAdam,0.01,96\n")
-    (folder / "how.md").write_text(f"# How\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n{EVIL}\n")
+    (folder / "how.md").write_text(f"### How\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n{EVIL}\n")
     table(results / CELLS, cells())
     curves = [
         {"id": row["id"], "step": 10 * epoch, "epoch": epoch, "seconds": epoch, "train/epoch_loss": 1 / epoch}
