@@ -66,6 +66,15 @@ def _parser(command: str) -> Parser:
     for flag, what in (("--runs", "the cells' run directories"), ("--results", "tables and reports")):
         usual = f"{flag[2:]}/studies"
         parser.value(flag, usual, type=Path, default=Path(usual), help=f"folder of {what}; {usual} by default")
+    parser.value(
+        "--launcher", "local", type=one_of(("local", "slurm")), default="local", help="local (the default) or slurm"
+    )
+    parser.value(
+        "--slurm",
+        "'timeout_min=60 partition=gpu'",
+        default="",
+        help="what each job of --launcher slurm asks sbatch for",
+    )
     parser.switch("--dry-run", help="only tell the cells, which of them are done, and the time that is left")
     return parser
 

@@ -39,6 +39,8 @@ def run_study(name: str, given: argparse.Namespace) -> int:
     if given.dry_run:
         _tell(plan, root, states, minutes_left([60 * minutes] if minutes else [], waiting(states), given.workers))
         return 0
+    if given.launcher == "slurm":
+        return _hand_in(plan, root, given)
     progress = Progress(len(states), len(states) - waiting(states), plan.varied, minutes, given.workers)
     with _stopping(launcher), progress:
         launcher.run(plan.cells)
@@ -63,6 +65,15 @@ def _tell(plan: Plan, root: Path, states: Sequence[str], left: str) -> None:
     ]
     lay((*plan.varied, "state", "run directory"), table, left=(names, names + 1))
     say(f"{len(states) - waiting(states)} of {len(states)} cells are done; {left} left")
+
+
+def _hand_in(plan: Plan, root: Path, given: argparse.Namespace) -> int:
+    from studies.slurm import job_folder, parameters, submit
+
+    jobs = submit(plan.cells, root, "slurm", parameters(given.slurm), given.workers)
+    say(f"{len(jobs)} of {len(plan.cells)} cells handed in, {given.workers} at once; output in {job_folder(root)}")
+    say("once they have ended, the same command without --launcher writes the tables")
+    return 0
 
 
 @contextlib.contextmanager

@@ -46,19 +46,27 @@ def run(arguments: Sequence[str], directory: CellDirectory, launcher: Connection
     os.dup2(out, 1)
     os.dup2(out, 2)
     threading.Thread(target=_stop_with, args=(launcher,), daemon=True).start()
-    sys.exit(_run(arguments, directory))
+    if "pytorch_lightning" not in sys.modules:
+        print("cadence study: the server has imported nothing, so each cell pays for its own imports", file=sys.stderr)
+    sys.exit(run_here(arguments, directory, threads=1))
 
 
-def _run(arguments: Sequence[str], directory: CellDirectory) -> int:
+def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | None) -> int:
+    """Run a cell in this process; returns its exit status, ELSEWHERE if another process has it.
+
+    Args:
+        arguments: command line of the cell.
+        directory: directory of the cell.
+        threads: number of torch's threads, None for torch's own choice.
+    """
     import torch
 
     from commands import Call, training
     from commands.errors import report
     from records.lock import exclusive
 
-    if "pytorch_lightning" not in sys.modules:
-        print("cadence study: the server has imported nothing, so each cell pays for its own imports", file=sys.stderr)
-    torch.set_num_threads(1)
+    if threads is not None:
+        torch.set_num_threads(threads)
     try:
         with exclusive(directory.lock, _taken):
             command, *words = _command(arguments, directory)
