@@ -68,12 +68,16 @@ options:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 if a test refuses, 2 after a mistake, 130 after a stop."""
+    from commands.loading import announced
     from commands.streams import lasting, status_of
 
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     with lasting() as out:
-        status = _run([argument for argument in arguments if argument != "--debug"], "--debug" in arguments)
-        trains = bool(arguments) and COMMANDS.get(arguments[0], ("",))[0] == "commands.training"
+        words = [argument for argument in arguments if argument != "--debug"]
+        command = words[0] if words else ""
+        trains = COMMANDS.get(command, ("",))[0] == "commands.training"
+        with announced(command, words[1:], trains):
+            status = _run(words, "--debug" in arguments)
         return status_of(out, status, needed=not trains)
 
 
