@@ -1,8 +1,8 @@
 """Names of options, read from the sources of classes without importing them: torch and Lightning take seconds."""
 
 import ast
-import importlib.util
 from functools import lru_cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from commands.configuration.checks import LINKED
@@ -98,7 +98,7 @@ def _file(module: str) -> Path:
 
 def _package(name: str) -> Path | None:
     """The folder of an installed package, which is not imported."""
-    spec = importlib.util.find_spec(name)
+    spec = PathFinder.find_spec(name)
     return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 

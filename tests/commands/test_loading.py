@@ -88,3 +88,9 @@ def test_what_is_printed_for_somebody_to_keep_is_not_preceded(words: str, folder
 def test_the_first_process_alone_says_it(folder: Path) -> None:
     assert run("fit -c digits_demo", folder, LOCAL_RANK="1").stdout == ""
     assert run("fit -c digits_demo", folder, LOCAL_RANK="0").stdout.startswith("cadence fit: loading")
+
+
+@pytest.mark.parametrize("words", ["fit -c digits_demo --trainer.max_epoch 3", "list modles", "describe --formt csv"])
+def test_a_mistake_that_needs_nothing_loads_nothing(words: str, folder: Path) -> None:
+    done = run(words, folder)
+    assert (done.returncode, done.stdout) == (2, "") and "loading" not in done.stderr
