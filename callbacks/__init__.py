@@ -11,6 +11,7 @@ from callbacks.multi_step_lr import MultiStepLR
 from callbacks.rekeyed_randomness import RekeyedRandomness
 from callbacks.run_history import RunHistory
 from callbacks.run_record import RunRecord
+from callbacks.start_from import StartFrom
 from callbacks.time_to_target import TimeToTarget
 from callbacks.training_progress import TrainingProgress
 
@@ -26,6 +27,7 @@ __all__ = [
     "RekeyedRandomness",
     "RunHistory",
     "RunRecord",
+    "StartFrom",
     "TimeToTarget",
     "TrainingProgress",
 ]

@@ -30,11 +30,12 @@ def run(call: Call) -> int:
     """Check a configuration's model; returns the exit status, 1 if a gradient is wrong."""
     parser = _parser(call.command)
     given, arguments = parser.split(call.arguments or ["--help"])
-    checkpoint = ["--checkpoint", given.checkpoint] if given.checkpoint else []
-    arguments = checked(arguments + checkpoint, "test", parser)
+    named = ["--checkpoint", given.checkpoint] if given.checkpoint else []
+    arguments = checked(arguments + named, "test", parser)
 
     from commands.configuration.messages import readable
     from commands.session import configured
+    from commands.starting import starting
     from commands.tables.gradient_check import print_tables, write_report
     from inspection.gradients.check import NS, check_gradient
     from records.environment import cpu_name, versions
@@ -42,7 +43,8 @@ def run(call: Call) -> int:
     cli = configured("test", arguments, parser)  # unlike `fit`, it needs no optimizer and no length
     if cli.config.run_dir:
         raise UserError("--run_dir has no part in this: give -c RUN/config.yaml --checkpoint RUN/checkpoints/best.ckpt")
-    checkpoint = cli.config.checkpoint
+    start = None if cli.config.checkpoint else starting(cli, arguments)
+    checkpoint = cli.config.checkpoint or (None if start is None else str(start.path))
     try:
         if checkpoint:
             _load(cli, checkpoint)

@@ -10,6 +10,7 @@ from commands.configuration.cadence_cli import listed
 from commands.holding import closed, held, loggers_of, refusals_told
 from commands.resuming import resuming
 from commands.session import STOPPED, bar_of, configured, history_of, mistakes_before, plugins_of, run_root
+from commands.starting import starting
 from commands.tables.summary import print_range_test
 from records.run_directory import RunDirectory
 from trainer.signals import RunStopped
@@ -39,13 +40,14 @@ def range_test(call: Call, arguments: list[str], resume: bool) -> int:
     cli = configured(command, arguments, check=going_on.check if going_on else None)
     test = cli.config_init.range_test
     directory = RunDirectory(run_root(cli, f"-{command}"))
+    start = starting(cli, arguments)
     record, history = RunRecord(directory, resume, call.started), history_of(cli, call, directory, going_on)
     own = [test, _EndBeforeTraining(), *bar_of(cli)]
     given = listed(cli.config_init.trainer.callbacks)
     kept = [callback for callback in given if not getattr(callback, "left_out_of_range_tests", False)]
     loggers = loggers_of(cli, directory)
     trainer = cli.build_trainer(
-        [record, history, *kept, RekeyedRandomness(cli.config.seed_everything), *own],
+        [record, history, *([start] if start else []), *kept, RekeyedRandomness(cli.config.seed_everything), *own],
         callbacks=None,
         logger=loggers,
         plugins=plugins_of(cli),

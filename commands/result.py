@@ -39,6 +39,7 @@ def result_of(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[s
         "device": {"type": device.type, "name": device_name(device), "processes": trainer.world_size},
         "validation": getattr(cli.datamodule, "val", None),
         "seed": cli.config.seed_everything,
+        **({} if (parent := cli.config.get("from")) is None else {"parent": parent.as_dict()}),
         "versions": versions(),
         "commit": commit(),
         **({"metrics_lost": record.lost} if record.lost else {}),

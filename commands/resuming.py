@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as pl
 import yaml
 
-from checks.shell import place, without
+from checks.shell import command_line, place, without
 from commands import Call
 from commands.configuration.same_run import check_same
 from commands.configuration.translations import translated
@@ -68,7 +68,12 @@ class Resuming:
         past = self.past or Past("", edited, [])
         past = Past(past.id, cli.reparsed(past.config), past.segments, past.step, past.epochs)
         words = [word for word in self.words if word != "--without_rows"]
-        new = ["cadence", self.command, "-c", place(config), *words]
+
+        def new(same_network: bool) -> str:
+            weights = same_network and self.past is not None and self.directory.last.is_file()
+            start = ["--from", place(self.directory.root)] if weights else ["-c", place(config)]
+            return command_line("cadence", self.command, *start, *words)
+
         check_same(yaml.safe_load(cli.resolved()), past, self.directory.root, edited, new)
 
     def anew(self, path: Path) -> str:

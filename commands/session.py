@@ -24,6 +24,7 @@ from commands.final_test import training_stays
 from commands.holding import closed, held, loggers_of, refusals_told
 from commands.result import metrics_in, named, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
+from commands.starting import starting
 from commands.tables.summary import print_summary
 from records.checkpoint_io import AtomicCheckpointIO
 from records.files import write_json, write_text
@@ -56,11 +57,13 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
     going_on = resuming(call, arguments, resume)
     cli = configured("fit", arguments, check=going_on.check if going_on else None)
     directory = RunDirectory(run_root(cli))
+    start = None if resume and directory.last.is_file() else starting(cli, arguments)
     record = RunRecord(directory, resume, call.started, without_rows)
     history = history_of(cli, call, directory, going_on)
     metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
     loggers = loggers_of(cli, directory)
-    own = [record, history, RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *bar_of(cli)]
+    own = [record, history, *([start] if start else []), RekeyedRandomness(cli.config.seed_everything)]
+    own += [*_checkpoints(cli, directory), *bar_of(cli)]
     trainer = cli.build_trainer(
         own,
         logger=[metrics, *loggers],

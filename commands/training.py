@@ -1,11 +1,13 @@
 """`cadence fit`, `test` and the range tests, up to where torch is imported."""
 
+import json
 from pathlib import Path
 
 from checks.shell import command_line, place
 from commands import Call
-from commands.arguments import Parser, path_of
+from commands.arguments import Parser, one_of, path_of
 from commands.configuration.files import checked, read_config
+from commands.configuration.parent import checkpoint_of
 from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.errors import UserError
 from records.run_directory import RunDirectory
@@ -19,12 +21,21 @@ def run(call: Call) -> int:
     parser.value("--run_dir", "RUN_DIR, the directory of a run", type=_directory)
     if command != "test":
         parser.value("--resume", "RUN_DIR, the directory of a run", once=True, type=_directory)
+        parser.value("--from", "RUN_DIR, the directory of a run", once=True, type=_directory)
+        parser.value("--at", "best or last, a checkpoint of the run", once=True, type=one_of(("best", "last")))
     if command == "fit":
         parser.switch("--without_rows")
     given, arguments = parser.split(call.arguments)
     resume = getattr(given, "resume", None)
     if getattr(given, "without_rows", False) and resume is None:
         raise UserError("--without_rows goes with --resume RUN_DIR alone: a new run has no rows to miss")
+    parent, at = getattr(given, "from", None), getattr(given, "at", None)
+    if inner := [word for word in arguments if word.startswith("--from.")]:
+        raise UserError(f"{inner[0]}: say from which run by --from RUN_DIR, and from which checkpoint by --at")
+    if at is not None and parent is None:
+        raise UserError("--at goes with --from RUN_DIR alone: say from which run")
+    if parent is not None:
+        arguments = _beginning(arguments, parent, at, resume)
     if resume is not None:
         arguments = _resuming(command, arguments, resume, given.run_dir)
     elif given.run_dir is not None:
@@ -66,6 +77,16 @@ def _resuming(command: str, arguments: list[str], directory: str, run_dir: str |
     if run_dir is not None or any("run_dir" in read_config(Path(path)) for path in config_paths(arguments)):
         raise UserError("run_dir cannot go with --resume, as a run goes on in its own directory: leave it out")
     return ["--config", str(run.config()), *arguments, f"--run_dir={directory}"]
+
+
+def _beginning(arguments: list[str], directory: str, at: str | None, resume: str | None) -> list[str]:
+    """The parent's configuration first, so that further options override it."""
+    if resume is not None:
+        raise UserError("--from begins a new run, and --resume goes on with one: leave one of them out")
+    run = RunDirectory(Path(directory))
+    at, _ = checkpoint_of(run, at)
+    parent = {"run": directory, "at": at, "step": None, "sha256": None}  # all of it: the run may have a parent itself
+    return ["--config", str(run.config()), *arguments, f"--from={json.dumps(parent)}"]
 
 
 def _directory(text: str) -> str:

@@ -19,7 +19,8 @@ class RunDirectory:
     ```
     config.yaml       the resolved configuration of fit; test-config.yaml that of a later test
     metrics.csv       one row a logged step
-    checkpoints/      best.ckpt (highest validation accuracy) and last.ckpt (to resume from)
+    checkpoints/      best.ckpt (highest validation accuracy) and last.ckpt (to resume from); start.ckpt, if the run
+                      began from another's checkpoint: a copy of that
     *_range_test.ckpt what a range test has measured, in case it is stopped; removed when the run ends
     result.json       final metrics, parameters, seconds, device, versions, commit, seed
     environment.json  hardware and the versions of every installed package when the run began, its id and its command
@@ -33,6 +34,7 @@ class RunDirectory:
         self.checkpoints = root / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
+        self.start = self.checkpoints / "start.ckpt"
         self.result = root / "result.json"
         self.environment = root / "environment.json"
         self.lock = root / ".lock"

@@ -23,11 +23,13 @@ import lightning_modules
 import optimizers
 from callbacks.run_history import RunHistory
 from callbacks.run_record import RunRecord
+from callbacks.start_from import StartFrom
 from commands.arguments import Parser
 from commands.configuration.checks import accelerator_of, check_parsed
 from commands.configuration.files import read_config
 from commands.configuration.lightning_checks import check_parts
 from commands.configuration.messages import readable, within
+from commands.configuration.parent import Parent
 from commands.configuration.replaced import dropped_by, replaced_lists
 from commands.configuration.shipped import config_paths
 from commands.configuration.strict_yaml import within_bounds
@@ -55,13 +57,16 @@ _RUN_DIR = "--run_dir="
 RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
 DESCRIPTIONS = {
     "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
-    "`cadence fit --resume RUN_DIR` goes on with a run that was stopped.",
+    "`cadence fit --resume RUN_DIR` goes on with a run that was stopped; `cadence fit --from RUN_DIR [--at best|last]` "
+    "begins a new one with its configuration and its weights.",
     "lr-range-test": "Raise the learning rate on copies of a model, step by step, and suggest rates and bounds; takes "
     "the configuration of a fit, and trains nothing else. "
-    "`cadence lr-range-test --resume RUN_DIR` goes on with a test that was stopped.",
+    "`cadence lr-range-test --resume RUN_DIR` goes on with a test that was stopped; "
+    "`--from RUN_DIR [--at best|last]` takes a run's configuration and weights.",
     "batch-size-range-test": "Train copies of a model with one batch size after another, and suggest a smallest and a "
     "largest one; takes the configuration of a fit, and trains nothing else. "
-    "`cadence batch-size-range-test --resume RUN_DIR` goes on with a test that was stopped.",
+    "`cadence batch-size-range-test --resume RUN_DIR` goes on with a test that was stopped; "
+    "`--from RUN_DIR [--at best|last]` takes a run's configuration and weights.",
     "test": "Test a run's checkpoint on the test images: `cadence test --run_dir RUN_DIR` needs nothing else.",
 }
 
@@ -119,6 +124,7 @@ class CadenceCLI(LightningCLI):
         parser.add_argument(
             "--checkpoint_every", type=int, default=500, help="Steps between two checkpoints within an epoch."
         )
+        parser.add_argument("--from", type=Parent | None, default=None, help="Run whose weights this one begins with.")
         if self.command == "test":
             parser.add_argument(
                 "--checkpoint",
@@ -183,7 +189,7 @@ class CadenceCLI(LightningCLI):
         except (ValueError, TypeError, RuntimeError, ImportError, MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error
         # RunRecord first: it makes the run directory that the others write to
-        callbacks_of(trainer).sort(key=lambda one: not isinstance(one, (RunRecord, RunHistory)))
+        callbacks_of(trainer).sort(key=lambda one: not isinstance(one, (RunRecord, RunHistory, StartFrom)))
         follow_rank(trainer)
         shorten(trainer, (ImageClassifier, ImageDataModule))
         return trainer
@@ -203,7 +209,7 @@ class CadenceCLI(LightningCLI):
             return config
 
     def _dumped(self, config: Any) -> str:
-        for key in ("config", "run_dir", "checkpoint"):
+        for key in ("config", "run_dir", "checkpoint", *(("from",) if config.get("from") is None else ())):
             config.pop(key, None)
         return self.parser.dump(config, skip_none=False, format="yaml")
 

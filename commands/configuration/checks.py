@@ -44,6 +44,8 @@ def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, An
         if alone and "." in field and not field.endswith(".help"):
             raise UserError(f"{field}: a value is missing behind --{field}: give it as --{field} VALUE")
     for name, content in files:
+        if not isinstance(content.get("from"), Mapping | None):
+            raise UserError(f"-c {name}: from must be a mapping such as {{run: RUN_DIR}}, got {content['from']!r}")
         for field in LINKED:
             section, _, key = field.partition(".")
             part = content.get(section)

@@ -1,10 +1,9 @@
 """A run that goes on stays the same run: what a resume may change, and what it refuses by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from checks.shell import command_line
 from commands.errors import UserError
 from records.history import Past
 
@@ -40,7 +39,13 @@ class _Absent:
 ABSENT = _Absent()
 
 
-def check_same(now: Mapping[str, Any], past: Past, directory: Path, files: Mapping[str, Any], new: list[str]) -> None:
+def check_same(
+    now: Mapping[str, Any],
+    past: Past,
+    directory: Path,
+    files: Mapping[str, Any],
+    new: Callable[[bool], str],
+) -> None:
     """Refuse a configuration that is not the run's own, but for what `MAY_CHANGE` lists.
 
     Args:
@@ -48,7 +53,8 @@ def check_same(now: Mapping[str, Any], past: Past, directory: Path, files: Mappi
         past: the run so far.
         directory: the run's.
         files: content of the run's config.yaml as it lies there.
-        new: words of `cadence` that begin a new run with this configuration.
+        new: function that gives the command line of a new run with this configuration; it is told whether the network
+            is the same, so that the run may begin from this one's weights.
 
     Raises:
         UserError: names what differs, and where.
@@ -62,7 +68,7 @@ def check_same(now: Mapping[str, Any], past: Past, directory: Path, files: Mappi
         mend = f"set it back in {directory / 'config.yaml'}" if by_hand else "leave it out"
         raise UserError(
             f"--resume {directory}: {', '.join(told)}{more}: a run that goes on stays the same run\n"
-            f"{mend}; or begin a new run with it:\n{command_line(*new)}"
+            f"{mend}; or begin a new run with it:\n{new(not any(_shapes_the_network(name) for name in names))}"
         )
     _check_length(now["trainer"], past, directory)
 
@@ -113,6 +119,10 @@ def _add(found: dict[str, Any], name: str, value: Any) -> None:
             found |= dict(list(below.items())[1:])
     else:
         found[name] = value
+
+
+def _shapes_the_network(name: str) -> bool:
+    return name == "data" or name.partition(".")[0] == "model" or name in ("data.image_size", "data.in_channels")
 
 
 def _is_class(value: Any) -> bool:

@@ -55,7 +55,7 @@ def own_and_trainer_fields(parser: ArgumentParser) -> list[str]:
     """All options of a command, without those of its model, data and optimizer."""
     keys = parser.get_defaults().keys()  # a Namespace: iterating over itself fails
     names = {key.partition(".init_args")[0].removesuffix(".class_path") for key in keys}
-    names |= {"config", "model", "data", "optimizer"} | (set() if parser.prog.endswith(" test") else {"resume"})
+    names |= {"config", "model", "data", "optimizer"} | (set() if parser.prog.endswith(" test") else {"resume", "at"})
     return sorted(names - {"trainer"})
 
 

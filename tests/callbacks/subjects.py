@@ -1,5 +1,6 @@
 """Every callback of the house, as a configuration or a command makes it, and a short run to hold it to its contract."""
 
+import hashlib
 import inspect
 import pkgutil
 import random
@@ -16,9 +17,18 @@ from pytorch_lightning.callbacks import Callback, Checkpoint, ProgressBar
 from pytorch_lightning.loggers.logger import Logger
 
 import callbacks
-from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunHistory, RunRecord, TrainingProgress
+from callbacks import (
+    BestCheckpoint,
+    LastCheckpoint,
+    RekeyedRandomness,
+    RunHistory,
+    RunRecord,
+    StartFrom,
+    TrainingProgress,
+)
 from datamodules import Digits
 from lightning_modules import MLP
+from records.checkpoint_io import AtomicCheckpointIO
 from records.run_directory import RunDirectory
 
 # What a user names in a configuration, with options that make a short run of it.
@@ -32,7 +42,9 @@ IN_YAML: dict[str, dict[str, Any]] = {
     "TimeToTarget": {"accuracy": 0.2, "warm_up_steps": 2},
 }
 # What is trained on, or drawn by the network, is not what it would be without these; every other callback looks on.
-CHANGE_THE_RUN = {"BatchAugmentedCutout", "CyclicalBatchSize", "CyclicalLR", "MultiStepLR", "RekeyedRandomness"}
+CHANGE_THE_RUN = {
+    "BatchAugmentedCutout", "CyclicalBatchSize", "CyclicalLR", "MultiStepLR", "RekeyedRandomness", "StartFrom",
+}  # fmt: skip
 # What the commands put into every run themselves, with their arguments (commands/session.py); `again`: a resumed run.
 OF_THE_HOUSE: dict[str, Callable[[Path, bool], Callback]] = {
     "BestCheckpoint": lambda folder, again: BestCheckpoint(RunDirectory(folder).checkpoints),
@@ -40,9 +52,20 @@ OF_THE_HOUSE: dict[str, Callable[[Path, bool], Callback]] = {
     "RekeyedRandomness": lambda folder, again: RekeyedRandomness(1),
     "RunHistory": lambda folder, again: RunHistory(RunDirectory(folder), "seed_everything: 1\n", "fit"),
     "RunRecord": lambda folder, again: RunRecord(RunDirectory(folder), again, time.monotonic()),
+    "StartFrom": lambda folder, again: StartFrom(*weights_to_start_from(folder.parent / "parent.ckpt")),
     "TrainingProgress": lambda folder, again: TrainingProgress(),
 }
 SUBJECTS = [*IN_YAML, *OF_THE_HOUSE]
+
+
+def weights_to_start_from(path: Path) -> tuple[Path, str]:
+    """A checkpoint of other weights than `begun` has, and its digest."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        model = MLP(in_channels=1, image_size=8, num_classes=10, hidden_sizes=[8])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    AtomicCheckpointIO().save_checkpoint({"state_dict": model.state_dict()}, path)
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def in_the_package() -> set[str]:
