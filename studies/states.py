@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from commands.configuration.files import read_config
 from records.run_directory import RunDirectory
 from studies.cells import CellDirectory
 
@@ -20,12 +21,20 @@ def state(directory: CellDirectory) -> str:
     return STOPPED if directory.run.is_dir() else MISSING
 
 
+def _to_be_tested(run: RunDirectory) -> bool:
+    return bool(read_config(run.config()).get("test_after_fit", True))
+
+
 def result(directory: CellDirectory) -> dict[str, Any] | None:
-    """result.json of a cell that came to its end, or the answer of a range test alone; None before."""
+    """result.json of a cell that came to its end, or the answer of a range test alone; None before.
+
+    A run that was stopped between its training and its test has a result.json without the test, and is not at its end.
+    """
     run = RunDirectory(directory.run)
     if run.result.is_file():
         found: dict[str, Any] = json.loads(run.result.read_text())
-        return found
+        tested = any(name.startswith("test/") for name in found["metrics"])
+        return found if tested or found.get("diverged") or not _to_be_tested(run) else None
     answers = sorted(directory.run.glob("*_range_test.json"))
     alone = answers and not run.last.is_file() and not any(directory.run.glob("*_range_test.ckpt"))
     return json.loads(answers[0].read_text()) if alone else None

@@ -1,0 +1,33 @@
+"""What has become of a cell, by what lies in its directory."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studies.cells import CellDirectory
+from studies.states import state
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, "missing"),
+        ({"cell/config.yaml": "a: 1"}, "stopped"),
+        ({"cell/result.json": {"metrics": {"test/loss": 1.0}}, "cell/config.yaml": "a: 1"}, "finished"),
+        ({"cell/result.json": {"metrics": {}}, "cell/config.yaml": "a: 1"}, "stopped"),
+        ({"cell/result.json": {"metrics": {}}, "cell/config.yaml": "test_after_fit: false"}, "finished"),
+        ({"cell/result.json": {"metrics": {}, "diverged": {"step": 3}}, "cell/config.yaml": "a: 1"}, "diverged"),
+        ({"cell/config.yaml": "a: 1", "cell.failed.json": {"error": "x"}}, "failed"),
+        ({"cell/lr_range_test.json": {"bounds": None}, "cell/config.yaml": "a: 1"}, "finished"),
+        ({"cell/lr_range_test.json": {}, "cell/lr_range_test.ckpt": "", "cell/config.yaml": "a: 1"}, "stopped"),
+        ({"cell/lr_range_test.json": {}, "cell/checkpoints/last.ckpt": "", "cell/config.yaml": "a: 1"}, "stopped"),
+    ],
+)
+def test_a_state_follows_from_the_files(tmp_path: Path, files: dict[str, Any], expected: str) -> None:
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+    assert state(CellDirectory(tmp_path, "cell")) == expected
