@@ -79,7 +79,7 @@ class Resuming:
     def anew(self, path: Path) -> str:
         """How to go on without a file, in two lines."""
         begins = "run begins again at its first step" if path == self.directory.last else "test begins again"
-        return f"delete {path}, and the {begins} by\n{self.directory.going_on(self.command)}"
+        return f"delete {command_line(str(path))}, and the {begins} by\n{self.directory.going_on(self.command)}"
 
     def _past(self, path: Path) -> Past:
         try:
