@@ -1,6 +1,7 @@
 """What a command holds while its run goes on: the run directory, for itself alone, and the loggers."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.errors import UserError
 from records.run_directory import RunDirectory
 from records.wandb_record import WandbRecord
+
+# What a disk says, rather than a program that looks for a file where there is none.
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
 
 
 def loggers_of(cli: CadenceCLI, directory: RunDirectory | None) -> list[Logger]:
@@ -65,9 +69,10 @@ def refusals_told(directory: RunDirectory, command: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or not Path(str(error.filename)).is_relative_to(directory.root):
+        inside = error.filename is not None and Path(str(error.filename)).is_relative_to(directory.root)
+        if not inside and error.errno not in _REFUSALS:
             raise
-        told = f"{error.filename}: {error.strerror}"
+        told = f"{error.filename or 'a file of the run'}: {error.strerror}"
         if not directory.resumable():
             raise UserError(f"{told}: mend that, and run the command again") from error
         raise UserError(f"{told}\nmend that, then go on with\n{directory.going_on(command)}") from error

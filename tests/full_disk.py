@@ -28,6 +28,10 @@ class Disk:
         """Free what `fill` took."""
         self._filler.unlink(missing_ok=True)
 
+    def read_only(self) -> None:
+        """Let nobody write to it any more."""
+        subprocess.run(["mount", "-o", "remount,ro", self.root], check=True)
+
 
 @contextlib.contextmanager
 def mounted(root: Path, megabytes: int = 8) -> Iterator[Disk]:

@@ -1,6 +1,7 @@
 """A disk that is full before any write: the file is told, what was good stays, and the printed remedy goes on."""
 
 import csv
+import errno
 import shlex
 import sys
 from collections.abc import Iterator
@@ -160,6 +161,38 @@ def test_a_test_of_a_run(cadence, disk: Disk, monkeypatch, capsys) -> None:
         assert told(capsys.readouterr().err, disk, name) == []
         disk.make_room()
     assert cadence("test", "--run_dir", run) == 0
+
+
+def test_a_file_of_somebody_elses(cadence, disk: Disk, tmp_path: Path, monkeypatch, capsys) -> None:
+    """A callback that writes by itself, and names no file: the run is told how to go on all the same."""
+
+    def spoilt(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("callbacks.time_to_target.TimeToTarget.on_fit_end", spoilt)
+        assert cadence(*RUN, "--run_dir", run) == 2
+    lines = capsys.readouterr().err.splitlines()[-3:]
+    assert lines[0] == "cadence: a file of the run: No space left on device"
+    assert cadence(*shlex.split(lines[2])[1:]) == 0
+
+
+def test_a_run_on_a_disk_that_may_only_be_read(cadence, disk: Disk, capsys) -> None:
+    run = disk.root / "run"
+    assert cadence(*RUN, "--run_dir", run) == 0 and cadence("test", "--run_dir", run) == 0
+    kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    disk.read_only()
+    capsys.readouterr()
+    assert cadence("test", "--run_dir", run) == 0
+    output, errors = capsys.readouterr()
+    assert errors == f"cadence: {run} is not writable: the result is not kept there\n" and "test" in output
+    assert cadence("fit", "--resume", run, "--trainer.max_epochs", "3") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) <= 3 and f"run_dir {run} cannot be written (Read-only file system)" in lines[0]
+    assert cadence(*RUN, "--run_dir", disk.root / "another") == 2
+    assert "another cannot be made" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == kept
 
 
 def test_the_cache_of_datasets(disk: Disk, monkeypatch) -> None:

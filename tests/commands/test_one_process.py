@@ -84,6 +84,19 @@ def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
             os.kill(other.child, signal.SIGKILL)  # type: ignore[attr-defined]
 
 
+def test_where_there_are_no_locks_a_line_says_so(cadence, monkeypatch, capsys) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    assert cadence(*FIT, "--run_dir", "run") == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("cadence:")]
+    assert told == ["cadence: run: no locks there: let no second process write to it"]
+    Path("run/half.4711-0123abcd.part").write_bytes(b"perhaps another process's")
+    assert cadence("fit", "--resume", "run", "--trainer.max_steps", "6") == 0
+    assert Path("run/half.4711-0123abcd.part").exists()
+
+
 def test_a_mistake_before_the_first_step_leaves_nothing_behind(cadence) -> None:
     assert cadence(*FIT, "--trainer.callbacks+=TimeToTarget", "--data.val_fraction", "0", "--run_dir", "a/b/run") == 2
     assert not Path("a").exists()
@@ -125,3 +138,27 @@ def test_a_rank_left_in_the_environment_of_one_process(cadence, monkeypatch, lef
     with Path("run/metrics.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "4"]
     assert all(Path("run", name).is_file() for name in ("config.yaml", "environment.json", "result.json"))
+
+
+@pytest.mark.slow
+def test_the_processes_of_a_launcher_are_one_run(tmp_path: Path) -> None:
+    """torchrun's, and those that Lightning starts to go on: the first one holds the directory, none is refused."""
+    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.max_steps", "8"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for command in (
+        [*launcher, HOUSE / "cli.py", *FIT, *two, "--run_dir", "run"],
+        [sys.executable, HOUSE / "cli.py", "fit", "--resume", "run", "--trainer.max_steps", "12"],
+    ):
+        environment, pipe = os.environ | {"MASTER_ADDR": "127.0.0.1"}, subprocess.PIPE
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        )
+        try:
+            errors = process.communicate(timeout=200)[1]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        assert process.returncode == 0, errors[-2000:]
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["2", "4", "6", "8", "10", "12"]

@@ -106,12 +106,13 @@ def test_two_runs_of_one_process_are_two_at_wandb(cadence, tmp_path: Path) -> No
     assert len(offline_rows(tmp_path / "first")[0]) == len(offline_rows(tmp_path / "second")[0])
 
 
-def test_resumed_run_keeps_its_id(cadence, tmp_path: Path) -> None:
+def test_a_run_that_is_moved_and_resumed_keeps_its_id(cadence, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert cadence(*FIT, *WANDB, "--run_dir", run) == 0
     first = (run / "wandb" / "run-id").read_text().strip()
-    assert cadence("fit", "--resume", run, "--trainer.max_epochs", "2") == 0
-    assert {path.stem for path in run.glob("wandb/offline-run-*/run-*.wandb")} == {f"run-{first}"}
+    moved = run.rename(tmp_path / "moved")
+    assert cadence("fit", "--resume", moved, "--trainer.max_epochs", "2") == 0
+    assert {path.stem for path in moved.glob("wandb/offline-run-*/run-*.wandb")} == {f"run-{first}"}
 
 
 def test_wandb_is_not_imported_unless_configured() -> None:
