@@ -3,6 +3,8 @@
 import re
 import sys
 
+from checks.references import withheld
+
 WIDTH = 300
 LONGEST_WORD = 200
 
@@ -13,7 +15,7 @@ class UserError(Exception):
 
 def lines_of(message: str) -> list[str]:
     """A message as at most three lines, each at most 300 characters, without any that a terminal obeys."""
-    lines = [printable(re.sub(r"\s+", " ", line).strip()) for line in message.strip().split("\n")]
+    lines = [printable(re.sub(r"\s+", " ", line).strip()) for line in withheld(message).strip().split("\n")]
     long = re.compile(rf"\S{{{LONGEST_WORD},}}")
     lines = [long.sub(lambda word: f"{word[0][:60]}...{word[0][-20:]}", line) for line in lines]
     return [line if len(line) <= WIDTH else line[: WIDTH - 3] + "..." for line in lines if line][:3]

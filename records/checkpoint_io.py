@@ -7,10 +7,12 @@ from typing import IO, Any, cast
 import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
 
+from checks.references import withheld
 from records.files import written_whole
 from records.seals import Sealing, is_whole
 
 _ZIP = b"PK\x03\x04"
+HYPERPARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")  # Lightning's keys
 REMEDY = "give one of a run's checkpoints/*.ckpt"
 
 
@@ -33,6 +35,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Save to `path`, in place of what is there."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint |= {name: withheld(checkpoint[name]) for name in HYPERPARAMETERS if name in checkpoint}
         with written_whole(path, durable=True) as file:
             sealing = Sealing(file)
             torch.save(checkpoint, cast(IO[bytes], sealing))

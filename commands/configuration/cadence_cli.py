@@ -24,12 +24,14 @@ import optimizers
 from callbacks.run_history import RunHistory
 from callbacks.run_record import RunRecord
 from callbacks.start_from import StartFrom
+from checks.references import withheld
 from commands.arguments import Parser
 from commands.configuration.checks import accelerator_of, check_parsed
 from commands.configuration.files import read_config
 from commands.configuration.lightning_checks import check_parts
 from commands.configuration.messages import readable, within
 from commands.configuration.parent import Parent
+from commands.configuration.references import filled
 from commands.configuration.replaced import dropped_by, replaced_lists
 from commands.configuration.shipped import config_paths
 from commands.configuration.strict_yaml import within_bounds
@@ -158,6 +160,9 @@ class CadenceCLI(LightningCLI):
             self.config.run_dir = paths[-1]  # a path is a text, whatever YAML would read in it
         if self.command in RANGE_TESTS and not self._test_given():
             self._take_own_test()
+        for place in ("run_dir", "checkpoint"):  # which no record holds
+            if place in self.config:
+                self.config[place] = filled(self.config[place], os.environ, place)
         check_parsed(self.command, self.config)
         check_parts(self.command, self.config)
         if self.check is not None:
@@ -167,11 +172,21 @@ class CadenceCLI(LightningCLI):
             notice(text)
 
     def instantiate_classes(self) -> None:
-        """Build the objects; a constructor's ValueError becomes a `UserError`."""
+        """Build the objects; a constructor's ValueError becomes a `UserError`.
+
+        They get the environment's values, while `config`, and what loggers are told of it, keep the references.
+        """
+        recorded = self.config
+        self.config = filled(recorded.clone(), os.environ)
         try:
             super().instantiate_classes()
         except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
             raise UserError(readable(str(error))) from error
+        finally:
+            self.config = recorded
+        for part in (self.model, self.datamodule):  # what a logger is given of their hyperparameters
+            if hasattr(part, "_hparams_initial"):  # set by `save_hyperparameters`
+                part._hparams_initial = withheld(part._hparams_initial)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build no trainer yet: the command adds its callbacks and loggers first, and then calls `build_trainer`."""

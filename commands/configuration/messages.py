@@ -219,6 +219,11 @@ def _wrong_type(key: str, line: str, rest: list[str]) -> str | None:
     expected = " or ".join(dict.fromkeys(others + (["one of " + ", ".join(dict.fromkeys(choices))] if choices else [])))
     if not expected:
         return None
+    if "${" in value:
+        value = value.strip("'\"")
+        filled = f'--{key} "${value.strip("${}")}"'
+        told = f"{key}: expected {expected}, got {value}, and a reference stands for text"
+        return f"{told}\nlet the shell fill it in: {filled}"
     near = nearest(value, choices, most=1)
     return f"{key}: expected {expected}, got {value!r}" + (f"\nnearest: {near}" if near else "")
 
