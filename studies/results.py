@@ -12,6 +12,7 @@ import yaml
 from records.files import write_json, written_whole
 from studies.cells import Cell
 from studies.collect import curves, rows
+from studies.exhibits.run_figure import keep
 from studies.study import Study
 
 CELLS, CURVES, RECORD = "cells.csv", "curves.csv", "study.json"
@@ -24,6 +25,7 @@ def write_results(study: Study, scale: str, cells: Sequence[Cell], root: Path, r
     found = rows(cells, root)
     _table(folder / CELLS, found)
     _table(folder / CURVES, curves(cells, root))
+    keep(study.exhibits, found, root, folder)
     devices = sorted({str(row["device"]) for row in found if row.get("device")})
     write_json(
         folder / RECORD,

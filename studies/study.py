@@ -94,13 +94,23 @@ class Study:
         if scale not in self.scales:
             raise ValueError(f"--scale {scale}: {self.name} has {', '.join(self.scales)}: name one of them")
         chosen, found = self.scales[scale], []
+        for name, kept in chosen.only.items():
+            have = [value for sweep in self.sweeps.values() for value in sweep.parameters.get(name, [])]
+            if any(value not in have for value in kept):
+                raise ValueError(f"scales.{scale}.only: {name} has the values {have}, and not all of {kept}")
         for part, sweep in self.sweeps.items():
             own = chosen.parts.get(part, Scale())
-            only = {name: kept for name, kept in {**chosen.only, **own.only}.items() if name in sweep.parameters}
+            only = {**_only(chosen.only, sweep.parameters), **own.only}
             grid = Sweep(sweep.command, _seeded(sweep.parameters, seeds or own.seeds or chosen.seeds))
             cells = grid.cells(only, {**chosen.options, **own.options})
             found += [Planned(part, cell, grid.arguments(cell)) for cell in cells]
         return found
+
+
+def _only(wanted: Values, parameters: Values) -> Values:
+    """Of the wanted values those that a part has, for parameters of which it has any."""
+    kept = {name: [value for value in values if value in parameters.get(name, [])] for name, values in wanted.items()}
+    return {name: values for name, values in kept.items() if values}
 
 
 def _seeded(parameters: Values, count: int | None) -> Values:

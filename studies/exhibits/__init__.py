@@ -17,6 +17,10 @@ KINDS = {
     "by_epoch": "studies.exhibits.epoch_table",
     "curves": "studies.exhibits.curves",
     "against": "studies.exhibits.against",
+    "at_equal": "studies.exhibits.at_equal",
+    "images": "studies.exhibits.images",
+    "layers": "studies.exhibits.layers",
+    "run_figure": "studies.exhibits.run_figure",
     "text": "studies.exhibits.text",
 }
 

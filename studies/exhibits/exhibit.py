@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studies.study import Study
@@ -22,6 +23,7 @@ class Found:
         rows: rows of cells.csv.
         curves: rows of curves.csv, by the id of their cell.
         record: content of study.json.
+        folder: folder of these results.
     """
 
     study: Study
@@ -29,6 +31,7 @@ class Found:
     rows: Sequence[Mapping[str, Any]]
     curves: Mapping[str, Sequence[Mapping[str, float]]]
     record: Mapping[str, Any]
+    folder: Path
 
     def name(self, value: Any) -> str:
         """How the report calls a column, or a value of one."""
@@ -58,7 +61,7 @@ class Exhibit:
         tables: tables of it.
         figure: figure of it.
         text: text of it, in Markdown.
-        file: stem of the files that it is written to.
+        picture: bytes of a PNG.
     """
 
     title: str
@@ -66,4 +69,4 @@ class Exhibit:
     tables: Sequence[Table] = field(default_factory=list)
     figure: "Figure | None" = None
     text: str = ""
-    file: str = ""
+    picture: bytes | None = None

@@ -1,5 +1,6 @@
 """The report as one page: texts, tables, figures as inline SVG, a script for sorting and enlarging, no network."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ class _Shown:
     caption: str
     tables: Sequence[Table]
     svg: Markup | None
+    picture: str | None
     html: Markup | None
 
 
@@ -76,11 +78,11 @@ def _render(template: str, **content: Any) -> str:
 def _shown(exhibit: Exhibit, name: str) -> _Shown:
     drawn = None
     if exhibit.figure is not None:
-        text = svg(exhibit.figure, name)
-        drawn = Markup(text.replace("<svg", f'<svg role="img" aria-label="{Markup.escape(exhibit.title)}"', 1))
-    return _Shown(
-        exhibit.title, exhibit.caption, exhibit.tables, drawn, _markdown(exhibit.text) if exhibit.text else None
-    )
+        drawing = svg(exhibit.figure, name)
+        drawn = Markup(drawing.replace("<svg", f'<svg role="img" aria-label="{Markup.escape(exhibit.title)}"', 1))
+    picture = b64encode(exhibit.picture).decode() if exhibit.picture is not None else None
+    text = _markdown(exhibit.text) if exhibit.text else None
+    return _Shown(exhibit.title, exhibit.caption, exhibit.tables, drawn, picture, text)
 
 
 def _markdown(text: str) -> Markup:

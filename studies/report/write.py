@@ -31,7 +31,8 @@ def load(study: Study, folder: Path) -> Found:
     curves: dict[str, list[dict[str, float]]] = {}
     for row in read_table(folder / CURVES):
         curves.setdefault(str(row.pop("id")), []).append(row)
-    return Found(study, folder.name, read_table(folder / CELLS), curves, json.loads((folder / RECORD).read_text()))
+    record = json.loads((folder / RECORD).read_text())
+    return Found(study, folder.name, read_table(folder / CELLS), curves, record, folder)
 
 
 def largest(results: Path, study: Study) -> str:
@@ -145,6 +146,10 @@ def _files(folder: Path, exhibit: Exhibit, stem: str) -> None:
         name = stem if len(exhibit.tables) == 1 else f"{stem}-{place + 1}"
         for ending, text in ((".csv", comma_separated(table)), (".md", markdown(table)), (".tex", latex(table))):
             _write(folder / "tables" / (name + ending), text)
+    if exhibit.picture is not None:
+        picture = folder / "figures" / f"{stem}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(exhibit.picture)
     if exhibit.figure is not None:
         path = folder / "figures" / f"{stem}.pdf"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from studies.exhibits import KINDS, make
+from studies.exhibits.run_figure import keep
 from studies.report.write import load, report, write_report
 from studies.results import CELLS, CURVES, RECORD
 from studies.study import read_study
@@ -39,6 +40,10 @@ STUDY: dict[str, Any] = {
          "only": {"optimizer.lr": 0.01}},
         {"kind": "by_epoch", "title": "Losses", "metric": "train/epoch_loss", "by": ["optimizer"],
          "only": {"optimizer.lr": 0.01}},
+        {"kind": "at_equal", "title": "At equal cost", "metric": "val/accuracy", "by": ["optimizer"], "percent": True},
+        {"kind": "images", "title": "Digits", "dataset": "Digits", "classes": ["1", "7"]},
+        {"kind": "layers", "title": "Layers", "model": "MLP"},
+        {"kind": "run_figure", "title": "A test", "file": "lr_range_test.png", "only": {"optimizer.lr": 0.01}},
         {"kind": "text", "title": "How", "file": "how.md"},
     ],
 }  # fmt: skip
@@ -82,11 +87,16 @@ def made(tmp_path: Path) -> tuple[Path, Path]:
     (folder / "how.md").write_text(f"### How\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n{EVIL}\n")
     table(results / CELLS, cells())
     curves = [
-        {"id": row["id"], "step": 10 * epoch, "epoch": epoch, "seconds": epoch, "train/epoch_loss": 1 / epoch}
+        {"id": row["id"], "step": 10 * epoch, "epoch": epoch, "seconds": epoch, "train/epoch_loss": 1 / epoch,
+         "val/accuracy": epoch / 10}
         for row in cells() for epoch in (1.0, 2.0)
     ]  # fmt: skip
     table(results / CURVES, curves)
     (results / RECORD).write_text(json.dumps(RECORDED))
+    runs = tmp_path / "runs"
+    (runs / cells()[3]["id"]).mkdir(parents=True)
+    (runs / cells()[3]["id"] / "lr_range_test.png").write_bytes(b"a picture")
+    keep(STUDY["exhibits"], cells(), runs, results)
     return folder, results
 
 
@@ -94,7 +104,7 @@ def test_the_page_has_all_and_obeys_nothing(made: tuple[Path, Path]) -> None:
     folder, results = made
     page = write_report(read_study(folder), results).read_text()
     assert EVIL not in page and page.count("<script>") == 1 and "javascript:" not in re.sub(r"\[x\]\(.*?\)", "", page)
-    assert page.count("<svg") == 2 and page.count("<table>") == 5
+    assert page.count("<svg") == 3 and page.count("<table>") == 8
     ids = re.findall(r'\sid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert not re.search(r'(?:src|href)="https?:', re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
@@ -104,6 +114,7 @@ def test_the_page_has_all_and_obeys_nothing(made: tuple[Path, Path]) -> None:
     # the published number, ours and the difference
     assert ">96.00<" in page and ">95.20 ± 0.10<" in page and ">-0.80<" in page
     assert "1 of 3 failed" in page and "the Adam" in page
+    assert "base64,YSBwaWN0dXJl" in page and "best in 2 epochs" in page and ">20.00 ± 0.00<" in page
     # the same bytes again
     assert write_report(read_study(folder), results).read_text() == page
 

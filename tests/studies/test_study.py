@@ -56,7 +56,13 @@ def test_a_study_of_several_parts(tmp_path: Path) -> None:
     cells = read_study(folder).cells("full")
     assert [cell.part for cell in cells] == ["sweep"] * 3 + ["rates"]
     assert cells[-1].parameters == {"model": "MLP", "seed_everything": 1, "trainer.max_epochs": 1}
+    odd = STUDY | {"scales": {"full": {"only": {"optimizer.lr": [0.1, 7.0]}}}}
+    with pytest.raises(
+        ValueError, match=r"scales\.full\.only: optimizer\.lr has the values \[0\.1, 0\.01\], and not all"
+    ):
+        read_study(written(tmp_path / "odd", odd)).cells("full")
     (folder / "sweep.yaml").unlink()
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY | {"scales": {"full": {"seeds": 1}}}))
     assert [cell.part for cell in read_study(folder).cells("full")] == ["rates"]
     (folder / "rates.sweep.yaml").unlink()
     with pytest.raises(ValueError, match=r"has no sweep\.yaml"):
@@ -77,6 +83,7 @@ def test_a_study_is_found_by_its_folder_or_refused(tmp_path: Path) -> None:
         ({"title": None}, "has no title"),
         ({"scales": {"huge": {}}}, "scales.huge: a scale is one of smoke, laptop, full"),
         ({"scales": {"full": {"option": {}}}}, "scales.full has an unknown key option"),
+        ({"scales": {"full": {"parts": {"x": {"option": {}}}}}}, r"scales.full.parts.x has an unknown key option"),
         ({"exhibits": [{"name": "x"}]}, r"exhibits\[0\] has no kind"),
         ({"claims": [{"says": "x", "source": "y"}]}, r"claims\[0\] has no check"),
         ({"claims": [{"says": "x", "source": "y", "check": "guess"}]}, "check: guess is none of best, order"),
