@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 
 import cli
+from commands.data import ACTIONS
 from tests.docs.test_paths import PAGES
 
 # Where a command has understood all its words, and begins to work.
@@ -25,6 +26,10 @@ OWN_MODULE = """from torch import nn
 class MyNetwork(nn.Linear):
     def __init__(self, width: int): super().__init__(1, width)
 """
+
+
+# What may stand behind a command's name where a page speaks of the command, and does not call it.
+NAMED_ALONE: dict[str, list[list[str]]] = {"list": [], "data": [[], *([action] for action in ACTIONS)]}
 
 
 class Understood(Exception):
@@ -70,8 +75,8 @@ def test_a_command_of_a_page_is_understood(command: str, cadence, tmp_path: Path
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package" / "my_module.py").write_text(OWN_MODULE)
     words = [part for word in words for part in (map(str, Path().glob(word)) if "*" in word else [word])]
-    if "--help" in words or (words == [words[0]] and words[0] != "list"):
-        return  # the command's name alone; its help has tests of its own
+    if "--help" in words or words[1:] in NAMED_ALONE.get(words[0], [[]]):
+        return  # a command's name alone, or with its action's; helps have tests of their own
     with contextlib.suppress(Understood):
         assert cadence(*words, "--debug") == 0
 
