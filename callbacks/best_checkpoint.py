@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
@@ -20,6 +20,8 @@ class BestCheckpoint(Checkpoint):
         monitor: name of the metric.
         mode: whether larger (`max`) or smaller (`min`) is better.
     """
+
+    monitor_may_be_missing: ClassVar[bool] = True
 
     def __init__(self, dirpath: str | Path, monitor: str = "val/accuracy", mode: str = "max") -> None:
         if mode not in ("max", "min"):

@@ -7,28 +7,45 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import yaml
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.errors import UserError
 from records.run_directory import RunDirectory
 from records.wandb_record import WandbRecord
+from trainer.shipped_callbacks import ShippedCallbacks
+from trainer.shipped_files import ShippedFiles
 
 # What a disk says, rather than a program that looks for a file where there is none.
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
 
 
-def loggers_of(cli: CadenceCLI, directory: RunDirectory | None) -> list[Logger]:
-    """The configuration's loggers; W&B's is given the run directory and the configuration."""
-    loggers = [logger for logger in listed(cli.config_init.trainer.logger) if isinstance(logger, Logger)]
-    for logger in loggers:
-        if isinstance(logger, WandbRecord):
-            logger.attach(directory.root if directory else None, yaml.safe_load(cli.resolved()))
-    return loggers
+def loggers_of(cli: CadenceCLI, directory: RunDirectory | None) -> list[WandbRecord]:
+    """The configuration's W&B records, given the run directory and the configuration."""
+    records = [logger for logger in _configured(cli) if isinstance(logger, WandbRecord)]
+    for record in records:
+        record.attach(directory.root if directory else None, yaml.safe_load(cli.resolved()))
+    return records
+
+
+def companions(cli: CadenceCLI, directory: RunDirectory | None) -> list[pl.Callback]:
+    """What makes Lightning's callbacks, loggers and profilers exact, and puts their files into the run directory."""
+    root = directory.root if directory else None
+    loggers = [logger for logger in _configured(cli) if not isinstance(logger, WandbRecord)]
+    for given, built in zip(*(listed(one.trainer.callbacks) for one in (cli.config, cli.config_init)), strict=True):
+        path = given.init_args.dirpath if isinstance(built, ModelCheckpoint) else None
+        if path and root is not None and "://" not in path and not Path(path).expanduser().is_absolute():
+            built.dirpath = str(root.absolute() / path)
+    return [ShippedFiles(root, loggers, yaml.safe_load(cli.resolved())), ShippedCallbacks()]
+
+
+def _configured(cli: CadenceCLI) -> list[Logger]:
+    return [logger for logger in listed(cli.config_init.trainer.logger) if isinstance(logger, Logger)]
 
 
 @contextlib.contextmanager
-def closed(loggers: list[Logger]) -> Iterator[None]:
+def closed(loggers: list[WandbRecord]) -> Iterator[None]:
     """Close W&B's record at the end of the block, with what became of the run."""
     exit_code = 1
     try:
@@ -36,8 +53,7 @@ def closed(loggers: list[Logger]) -> Iterator[None]:
         exit_code = 0
     finally:
         for logger in loggers:
-            if isinstance(logger, WandbRecord):
-                logger.close(exit_code)
+            logger.close(exit_code)
 
 
 @contextlib.contextmanager

@@ -3,13 +3,20 @@
 import contextlib
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import (
+    DeviceStatsMonitor,
+    EarlyStopping,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    WeightAveraging,
+)
 
 from callbacks import RekeyedRandomness, RunRecord
 from commands import Call
 from commands.configuration.cadence_cli import listed
-from commands.holding import closed, held, loggers_of, refusals_told
+from commands.holding import closed, companions, held, loggers_of, refusals_told
 from commands.resuming import resuming
-from commands.session import STOPPED, bar_of, configured, history_of, mistakes_before, plugins_of, run_root
+from commands.session import STOPPED, bar_of, configured, history_of, mistakes_before, plugins_of, run_root, sharing_of
 from commands.starting import starting
 from commands.tables.summary import print_range_test
 from records.run_directory import RunDirectory
@@ -23,6 +30,14 @@ class _Over(Exception):
 class _EndBeforeTraining(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         raise _Over
+
+
+# Callbacks of Lightning's that have a part in training alone, and some of which want a logger.
+_OF_TRAINING = (DeviceStatsMonitor, EarlyStopping, LearningRateMonitor, ModelCheckpoint, WeightAveraging)
+
+
+def _left_out(callback: pl.Callback) -> bool:
+    return getattr(callback, "left_out_of_range_tests", False) or isinstance(callback, _OF_TRAINING)
 
 
 def range_test(call: Call, arguments: list[str], resume: bool) -> int:
@@ -42,16 +57,17 @@ def range_test(call: Call, arguments: list[str], resume: bool) -> int:
     directory = RunDirectory(run_root(cli, f"-{command}"))
     start = starting(cli, arguments)
     record, history = RunRecord(directory, resume, call.started), history_of(cli, call, directory, going_on)
-    own = [test, _EndBeforeTraining(), *bar_of(cli)]
+    own = [RekeyedRandomness(cli.config.seed_everything), test, _EndBeforeTraining(), *bar_of(cli)]
     given = listed(cli.config_init.trainer.callbacks)
-    kept = [callback for callback in given if not getattr(callback, "left_out_of_range_tests", False)]
+    kept = [callback for callback in given if not _left_out(callback)]
     loggers = loggers_of(cli, directory)
     trainer = cli.build_trainer(
-        [record, history, *([start] if start else []), *kept, RekeyedRandomness(cli.config.seed_everything), *own],
+        [record, history, *([start] if start else []), *companions(cli, directory), *kept, *own],
         callbacks=None,
         logger=loggers,
         plugins=plugins_of(cli),
-        use_distributed_sampler=False,
+        **sharing_of(cli),
+        default_root_dir=str(directory.root),
         max_epochs=1,
         num_sanity_val_steps=0,
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),

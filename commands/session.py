@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunHistory, RunRecord, TrainingProgress
 from callbacks.range_tests.range_test import NoBounds
@@ -19,9 +20,10 @@ from commands import Call
 from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
+from commands.configuration.translations import FOUND_LATE
 from commands.errors import UserError
 from commands.final_test import training_stays
-from commands.holding import closed, held, loggers_of, refusals_told
+from commands.holding import closed, companions, held, loggers_of, refusals_told
 from commands.result import metrics_in, named, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
 from commands.starting import starting
@@ -38,6 +40,10 @@ _NOT_THE_USERS = (
     r"The number of training batches \(\d+\) is smaller than the logging interval",  # the epoch's mean is logged anyway
     r"Checkpoint directory .* exists and is not empty",  # a resumed run goes on in its own directory
     r"Be aware that when using `ckpt_path`",  # testing needs no checkpoint callback
+    r"Experiment logs directory .* exists and is not empty",  # its rows are kept
+    r"It is recommended to use `self\.log\(.*sync_dist=True",  # what is logged is summed over the processes already
+    r"You're using the WeightAveraging callback, but loading",  # a test takes the averaged weights, and nothing else
+    r"Using ModelCheckpoint with manual optimization",  # what it keeps is the state after the step, as said
     r"GPU available but not used",  # the configuration asks for it, or `accelerator_of` does
 )
 
@@ -62,13 +68,14 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
     history = history_of(cli, call, directory, going_on)
     metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
     loggers = loggers_of(cli, directory)
-    own = [record, history, *([start] if start else []), RekeyedRandomness(cli.config.seed_everything)]
-    own += [*_checkpoints(cli, directory), *bar_of(cli)]
+    own = [record, history, *([start] if start else []), *companions(cli, directory)]
+    own += [RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *bar_of(cli)]
     trainer = cli.build_trainer(
         own,
         logger=[metrics, *loggers],
         plugins=plugins_of(cli),
-        use_distributed_sampler=False,
+        **sharing_of(cli),
+        default_root_dir=str(directory.root),
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
     with refusals_told(directory, "fit"), held(trainer, directory, new=not resume), closed(loggers):
@@ -114,10 +121,10 @@ def test(arguments: list[str], started: float) -> int:
     loggers = loggers_of(cli, kept)
     own = directory if directory is not None and not cli.config.checkpoint else None  # one that is named may be any
     trainer = cli.build_trainer(
-        [record, RunHistory(own, cli.resolved(), "test"), *bar_of(cli)],
+        [record, RunHistory(own, cli.resolved(), "test"), *companions(cli, kept), *bar_of(cli)],
         logger=loggers,
         plugins=plugins_of(cli),
-        use_distributed_sampler=False,
+        **sharing_of(cli),
     )
     with held(trainer, kept), closed(loggers):
         with mistakes_before(record, checkpoint), restoring(checkpoint):
@@ -146,6 +153,7 @@ def configured(
     """
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)  # what a callback was asked to tell
     for message in _NOT_THE_USERS:
         warnings.filterwarnings("ignore", message=message)
     cli = CadenceCLI(command, arguments, asker, check)
@@ -186,8 +194,16 @@ def _checkpoints(cli: CadenceCLI, directory: RunDirectory) -> list[pl.Callback]:
 
 
 def bar_of(cli: CadenceCLI) -> list[pl.Callback]:
-    """The progress bar, unless it is turned off."""
-    return [TrainingProgress()] if cli.config.trainer.enable_progress_bar is not False else []
+    """The progress bar, unless it is turned off or the configuration has one."""
+    given = any(
+        isinstance(callback, pl.callbacks.ProgressBar) for callback in listed(cli.config_init.trainer.callbacks)
+    )
+    return [TrainingProgress()] if cli.config.trainer.enable_progress_bar is not False and not given else []
+
+
+def sharing_of(cli: CadenceCLI) -> dict[str, Any]:
+    """The trainer's argument that leaves the sharing of batches to Cadence's loaders, and a stranger's to a sampler."""
+    return {} if cli.images is None else {"use_distributed_sampler": False}
 
 
 def plugins_of(cli: CadenceCLI) -> list[Any]:
@@ -208,11 +224,12 @@ def _checkpoint(cli: CadenceCLI, directory: RunDirectory | None) -> Path:
 
 @contextlib.contextmanager
 def mistakes_before(record: RunRecord | None, checkpoint: Path | None = None) -> Iterator[None]:
-    """Errors before the first batch are the user's: re-raise them as `UserError`."""
+    """Errors before the first batch are the user's, and few of those after it: re-raise them as `UserError`."""
     try:
         yield
-    except (ValueError, OSError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
+    except (ValueError, OSError, RuntimeError, ImportError, MisconfigurationException) as error:
         a_files = isinstance(error, OSError) and error.filename is not None  # `refusals_told` and `report` know it
-        if a_files or (record is not None and record.begun and not isinstance(error, NoBounds)):
+        late = isinstance(error, NoBounds) or FOUND_LATE.search(str(error))
+        if a_files or (record is not None and record.begun and not late):
             raise
         raise UserError(readable(str(error), checkpoint=f"checkpoint {checkpoint}")) from error

@@ -195,6 +195,17 @@ class ImageClassifier(pl.LightningModule):
         for logger in self.loggers:
             logger.log_metrics(values, step=self.global_step)
 
+    def monitored_names(self, validates: bool) -> list[str] | None:
+        """Names of what callbacks may monitor during training; None for a stranger's class, which may log more.
+
+        Args:
+            validates: whether the run is validated.
+        """
+        if not type(self).__module__.startswith(__name__.partition(".")[0] + "."):
+            return None
+        validated = ["val/loss", "val/accuracy", "val/error"] if validates else []
+        return [*validated, "train/epoch_loss", "train/epoch_accuracy"]
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the half-filled sums, over all processes, so that a resumed run logs what the unbroken one would."""
         self._read_train_totals()

@@ -16,6 +16,11 @@ def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
     return trainer.callbacks  # type: ignore[attr-defined]
 
 
+def overrides(one: object, hook: str, base: type) -> bool:
+    """Whether an object has a hook of its own, by its class or by itself (as Lightning's LambdaCallback has)."""
+    return getattr(getattr(one, hook), "__func__", None) is not getattr(base, hook)
+
+
 def datamodule_of(trainer: pl.Trainer) -> Any:
     """The datamodule; None where the trainer was given loaders instead."""
     return getattr(trainer, "datamodule", None)

@@ -11,7 +11,7 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.plugins.precision import Precision
 from pytorch_lightning.strategies import SingleDeviceStrategy
 
-from trainer.access import callbacks_of
+from trainer.access import callbacks_of, overrides
 
 _HOOKS = ("on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
@@ -22,12 +22,11 @@ def nobody_between(module: pl.LightningModule) -> bool:
     if type(trainer.strategy) is not SingleDeviceStrategy or type(trainer.precision_plugin) is not Precision:
         return False
     for hook in _HOOKS:
-        if getattr(type(module), hook) is not getattr(pl.LightningModule, hook):
+        if overrides(module, hook, pl.LightningModule):
             return False
-        empty = getattr(pl.Callback, hook)
-        if any(getattr(type(callback), hook) is not empty for callback in callbacks_of(trainer)):
+        if any(overrides(callback, hook, pl.Callback) for callback in callbacks_of(trainer)):
             return False
-    return type(module).optimizer_step is pl.LightningModule.optimizer_step
+    return not overrides(module, "optimizer_step", pl.LightningModule)
 
 
 def step(optimizer: LightningOptimizer, direct: bool) -> None:

@@ -9,8 +9,9 @@ from pytorch_lightning.loops.fetchers import _DataFetcher, _DataLoaderIterDataFe
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from pytorch_lightning.profilers import PassThroughProfiler
 
-from trainer.access import callbacks_of, datamodule_of
+from trainer.access import callbacks_of, datamodule_of, overrides
 from trainer.fit_loop import UnbrokenFitLoop, settlers
+from trainer.step_keys import FinishedSteps, key_by_finished_steps
 
 Ours = tuple[type[pl.LightningModule], type[pl.LightningDataModule]]
 
@@ -30,7 +31,7 @@ class IdleProfiler(PassThroughProfiler):
         return _NOTHING
 
 
-class ShortEpochLoop(_TrainingEpochLoop):
+class ShortEpochLoop(FinishedSteps, _TrainingEpochLoop):
     """Runs the same step as Lightning's loop, but looks up the callbacks with step hooks once an epoch.
 
     On one device, in plain precision, with an `ImageClassifier` and an `ImageDataModule`, a step of Lightning's loop is
@@ -119,6 +120,7 @@ def shorten(trainer: pl.Trainer, ours: Ours) -> None:
     short._ours = ours
     trainer.fit_loop = UnbrokenFitLoop(trainer, loop.min_epochs, loop.max_epochs)
     trainer.fit_loop.epoch_loop = short
+    key_by_finished_steps(trainer)
 
 
 def _nobody_else(trainer: pl.Trainer, ours: Ours) -> bool:
@@ -126,14 +128,12 @@ def _nobody_else(trainer: pl.Trainer, ours: Ours) -> bool:
     module, data = trainer.lightning_module, datamodule_of(trainer)
     if not (isinstance(module, ours[0]) and isinstance(data, ours[1]) and module.steps_directly):
         return False
-    kind = type(module)
-    if any(getattr(kind, hook) is not getattr(pl.LightningModule, hook) for hook in (*_OF_THE_MODULE, *_OF_THE_STEP)):
+    if any(overrides(module, hook, pl.LightningModule) for hook in (*_OF_THE_MODULE, *_OF_THE_STEP)):
         return False
-    plain_data = type(data).on_before_batch_transfer is pl.LightningDataModule.on_before_batch_transfer
-    plain_step = kind.training_step is ours[0].training_step
+    plain_data = not overrides(data, "on_before_batch_transfer", pl.LightningDataModule)
+    plain_step = not overrides(module, "training_step", ours[0])
     return plain_data and plain_step and isinstance(trainer.profiler, IdleProfiler)  # type: ignore[attr-defined]
 
 
 def _listeners(trainer: pl.Trainer, hook: str) -> list[Callable[..., Any]]:
-    empty = getattr(pl.Callback, hook)
-    return [getattr(c, hook) for c in callbacks_of(trainer) if getattr(type(c), hook) is not empty]
+    return [getattr(c, hook) for c in callbacks_of(trainer) if overrides(c, hook, pl.Callback)]

@@ -42,6 +42,7 @@ from lightning_modules import ImageClassifier
 from trainer.access import callbacks_of
 from trainer.epoch_loop import IdleProfiler, shorten
 from trainer.ranks import environment_for, follow_rank
+from trainer.shipped_files import ShippedFiles
 
 # LightningCLI calls jsonargparse by names that newer versions of it deprecate: nothing that a user could mend.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
@@ -203,8 +204,7 @@ class CadenceCLI(LightningCLI):
             trainer = self._instantiate_trainer(config, extra_callbacks)
         except (ValueError, TypeError, RuntimeError, ImportError, MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error
-        # RunRecord first: it makes the run directory that the others write to
-        callbacks_of(trainer).sort(key=lambda one: not isinstance(one, (RunRecord, RunHistory, StartFrom)))
+        callbacks_of(trainer).sort(key=_place)
         follow_rank(trainer)
         shorten(trainer, (ImageClassifier, ImageDataModule))
         return trainer
@@ -262,6 +262,13 @@ class CadenceCLI(LightningCLI):
     def images(self) -> ImageDataModule | None:
         """The datamodule if it is one of Cadence's, else None."""
         return self.datamodule if isinstance(self.datamodule, ImageDataModule) else None
+
+
+def _place(callback: Callback) -> int:
+    """Who is called first: what makes the run directory, then what has files put into it, then all others."""
+    if isinstance(callback, RunRecord | RunHistory | StartFrom):
+        return 0
+    return 1 if isinstance(callback, ShippedFiles) else 2
 
 
 def listed(value: Any) -> list[Any]:

@@ -67,6 +67,14 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
         "set data.drop_last to true, or data.batch_size or model.micro_batch_size so that no chunk of one remains",
     ),
 )
+# What is a mistake even where it is found after the first batch.
+FOUND_LATE = re.compile(
+    r"Early stopping conditioned on metric `(?P<stop>.*?)` which is not available"
+    r".*?any of the following: (?P<names>.*)|"
+    r"`ModelCheckpoint\(monitor='(?P<keep>.*?)'\)` could not find the monitored key in the returned metrics: "
+    r"\[(?P<known>.*?)\]",
+    re.DOTALL,
+)
 _MISMATCH = re.compile(
     r"Missing key\(s\) in state_dict: (?P<missing>\".*?\")|Unexpected key\(s\) in state_dict: (?P<unexpected>\".*?\")|"
     r"size mismatch for (?P<name>\S+): .*?Size\((?P<theirs>\[.*?\])\).*?Size\((?P<ours>\[.*?\])\)"
@@ -77,6 +85,10 @@ def translated(message: str, checkpoint: str = "the checkpoint") -> str:
     """The message in Cadence's terms if it is a known one, else unchanged; `checkpoint` names the checkpoint."""
     if (match := re.search(r"Error\(s\) in loading state_dict for (\w+):", message)) is not None:
         return f"{checkpoint} does not fit {match[1]}: {_mismatch(message)}"
+    if (match := FOUND_LATE.search(message)) is not None:
+        name, monitor = ("EarlyStopping", match["stop"]) if match["stop"] else ("ModelCheckpoint", match["keep"])
+        names = re.sub(r"[`']", "", match["names"] or match["known"])
+        return f"trainer.callbacks: {name} monitors {monitor}, which nothing logs: there are {names}"
     for pattern, replacement in TRANSLATIONS:
         if match := re.search(pattern, message, re.DOTALL):
             return match.expand(replacement).replace("{checkpoint}", checkpoint)

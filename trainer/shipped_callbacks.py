@@ -1,0 +1,68 @@
+"""What Lightning's own callbacks lack: monitors checked beforehand, a stop that lasts, a test of averaged weights."""
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, WeightAveraging
+from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
+
+from trainer.access import callbacks_of
+
+_OURS = ("callbacks", "commands", "trainer", "pytorch_lightning")  # packages whose callbacks log nothing else
+
+
+class ShippedCallbacks(pl.Callback):
+    """Makes EarlyStopping, ModelCheckpoint and WeightAveraging exact. It logs no keys.
+
+    A callback that monitors what nothing logs is refused before training, unless it says that it can go without
+    (`monitor_may_be_missing = True`). Names are known where the module is one of Cadence's architectures and no
+    callback is a stranger's, which may log what it likes. EarlyStopping need not be strict then: a run that ends before
+    its first validation is no mistake. A run that it has ended stays ended when it is resumed.
+
+    A checkpoint of WeightAveraging (EMA, SWA) holds the averaged weights in `state_dict`, and those in training in
+    `current_model_state`. While the callback has an averaged model it loads the latter, as a resumed fit must. So it
+    lets go of it when the fit has ended: else a test in the same process would be of other weights than `cadence test`
+    of the same file.
+    """
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Check every callback that has a `monitor`.
+
+        Raises:
+            ValueError: there is no such metric; names those that there are.
+        """
+        if stage != "fit" or (names := monitored_names(trainer, pl_module)) is None:
+            return
+        for callback in callbacks_of(trainer):
+            monitor = getattr(callback, "monitor", None)
+            if not isinstance(monitor, str) or getattr(callback, "monitor_may_be_missing", False):
+                continue
+            extra = ("epoch", "step") if isinstance(callback, ModelCheckpoint) else ()
+            rates = any(isinstance(one, LearningRateMonitor) for one in callbacks_of(trainer))
+            if monitor not in (*names, *extra) and not (rates and monitor.startswith("lr-")):
+                unseen = "" if trainer.enable_validation else " (nothing is validated)"
+                raise ValueError(
+                    f"trainer.callbacks: {type(callback).__name__} monitors {monitor}, which nothing logs{unseen}: "
+                    f"there are {', '.join(names)}"
+                )
+            if isinstance(callback, EarlyStopping):
+                callback.strict = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Train no step more where the checkpoint says that the run was ended."""
+        for callback in callbacks_of(trainer):
+            if isinstance(callback, EarlyStopping) and callback.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
+                trainer.should_stop = True
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Let go of averaged models: by now the averaged weights are the module's own."""
+        for callback in callbacks_of(trainer):
+            if isinstance(callback, WeightAveraging):
+                callback._average_model = None
+
+
+def monitored_names(trainer: pl.Trainer, module: pl.LightningModule) -> list[str] | None:
+    """Metrics that callbacks may monitor in this run; None where they are known only once they are logged."""
+    names = getattr(module, "monitored_names", None)
+    kinds = [type(callback) for callback in callbacks_of(trainer)]
+    if names is None or any(kind.__module__.partition(".")[0] not in _OURS for kind in kinds):
+        return None
+    return names(trainer.enable_validation)
