@@ -1,6 +1,7 @@
 """Real processes: two of them train as one, and signals stop a run that can then go on."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -85,3 +86,27 @@ def test_a_signal_stops_and_resume_goes_on(tmp_path: Path, number: signal.Signal
     assert rows(run_dir) == rows(tmp_path / "whole")
     mine, theirs = weights(run_dir), weights(tmp_path / "whole")
     assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_more_processes(tmp_path: Path) -> None:
+    """Devices and processes may change on a resume, as two processes are one; each has its segment."""
+    length, devices = ["--trainer.max_epochs", "2"], ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    options = ["--trainer.precision", "64-true", "--data.batch_size", "61"]
+    whole = run(*options, *length, "--run_dir", tmp_path / "whole", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr[-2000:]
+    one = run(*options, "--trainer.max_epochs", "1", "--run_dir", tmp_path / "run", cwd=tmp_path)
+    assert one.returncode == 0, one.stderr[-2000:]
+    two = subprocess.run(
+        [*COMMON[:3], "--resume", str(tmp_path / "run"), *length, *devices],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment(),
+    )  # fmt: skip
+    assert two.returncode == 0, two.stderr[-2000:]
+    for mine, theirs in zip(rows(tmp_path / "run"), rows(tmp_path / "whole"), strict=True):
+        for key, value in mine.items():
+            assert (value == theirs[key] == "") or float(value) == pytest.approx(float(theirs[key]), rel=1e-10)
+    segments = json.loads((tmp_path / "run" / "result.json").read_text())["segments"]
+    assert [(part["from"], part["to"], part["environment"]["processes"]) for part in segments] == [
+        (0, 17, 1),
+        (17, 34, 2),
+    ]
