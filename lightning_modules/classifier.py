@@ -17,7 +17,7 @@ from lightning_modules._checks import check_chunks
 from lightning_modules._metrics import ClassificationTotals, means
 from lightning_modules._parameter_groups import parameter_groups
 from trainer.access import datamodule_of, row_due, stream_of
-from trainer.direct_step import nobody_between, step
+from trainer.direct_step import loss_scale, nobody_between, step
 
 OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
 
@@ -113,7 +113,8 @@ class ImageClassifier(pl.LightningModule):
         optimizer = cast(LightningOptimizer, self.optimizers())
         optimizer.zero_grad()
         self.accumulate(batch, self._rows_per_process(len(batch[1])), self._backward, self.train_totals)
-        self.clip_gradient()
+        if self.gradient_clip_norm is not None:
+            self.clip_gradient(loss_scale(self.trainer))
         step(optimizer, self.steps_directly)
         if row_due(self.trainer):
             self._read_train_totals()
@@ -148,10 +149,14 @@ class ImageClassifier(pl.LightningModule):
             backward(loss, rows)
             totals.update(loss, logits, target)
 
-    def clip_gradient(self) -> None:
-        """Scale the whole gradient down to `gradient_clip_norm` where it is longer."""
+    def clip_gradient(self, scale: float = 1.0) -> None:
+        """Scale the whole gradient down to `gradient_clip_norm` where it is longer.
+
+        Args:
+            scale: factor that the gradients still have from a scaled loss.
+        """
         if self.gradient_clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm)
+            nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm * scale)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's mean loss and accuracy."""

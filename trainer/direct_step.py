@@ -1,14 +1,14 @@
 """Backward and optimizer step without Lightning's hooks, where no callback and no module uses them.
 
 Lightning calls `on_before_backward`, `on_after_backward` and `on_before_optimizer_step` of every callback and of the
-module, through its strategy and its precision plugin. On one device in plain precision, with no callback that uses
-those hooks, only `loss.backward()` and `optimizer.step()` remain; calling them directly saves a small network some
-per cent of its step.
+module, through its strategy and its precision plugin. On one device, without a gradient scaler and with no callback
+that uses those hooks, only `loss.backward()` and `optimizer.step()` remain; calling them directly saves a small network
+some per cent of its step.
 """
 
 import pytorch_lightning as pl
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from pytorch_lightning.plugins.precision import Precision
+from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from pytorch_lightning.strategies import SingleDeviceStrategy
 
 from trainer.access import callbacks_of, overrides
@@ -17,9 +17,9 @@ _HOOKS = ("on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
 
 def nobody_between(module: pl.LightningModule) -> bool:
-    """Whether the hooks may be skipped: one device, plain precision, no callback or module that overrides them."""
+    """Whether the hooks may be skipped: one device, no gradient scaler, no callback or module that overrides them."""
     trainer = module.trainer
-    if type(trainer.strategy) is not SingleDeviceStrategy or type(trainer.precision_plugin) is not Precision:
+    if type(trainer.strategy) is not SingleDeviceStrategy or not _scales_nothing(trainer.precision_plugin):
         return False
     for hook in _HOOKS:
         if overrides(module, hook, pl.LightningModule):
@@ -37,3 +37,13 @@ def step(optimizer: LightningOptimizer, direct: bool) -> None:
     optimizer._on_before_step()  # what LightningOptimizer.step does around it: it advances `trainer.global_step`
     optimizer.optimizer.step()
     optimizer._on_after_step()
+
+
+def loss_scale(trainer: pl.Trainer) -> float:
+    """Factor that a scaler puts on the loss, and so on the gradients before the optimizer's step; 1 without one."""
+    scaler = getattr(trainer.precision_plugin, "scaler", None)
+    return 1.0 if scaler is None else float(scaler.get_scale())
+
+
+def _scales_nothing(precision: Precision) -> bool:
+    return type(precision) is Precision or (type(precision) is MixedPrecision and precision.scaler is None)

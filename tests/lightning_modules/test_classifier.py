@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import nn
 from torch.nn import functional as F
 
@@ -38,7 +39,9 @@ class Repeated:
         return iter([(IMAGES, self.labels)] * self.times)
 
 
-def trained(steps: int = 3, lr: float = 0.1, labels: torch.Tensor = LABELS, **kwargs: object) -> Linear:
+def trained(
+    steps: int = 3, lr: float = 0.1, labels: torch.Tensor = LABELS, plugins: object = None, **kwargs: object
+) -> Linear:
     """A linear classifier after some SGD steps on one batch, through Lightning."""
     torch.manual_seed(0)
     model = Linear(**kwargs).double()
@@ -46,6 +49,7 @@ def trained(steps: int = 3, lr: float = 0.1, labels: torch.Tensor = LABELS, **kw
     trainer = pl.Trainer(
         max_steps=steps, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False, accelerator="cpu", log_every_n_steps=1,
+        plugins=plugins,
     )  # fmt: skip
     trainer.fit(model, Repeated(steps, labels))
     return model
@@ -108,6 +112,11 @@ class TestTraining:
     def test_gradient_clipping(self) -> None:
         expected = by_hand(clip=0.05)
         assert torch.allclose(trained(gradient_clip_norm=0.05).layer.weight, expected.weight, rtol=0, atol=1e-13)
+
+    def test_gradient_clipping_leaves_a_loss_scale_aside(self) -> None:
+        scaled = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu"))  # double numbers stay double in it
+        model, expected = trained(gradient_clip_norm=0.05, plugins=scaled), by_hand(clip=0.05)
+        assert torch.allclose(model.layer.weight, expected.weight, rtol=0, atol=1e-7)  # the scale is a float32
 
     def test_ratio_scales_the_learning_rate(self) -> None:
         model = trained(lr_ratios={"layer.bias": 0.0})

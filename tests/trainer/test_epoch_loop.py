@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 import trainer.epoch_loop as epoch_loop
+from lightning_modules import classifier
 from trainer.epoch_loop import ShortEpochLoop
 
 RUN = (
@@ -38,10 +39,13 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return ways
 
 
-def test_short_way_equals_lightnings(cadence, tmp_path: Path, monkeypatch, taken: list[bool]) -> None:
-    assert cadence(*RUN, "--run_dir", tmp_path / "short") == 0
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_short_way_equals_lightnings(cadence, tmp_path: Path, monkeypatch, taken: list[bool], precision: str) -> None:
+    run = (*RUN, "--trainer.precision", precision)
+    assert cadence(*run, "--run_dir", tmp_path / "short") == 0
     monkeypatch.setattr(epoch_loop, "_nobody_else", lambda trainer, ours: False)
-    assert cadence(*RUN, "--run_dir", tmp_path / "long") == 0
+    monkeypatch.setattr(classifier, "nobody_between", lambda module: False)
+    assert cadence(*run, "--run_dir", tmp_path / "long") == 0
     assert taken == [True, True, False, False]
     (short_rows, short), (long_rows, long) = record(tmp_path / "short"), record(tmp_path / "long")
     assert short_rows == long_rows
@@ -90,6 +94,12 @@ def test_callbacks_hear_and_log_the_same(cadence, monkeypatch, taken: list[bool]
 
 def test_who_stands_between_step_and_gradient_is_heard(cadence, monkeypatch, taken: list[bool]) -> None:
     assert hear(cadence, monkeypatch, EarListener()).count("backward") == 3
+    assert taken == [False]
+
+
+@pytest.mark.gpu
+def test_a_gradient_scaler_goes_lightnings_way(cadence, taken: list[bool]) -> None:
+    assert cadence(*RUN, "--trainer.max_steps", "2", "--trainer.precision", "16-mixed") == 0
     assert taken == [False]
 
 
