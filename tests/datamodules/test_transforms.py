@@ -7,10 +7,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from datamodules import transforms
 from datamodules.batch import Batch
 from datamodules.transforms import (
+    BatchTransform,
+    Copies,
+    CutMix,
     Cutout,
     GreyToRGB,
+    MixUp,
     Normalize,
     Pad,
     Pipeline,
@@ -195,3 +200,33 @@ def test_refusals_name_the_argument_and_the_remedy(make, message):
     with pytest.raises(ValueError, match=message) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+# On a GPU
+
+EACH = [Copies(3), CutMix(), Cutout(9), GreyToRGB(), MixUp(), Normalize(MEAN[:1], STD[:1]), Pad(33), RandomCrop(4),
+        RandomHorizontalFlip(), Resize(40)]  # fmt: skip
+
+
+def test_each_transform_is_there_to_be_tried_on_a_gpu() -> None:
+    exported = (getattr(transforms, name) for name in transforms.__all__)
+    kinds = {kind for kind in exported if isinstance(kind, type) and not getattr(kind, "__abstractmethods__", ())}
+    assert kinds - {Pipeline} == {type(transform) for transform in EACH}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("transform", EACH, ids=lambda transform: type(transform).__name__)
+def test_a_gpu_gives_the_bits_of_a_cpu_and_never_waits(transform: BatchTransform) -> None:
+    batch = replace(batch_of((28, 28, 1), rows=300), samples=300, classes=300)
+    before = [Normalize(MEAN[:1], STD[:1])] if transform.after_normalize else []
+    expected = Pipeline([*before, transform], 0)(batch)
+    there = replace(batch, images=batch.images.cuda(), labels=batch.labels.cuda())
+    Pipeline([*before, transform], 0)(there)  # the first call makes the tables
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        result = Pipeline([*before, transform], 0)(there)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert result.images.is_contiguous(memory_format=torch.channels_last)
+    for found, wanted in ((result.images, expected.images), (result.labels, expected.labels)):
+        assert found.cpu().contiguous().numpy().tobytes() == wanted.contiguous().numpy().tobytes()
