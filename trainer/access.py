@@ -58,9 +58,11 @@ def position_of(trainer: pl.Trainer) -> Position:
 
 
 def copy_of_module(trainer: pl.Trainer) -> Any:
-    """A deep copy of the module in training, without its references to trainer and fabric."""
+    """A deep copy of the module in training, without its references to trainer and fabric, and not compiled."""
     module = trainer.lightning_module
-    return copy.deepcopy(module, {id(trainer): None, id(module._fabric): None})
+    copied = copy.deepcopy(module, {id(trainer): None, id(module._fabric): None})
+    copied._compiled_call_impl = None  # it would run with the weights of the module that it was compiled for
+    return copied
 
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:

@@ -1,0 +1,62 @@
+"""`compile`: training steps run compiled, evaluation and the copies of range tests do not."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_modules import MLP
+from tests.commands.test_resume import rows, weights
+
+RUN = (
+    "fit", "--model", "MLP", "--model.hidden_sizes", "[16]", "--data", "Digits", "--optimizer", "SGD",
+    "--optimizer.lr", "0.05", "--trainer.max_epochs", "2", "--trainer.enable_progress_bar", "false",
+    "--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "20", "--trainer.callbacks.seeds", "1",
+    "--trainer.callbacks.at_step", "3",
+)  # fmt: skip
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Batch sizes of the compiled network's calls; what is compiled runs the operations that it would without."""
+    seen: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, _: Any) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            logits = graph(*arguments)
+            seen.append(len(logits[0]))
+            return logits
+
+        return run
+
+    monkeypatch.setattr(MLP, "compile", lambda self, mode: nn.Module.compile(self, backend=backend))
+    yield seen
+    torch._dynamo.reset()
+
+
+def test_training_steps_alone_run_compiled(cadence, tmp_path: Path, sizes: list[int]) -> None:
+    assert cadence(*RUN, "--run_dir", tmp_path / "plain") == 0
+    assert not sizes
+    assert cadence(*RUN, "--model.compile", "default", "--run_dir", tmp_path / "compiled") == 0
+    assert sizes == 2 * (15 * [64] + [38]), "998 samples: neither the sweep's 20 steps nor the evaluations"
+    assert rows(tmp_path / "compiled") == rows(tmp_path / "plain")
+    mine, theirs = weights(tmp_path / "compiled"), weights(tmp_path / "plain")
+    assert mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")  # torch 2.11's own use of it
+def test_a_compiled_run_is_the_plain_one_to_rounding(cadence, tmp_path: Path) -> None:
+    assert cadence(*RUN, "--run_dir", tmp_path / "plain") == 0
+    assert cadence(*RUN, "--model.compile", "default", "--run_dir", tmp_path / "compiled") == 0
+    theirs = weights(tmp_path / "plain")
+    for name, weight in weights(tmp_path / "compiled").items():
+        torch.testing.assert_close(weight, theirs[name], rtol=1e-4, atol=1e-5)
+
+
+def test_recorded_graphs_and_chunks_are_refused_together() -> None:
+    with pytest.raises(ValueError, match=r"compile reduce-overhead .* micro_batch_size: set compile to default"):
+        MLP(compile="reduce-overhead", micro_batch_size=8)
