@@ -11,7 +11,18 @@ NAMES = {
     "MPLBACKEND", "PYTHONWARNINGS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE",
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS",
 }  # fmt: skip
-PREFIXES = ("SLURM_", "TORCHELASTIC_", "OMPI_", "PMI_", "JSM_", "LSB_", "PL_", "WANDB_", "TQDM_", "JSONARGPARSE_")
+PREFIXES = (
+    "SLURM_",
+    "TORCHELASTIC_",
+    "OMPI_COMM_WORLD_",
+    "PMI_",
+    "JSM_",
+    "LSB_",
+    "PL_",
+    "WANDB_",
+    "TQDM_",
+    "JSONARGPARSE_",
+)
 OURS = {
     "OMP_NUM_THREADS": "1",
     "COLUMNS": "80",

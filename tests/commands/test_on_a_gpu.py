@@ -1,6 +1,7 @@
 """Runs on a GPU: the samples of a CPU, every architecture in mixed precision, exact resumes, no step that waits."""
 
 import hashlib
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def test_every_architecture_trains_in_mixed_precision(fit, model: Any, options: 
     )
     run = fit("--model", model.__name__, *words, *DIGITS, *data, *steps, "--trainer.precision", precision, add=(kept,))
     losses = [float(row["train/loss"]) for row in rows(run) if row.get("train/loss")]
-    assert len(losses) == 8 and all(0 < loss < 100 for loss in losses)
+    assert len(losses) == 8 and all(isfinite(loss) for loss in losses)
     assert kept.logits == {torch.bfloat16 if precision == "bf16-mixed" else torch.float16}
     after = weights(run)
     assert all(value.isfinite().all() for value in after.values())
@@ -118,12 +119,22 @@ def test_every_architecture_trains_in_mixed_precision(fit, model: Any, options: 
     assert not still, f"unmoved: {still}"
 
 
+DROPPING = ("--model", "MLP", "--model.dropout_hidden", "0.3")
+GRAPHS = ("--model.compile", "reduce-overhead")
+
+
+@pytest.mark.filterwarnings(  # what torch 2.11 says of itself when it compiles and records
+    "ignore:`torch.jit.script_method` is deprecated",
+    "ignore:TensorFloat32 tensor cores for float32",
+    "ignore:The CUDA Graph is empty",
+)
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
-@pytest.mark.parametrize("model", [RESNET, ("--model", "MLP", "--model.dropout_hidden", "0.3")], ids=["ResNet", "MLP"])
+@pytest.mark.parametrize("model", [RESNET, DROPPING, (*DROPPING, *GRAPHS)], ids=["ResNet", "MLP", "compiled MLP"])
 def test_resumed_equals_unbroken(fit, cadence, model: tuple[str, ...], precision: str) -> None:
     run = (
-        *model, *DIGITS, *AUGMENTED, "--data.batch_size", "128", "--trainer.precision", precision,
-        "--trainer.deterministic", "true", "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "3",
+        *model, *DIGITS, *AUGMENTED, "--data.batch_size", "128", "--data.drop_last", "true",
+        "--trainer.precision", precision, "--trainer.deterministic", "true", "--trainer.max_epochs", "2",
+        "--trainer.log_every_n_steps", "3",
     )  # fmt: skip
     whole = fit(*run)
     broken = fit(*run, add=(StopAfter(5),), status=130)
