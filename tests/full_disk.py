@@ -1,6 +1,7 @@
 """A small file system in memory, which a test fills up; mounting one needs root."""
 
 import contextlib
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,7 @@ class Disk:
 def mounted(root: Path, megabytes: int = 8) -> Iterator[Disk]:
     """Mount a tmpfs on the new folder `root`; the test is skipped where that is not allowed."""
     root.mkdir()
+    unmount = shutil.which("umount") or "umount"  # before a test may change the path
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", root], capture_output=True, text=True
     )
@@ -45,4 +47,4 @@ def mounted(root: Path, megabytes: int = 8) -> Iterator[Disk]:
     try:
         yield Disk(root)
     finally:
-        subprocess.run(["umount", root], check=True)
+        subprocess.run([unmount, root], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -24,6 +25,7 @@ from datamodules.sources._spec import Arrays, Bytes, DatasetSpec, Progress
 from records.lock import exclusive
 
 _log = logging.getLogger(__name__)
+_ROOM = 1 << 16  # bytes; with less, a disk is full
 
 
 def load_arrays(name: str, cache_dir: Path | None = None, progress: Progress | None = None) -> Arrays:
@@ -107,6 +109,8 @@ def _collect(spec: DatasetSpec, root: Path, partial: Path, report: Progress) -> 
             spec.check(arrays, source.label)
             return arrays
         except SourceUnreachable as error:
+            if shutil.disk_usage(partial).free < _ROOM:  # the client says so in words of its own, or not at all
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(partial)) from error
             _log.info("%s: %s: %s", spec.name, source.label, error)
             failures.append((source.label, str(error)))
         except SourceRefused as error:

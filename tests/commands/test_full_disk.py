@@ -3,20 +3,15 @@
 import csv
 import errno
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import IO, Any
 
 import pytest
 import torch
 
-import datamodules
-from datamodules.sources import CacheNotWritable, fetch, verify
 from records.checkpoint_io import AtomicCheckpointIO
 from records.metrics_csv import MetricsCSV
-from tests.datamodules.sources import tiny
 from tests.full_disk import Disk, mounted
 
 RUN = [
@@ -193,19 +188,3 @@ def test_a_run_on_a_disk_that_may_only_be_read(cadence, disk: Disk, capsys) -> N
     assert cadence(*RUN, "--run_dir", disk.root / "another") == 2
     assert "another cannot be made" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == kept
-
-
-def test_the_cache_of_datasets(disk: Disk, monkeypatch) -> None:
-    monkeypatch.setenv("CADENCE_DATA", str(disk.root / "cache"))
-    monkeypatch.setitem(sys.modules, "home_of_tiny", SimpleNamespace(SPEC=tiny.spec()))
-    monkeypatch.setitem(datamodules.FETCHED, "Tiny", "home_of_tiny")
-    monkeypatch.setattr(type(tiny.NPM), "collect", lambda *_: tiny.ARRAYS)
-    for file in ("train_images.npy", "manifest.json"):
-        with monkeypatch.context() as patch, pytest.raises(CacheNotWritable) as caught:
-            full_before(disk, file, 1, patch)
-            fetch("Tiny")
-        assert "No space left on device" in str(caught.value) and len(str(caught.value).splitlines()) == 2
-        assert not list((disk.root / "cache").iterdir())
-        disk.make_room()
-    fetch("Tiny")
-    assert all(check.ok for check in verify("Tiny"))
