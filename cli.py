@@ -67,7 +67,10 @@ options:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 if a test refuses, 2 after a mistake, 130 after a stop."""
+    """Run one command; returns the exit status.
+
+    0; 1 if a test refuses, 2 after a mistake, 3 where a training diverged, 130 after a stop.
+    """
     from commands.loading import announced
     from commands.streams import lasting, status_of
 

@@ -5,6 +5,7 @@ from callbacks.batch_size_range_test import BatchSizeRangeTest
 from callbacks.best_checkpoint import BestCheckpoint
 from callbacks.cyclical_batch_size import CyclicalBatchSize
 from callbacks.cyclical_lr import CyclicalLR
+from callbacks.divergence_watch import DivergenceWatch
 from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.lr_range_test import LRRangeTest
 from callbacks.multi_step_lr import MultiStepLR
@@ -21,6 +22,7 @@ __all__ = [
     "BestCheckpoint",
     "CyclicalBatchSize",
     "CyclicalLR",
+    "DivergenceWatch",
     "LRRangeTest",
     "LastCheckpoint",
     "MultiStepLR",

@@ -7,9 +7,13 @@ from typing import Any, ClassVar
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from callbacks.divergence_watch import finite_weights
+
 
 class BestCheckpoint(Checkpoint):
     """Save `best.ckpt` after each validation that is better than all before; of equals, the first stays.
+
+    A metric that is no number, or weights that are none, are never the best.
 
     A run without validation, or a module that logs no such metric, has no best checkpoint. Lightning's ModelCheckpoint
     can do more; it ends such a run with an error, and forgets the best score where the run directory was moved. It logs
@@ -35,13 +39,12 @@ class BestCheckpoint(Checkpoint):
             self.best = None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save if the metric is there and better; NaN is worse than any number."""
+        """Save if the metric is there, finite and better, and so are the weights."""
         if trainer.state.fn != "fit" or trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
             return
         score = float(trainer.callback_metrics[self.monitor])
-        if math.isnan(score):
-            score = -math.inf if self.mode == "max" else math.inf
-        if self.best is None or (score > self.best if self.mode == "max" else score < self.best):
+        better = self.best is None or (score > self.best if self.mode == "max" else score < self.best)
+        if math.isfinite(score) and better and finite_weights(trainer, pl_module):
             self.best = score
             trainer.save_checkpoint(self.dirpath / "best.ckpt")
 

@@ -102,6 +102,10 @@ class RunRecord(pl.Callback):
         """Stop the clock."""
         self._switch(None)
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Stop the clock."""
+        self._switch(None)
+
     def state_dict(self) -> dict[str, Any]:
         """Seconds so far."""
         return self.seconds | {"training": self.training_seconds()}

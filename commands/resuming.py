@@ -131,6 +131,8 @@ def final_result(cli: "CadenceCLI", directory: RunDirectory) -> dict[str, Any] |
     if not directory.result.is_file():
         return None
     result: dict[str, Any] = json.loads(directory.result.read_text())
+    if "diverged" in result and cli.config.on_nonfinite == "stop":
+        return None
     tested = any(name.startswith("test/") for name in result["metrics"])
     return result if tested or not cli.config.test_after_fit else None
 

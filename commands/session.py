@@ -13,7 +13,16 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from callbacks import BestCheckpoint, LastCheckpoint, RekeyedRandomness, RunHistory, RunRecord, TrainingProgress
+from callbacks import (
+    BestCheckpoint,
+    DivergenceWatch,
+    LastCheckpoint,
+    RekeyedRandomness,
+    RunHistory,
+    RunRecord,
+    TrainingProgress,
+)
+from callbacks.divergence_watch import Diverged
 from callbacks.range_tests.range_test import NoBounds
 from checks.shell import without
 from commands import Call
@@ -21,6 +30,7 @@ from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
 from commands.configuration.translations import FOUND_LATE
+from commands.diverging import DIVERGED, end_diverged, said_of
 from commands.errors import UserError
 from commands.final_test import training_stays
 from commands.holding import closed, companions, held, loggers_of, refusals_told
@@ -68,8 +78,9 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
     history = history_of(cli, call, directory, going_on)
     metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
     loggers = loggers_of(cli, directory)
-    own = [record, history, *([start] if start else []), *companions(cli, directory)]
-    own += [RekeyedRandomness(cli.config.seed_everything), *_checkpoints(cli, directory), *bar_of(cli)]
+    watch, randomness = DivergenceWatch(cli.config.on_nonfinite), RekeyedRandomness(cli.config.seed_everything)
+    own = [record, history, *([start] if start else []), *companions(cli, directory), watch, randomness]
+    own += [*_checkpoints(cli, directory), *bar_of(cli)]
     trainer = cli.build_trainer(
         own,
         logger=[metrics, *loggers],
@@ -90,11 +101,18 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
             if trainer.is_global_zero:
                 print(f"Stopped after step {trainer.global_step:,}. Go on with: {directory.going_on('fit')}")
             return STOPPED
+        except Diverged as error:
+            if trainer.is_global_zero:
+                result = result_of(cli, trainer, record) | history.record(trainer.global_step)
+                end_diverged(directory, result, error.divergence)
+            for logger in loggers:
+                logger.close(DIVERGED)
+            return DIVERGED
         if not record.begun:
             if nothing_left(cli, trainer, directory):
                 return 0
             history.begin(trainer)
-        result = result_of(cli, trainer, record) | history.record(trainer.global_step)
+        result = result_of(cli, trainer, record) | history.record(trainer.global_step) | said_of(watch.found)
         if not record.begun:  # nothing was trained, and a module that does not keep its metrics has none
             result["metrics"] = metrics_in(directory.result) | result["metrics"]
         if trainer.is_global_zero:

@@ -74,6 +74,7 @@ class ImageClassifier(pl.LightningModule):
         self.optimizer_factory: OptimizerFactory | None = None
         self.recorded: dict[str, float] = {}
         self.steps_directly = False
+        self.step_losses: list[Tensor] = []
         self._kept_share: tuple[float, Tensor | None] = (0, None)
         self.train_totals = ClassificationTotals()
         self.eval_totals = ClassificationTotals()
@@ -122,7 +123,8 @@ class ImageClassifier(pl.LightningModule):
         """One optimizer step on (images, labels), in chunks of at most `micro_batch_size` images."""
         optimizer = cast(LightningOptimizer, self.optimizers())
         optimizer.zero_grad()
-        self.accumulate(batch, self._rows_per_process(len(batch[1])), self._backward, self.train_totals)
+        rows = self._rows_per_process(len(batch[1]))
+        self.step_losses = self.accumulate(batch, rows, self._backward, self.train_totals)
         if self.gradient_clip_norm is not None:
             self.clip_gradient(loss_scale(self.trainer))
         step(optimizer, self.steps_directly)
@@ -137,7 +139,7 @@ class ImageClassifier(pl.LightningModule):
         rows: float,
         backward: Callable[[Tensor, float], None],
         totals: ClassificationTotals,
-    ) -> None:
+    ) -> list[Tensor]:
         """The gradient of one step, in chunks of at most `micro_batch_size` images.
 
         Divided by what the whole batch has for each process, the gradients of chunks and of processes, whose mean is
@@ -149,8 +151,12 @@ class ImageClassifier(pl.LightningModule):
             rows: rows of the whole batch over all processes, divided by the number of processes.
             backward: function of a chunk's summed loss, and `rows` to divide it by.
             totals: sums that each chunk is added to.
+
+        Returns:
+            The summed loss of each chunk, on the device.
         """
         images, labels = batch
+        losses = []
         size = self.micro_batch_size or max(len(labels), 1)
         for start in range(0, max(len(labels), 1), size):
             target = labels[start : start + size]
@@ -158,6 +164,8 @@ class ImageClassifier(pl.LightningModule):
             loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=self.label_smoothing)
             backward(loss, rows)
             totals.update(loss, logits, target)
+            losses.append(loss.detach())
+        return losses
 
     def clip_gradient(self, scale: float = 1.0) -> None:
         """Scale the whole gradient down to `gradient_clip_norm` where it is longer.

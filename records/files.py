@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import os
 import re
 import secrets
@@ -85,8 +86,8 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    """Write a JSON file whole or not at all; a number that is not finite, which JSON has not, becomes null."""
+    write_text(path, json.dumps(_strict(content), indent=2, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -99,3 +100,11 @@ def write_figure(path: Path, figure: Any) -> None:
     """Write a matplotlib figure whole or not at all, in the format that the name ends in."""
     with written_whole(path) as file:
         figure.savefig(file, format=path.suffix[1:], dpi=150)
+
+
+def _strict(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _strict(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_strict(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -21,6 +21,7 @@ import callbacks
 import datamodules
 import lightning_modules
 import optimizers
+from callbacks.divergence_watch import OnNonFinite
 from callbacks.run_history import RunHistory
 from callbacks.run_record import RunRecord
 from callbacks.start_from import StartFrom
@@ -128,6 +129,12 @@ class CadenceCLI(LightningCLI):
             "--checkpoint_every", type=int, default=500, help="Steps between two checkpoints within an epoch."
         )
         parser.add_argument("--from", type=Parent | None, default=None, help="Run whose weights this one begins with.")
+        parser.add_argument(
+            "--on_nonfinite",
+            type=OnNonFinite,
+            default="stop",
+            help="What follows the first training loss that is not finite: stop, with exit status 3, or go_on.",
+        )
         if self.command == "test":
             parser.add_argument(
                 "--checkpoint",

@@ -26,6 +26,7 @@ MAY_CHANGE = {
     "trainer.strategy": "devices and processes",
     "data.device_resident": "where the images lie",
     "checkpoint_every": "how much a stop costs",
+    "on_nonfinite": "whether a training that diverges goes on",
     "test_after_fit": "what follows the training",
 }
 _SHOWN = 3  # differences that a message names

@@ -18,8 +18,8 @@ def print_summary(result: dict[str, Any], directory: Path | None) -> None:
     metrics, rows = result["metrics"], []
     for split, prefix in SPLITS.items():
         if f"{prefix}loss" in metrics:
-            accuracy = metrics[f"{prefix}accuracy"]
-            rows.append([split, f"{metrics[f'{prefix}loss']:.4f}", f"{accuracy:.2%}", f"{1 - accuracy:.2%}"])
+            loss, accuracy = (_number(metrics[f"{prefix}{name}"]) for name in ("loss", "accuracy"))
+            rows.append([split, f"{loss:.4f}", f"{accuracy:.2%}", f"{1 - accuracy:.2%}"])
     lay(("split", "loss", "accuracy", "error"), rows)
     print(f"{result['parameters']:,} parameters, {result['steps']:,} steps")
     print(", ".join(f"{name} {value:.1f} s" for name, value in result["seconds"].items() if value))
@@ -40,3 +40,8 @@ def print_range_test(rows: list[dict[str, Any]], directory: Path) -> None:
         sentences = {place for row in cells for place, cell in enumerate(row) if " " in cell}
         lay(tuple(rows[0]), cells, texts | sentences, broken=sentences)
     print(f"run directory: {directory}")
+
+
+def _number(value: float | None) -> float:
+    """A metric as it was measured: JSON has null for what is no number."""
+    return float("nan") if value is None else value

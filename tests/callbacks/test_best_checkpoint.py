@@ -1,10 +1,12 @@
 """BestCheckpoint saves after the validations that beat all before, also across a resume."""
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from callbacks import BestCheckpoint
 
@@ -15,7 +17,7 @@ class Validations:
     """A trainer that has just validated, and notes what is saved."""
 
     def __init__(self) -> None:
-        self.state, self.sanity_checking = SimpleNamespace(fn="fit"), False
+        self.state, self.sanity_checking, self.world_size = SimpleNamespace(fn="fit"), False, 1
         self.callback_metrics: dict[str, float] = {}
         self.saved: list[Path] = []
 
@@ -23,14 +25,16 @@ class Validations:
         self.saved.append(path)
 
 
-def saves(callback: BestCheckpoint, scores: list[float], **state: Any) -> list[bool]:
+def saves(callback: BestCheckpoint, scores: list[float], weight: float = 1.0, **state: Any) -> list[bool]:
     """For each score, whether a checkpoint was saved after it."""
     trainer, found = Validations(), []
+    module = torch.nn.Linear(1, 1)
+    torch.nn.init.constant_(module.weight, weight)
     vars(trainer).update(state)
     for score in scores:
         before = len(trainer.saved)
         trainer.callback_metrics[callback.monitor] = score
-        callback.on_validation_end(trainer, None)  # type: ignore[arg-type]
+        callback.on_validation_end(trainer, module)  # type: ignore[arg-type]
         found.append(len(trainer.saved) > before)
     assert set(trainer.saved) <= {callback.dirpath / "best.ckpt"}
     return found
@@ -41,8 +45,9 @@ def saves(callback: BestCheckpoint, scores: list[float], **state: Any) -> list[b
     [
         ("max", [0.5, 0.5, 0.4, 0.6, 0.6], [True, False, False, True, False]),
         ("min", [0.5, 0.5, 0.4, 0.6, 0.3], [True, False, True, False, True]),
-        ("max", [NAN, NAN, 0.1, NAN], [True, False, True, False]),
-        ("min", [NAN, 0.1, NAN], [True, True, False]),
+        ("max", [NAN, NAN, 0.1, NAN], [False, False, True, False]),
+        ("min", [NAN, 0.1, NAN], [False, True, False]),
+        ("max", [math.inf, 0.1], [False, True]),
     ],
 )
 def test_of_equals_the_first_stays(tmp_path: Path, mode: str, scores: list[float], expected: list[bool]) -> None:
@@ -54,6 +59,11 @@ def test_a_resumed_run_goes_on_from_the_best(tmp_path: Path) -> None:
     assert saves(first, [0.7]) == [True]
     second.load_state_dict(first.state_dict())
     assert saves(second, [0.6, 0.8]) == [False, True]
+
+
+@pytest.mark.parametrize("weight", [NAN, math.inf])
+def test_weights_that_are_no_numbers_are_never_the_best(tmp_path: Path, weight: float) -> None:
+    assert saves(BestCheckpoint(tmp_path), [0.5, 0.6], weight) == [False, False]
 
 
 @pytest.mark.parametrize("state", [{"sanity_checking": True}, {"state": SimpleNamespace(fn="validate")}])
