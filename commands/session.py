@@ -29,7 +29,7 @@ from commands import Call
 from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
-from commands.configuration.translations import FOUND_LATE
+from commands.configuration.translations import found_late
 from commands.diverging import DIVERGED, end_diverged, said_of
 from commands.errors import UserError
 from commands.final_test import training_stays
@@ -247,7 +247,7 @@ def mistakes_before(record: RunRecord | None, checkpoint: Path | None = None) ->
         yield
     except (ValueError, OSError, RuntimeError, ImportError, MisconfigurationException) as error:
         a_files = isinstance(error, OSError) and error.filename is not None  # `refusals_told` and `report` know it
-        late = isinstance(error, NoBounds) or FOUND_LATE.search(str(error))
+        late = isinstance(error, NoBounds) or found_late(str(error))
         if a_files or (record is not None and record.begun and not late):
             raise
         raise UserError(readable(str(error), checkpoint=f"checkpoint {checkpoint}")) from error

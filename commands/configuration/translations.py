@@ -2,6 +2,7 @@
 
 import re
 
+_NO_COMPILER = r"No working C\+\+ compiler found|Failed to find C compiler|Cannot find a working triton installation"
 # (pattern, message): the first pattern that is found anywhere decides; \1 ... are its groups.
 TRANSLATIONS: tuple[tuple[str, str], ...] = (
     (
@@ -66,9 +67,13 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
         "data.batch_size: a chunk of one image reached batch normalisation, which needs two or more\n"
         "set data.drop_last to true, or data.batch_size or model.micro_batch_size so that no chunk of one remains",
     ),
+    (
+        _NO_COMPILER,
+        "model.compile: torch finds no compiler on this machine, which it needs to compile a network\n"
+        "install g++ (and Triton for a GPU), or set model.compile to null",
+    ),
 )
-# What is a mistake even where it is found after the first batch.
-FOUND_LATE = re.compile(
+_FOUND_LATE = re.compile(
     r"Early stopping conditioned on metric `(?P<stop>.*?)` which is not available"
     r".*?any of the following: (?P<names>.*)|"
     r"`ModelCheckpoint\(monitor='(?P<keep>.*?)'\)` could not find the monitored key in the returned metrics: "
@@ -81,11 +86,16 @@ _MISMATCH = re.compile(
 )
 
 
+def found_late(message: str) -> bool:
+    """Whether an error that came after the first batch is a mistake all the same."""
+    return re.search(_NO_COMPILER, message) is not None or _FOUND_LATE.search(message) is not None
+
+
 def translated(message: str, checkpoint: str = "the checkpoint") -> str:
     """The message in Cadence's terms if it is a known one, else unchanged; `checkpoint` names the checkpoint."""
     if (match := re.search(r"Error\(s\) in loading state_dict for (\w+):", message)) is not None:
         return f"{checkpoint} does not fit {match[1]}: {_mismatch(message)}"
-    if (match := FOUND_LATE.search(message)) is not None:
+    if (match := _FOUND_LATE.search(message)) is not None:
         name, monitor = ("EarlyStopping", match["stop"]) if match["stop"] else ("ModelCheckpoint", match["keep"])
         names = re.sub(r"[`']", "", match["names"] or match["known"])
         return f"trainer.callbacks: {name} monitors {monitor}, which nothing logs: there are {names}"

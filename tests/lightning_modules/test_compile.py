@@ -1,5 +1,6 @@
 """`compile`: training steps run compiled, evaluation and the copies of range tests do not."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,20 @@ def test_training_steps_alone_run_compiled(cadence, tmp_path: Path, sizes: list[
     assert mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
+def test_a_machine_without_a_compiler_is_told_so(cadence, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    def backend(graph: torch.fx.GraphModule, _: Any) -> Any:
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found in torch._inductor.config.cpp.cxx")
+
+    monkeypatch.setattr(MLP, "compile", lambda self, mode: nn.Module.compile(self, backend=backend))
+    assert cadence(*RUN[:-6], "--model.compile", "default", "--run_dir", "run") == 2
+    torch._dynamo.reset()
+    told = capsys.readouterr().err
+    assert "cadence: model.compile: torch finds no compiler on this machine" in told
+    assert "set model.compile to null" in told and "Traceback" not in told
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles by g++")
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")  # torch 2.11's own use of it
 def test_a_compiled_run_is_the_plain_one_to_rounding(cadence, tmp_path: Path) -> None:
     assert cadence(*RUN, "--run_dir", tmp_path / "plain") == 0
