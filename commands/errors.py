@@ -8,6 +8,9 @@ from checks.references import withheld
 WIDTH = 300
 LONGEST_WORD = 200
 
+# gloo's, NCCL's and torch's words for it
+_PEER_GONE = re.compile(r"(?s)(gloo|NCCL|TCPStore).*(by peer|remote process exited|Broken pipe|was the remote)")
+
 
 class UserError(Exception):
     """A mistake in a configuration, a file or a dataset. Its message names what is wrong and how to mend it."""
@@ -48,6 +51,9 @@ def report(error: BaseException) -> int:
         where = printable(str(error.filename))
         print(f"cadence: {where}: {error.strerror}: mend that, and run the command again", file=sys.stderr)
         return 2
+    if isinstance(error, RuntimeError) and _PEER_GONE.search(str(error)):
+        notice("another process of the run has ended, and this one with it: what that one said is the reason")
+        return 1
     if not isinstance(error, UserError):
         raise error
     print("cadence: " + "\n  ".join(lines_of(str(error))), file=sys.stderr)

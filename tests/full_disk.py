@@ -1,6 +1,7 @@
 """A small file system in memory, which a test fills up; mounting one needs root."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,11 +20,13 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self.root, self._filler = root, root / "filler"
 
-    def fill(self) -> None:
-        """Leave no free page; a file's last page may still have room for its own growth."""
+    def fill(self, leaving: int = 0) -> None:
+        """Leave so many free pages; a file's last page may still have room for its own growth."""
         with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
+        if leaving:
+            os.truncate(self._filler, self._filler.stat().st_size - 4096 * leaving)
 
     def make_room(self) -> None:
         """Free what `fill` took."""

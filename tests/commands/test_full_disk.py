@@ -2,7 +2,10 @@
 
 import csv
 import errno
+import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -10,10 +13,12 @@ from typing import IO, Any
 import pytest
 import torch
 
+from commands.errors import report
 from records.checkpoint_io import AtomicCheckpointIO
 from records.metrics_csv import MetricsCSV
 from tests.full_disk import Disk, mounted
 
+HOUSE = Path(__file__).resolve().parents[2]
 RUN = [
     "fit", "--model", "MLP", "--model.hidden_sizes", "[8]", "--data", "Digits", "--data.batch_size", "64",
     "--optimizer", "SGD", "--optimizer.lr", "0.1", "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "1",
@@ -188,3 +193,30 @@ def test_a_run_on_a_disk_that_may_only_be_read(cadence, disk: Disk, capsys) -> N
     assert cadence(*RUN, "--run_dir", disk.root / "another") == 2
     assert "another cannot be made" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == kept
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_tells(disk: Disk) -> None:
+    """The first one writes, and says what went wrong; the other one has lost it, and shows no traceback of that."""
+    run = disk.root / "run"
+    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.accelerator", "cpu"]
+    command = [sys.executable, str(HOUSE / "cli.py"), *RUN[:-8], *two, "--run_dir", str(run)]
+    disk.fill(leaving=10)
+    environment = os.environ | {"MASTER_ADDR": "127.0.0.1"}
+    done = subprocess.run(command, cwd=HOUSE, env=environment, capture_output=True, text=True, timeout=200)
+    told = [line for line in done.stderr.splitlines() if line.startswith("cadence: ")]
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr[-3000:]
+    assert sum("No space left on device" in line for line in told) == 1 and len(told) <= 2
+
+
+def test_the_others_words_for_a_process_that_is_gone(capsys) -> None:
+    for message in (
+        "[/__w/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:34728.",
+        "NCCL error in: ProcessGroupNCCL.cpp:3690, remote process exited or there was a network error",
+        "[1] is setting up NCCL communicator: failed to recv, got 0 bytes. Connection was likely closed. Does the "
+        "remote server have closed? Was the remote still alive? TCPStore: Broken pipe",
+    ):
+        assert report(RuntimeError(message)) == 1
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    with pytest.raises(RuntimeError):
+        report(RuntimeError("gloo: shapes differ"))
