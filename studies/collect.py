@@ -42,9 +42,10 @@ def curves(cells: Sequence[Cell], root: Path) -> list[dict[str, Any]]:
 
 def flat(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers and names of a result.json, or of a range test's answer, under one level of names."""
-    row = dict(answer.get("metrics", {}))
+    row = {name: value for name, value in answer.get("metrics", {}).items() if value is not None}
     row |= {name: answer[name] for name in ("steps", "parameters", "refusal", "lr") if name in answer}
     row |= {"diverged": answer["diverged"]["step"]} if answer.get("diverged") else {}
+    row |= {f"diverged/{part}": value for part, value in (answer.get("diverged") or {}).items()}
     row |= {f"seconds/{part}": value for part, value in answer.get("seconds", {}).items()}
     if "bounds" in answer:
         row |= dict(zip(("lower", "upper"), answer["bounds"] or (None, None), strict=True))

@@ -144,3 +144,15 @@ def test_stopped_and_gone_on(
     assert {row["status"] for row in table(folder)} > {"finished"}
     assert cadence("study", "run", str(folder)) == 0
     assert table(folder) == whole
+
+
+def test_a_diverged_cell_is_a_result(cadence: Cadence, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rates = {"optimizer.lr": {"values": [0.01, 1e30]}, "seed_everything": {"value": 1}}
+    folder = written(tmp_path / "rates", rates)
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 0
+    assert "1 finished, 1 diverged" in capsys.readouterr().out
+    good, gone = read_table(Path("results/studies/rates/smoke/cells.csv"))
+    assert (good["status"], gone["status"]) == ("finished", "diverged")
+    assert gone["diverged/step"] == 2 and gone["diverged/lr"] == 1e30 and "test/accuracy" not in gone
+    assert cadence("study", "run", str(folder), "--scale", "smoke", "--dry-run") == 0
+    assert "2 of 2 cells are done" in capsys.readouterr().out

@@ -15,6 +15,7 @@ from inspection.memory.predicted import Memory, predict
 from lightning_modules import MLP, VGG19, MiniGoogLeNet, ResNet, SmallCNN
 
 Build = Callable[[], nn.Module]
+WORKSPACES = "439 MB are predicted and 508 measured on an H200: no operation's shape tells cuDNN's workspaces"
 SGD, MOMENTUM, ADAM = torch.optim.SGD, partial(torch.optim.SGD, momentum=0.9), torch.optim.Adam
 
 
@@ -100,15 +101,14 @@ def test_the_prediction_is_within_a_tenth_for_vgg19(optimizer: Any) -> None:
 @pytest.mark.parametrize(
     ("build", "shape", "batch"),
     [
-        (ResNet, (3, 32, 32), 128),
+        pytest.param(ResNet, (3, 32, 32), 128, marks=pytest.mark.xfail(reason=WORKSPACES, strict=True)),
         (partial(MiniGoogLeNet, in_channels=3), (3, 32, 32), 128),
         (VGG19, (3, 224, 224), 32),
     ],
 )
-def test_the_prediction_holds_on_a_gpu(build: Build, shape: tuple[int, ...], batch: int) -> None:
+def test_the_prediction_is_within_a_tenth_on_a_gpu(build: Build, shape: tuple[int, ...], batch: int) -> None:
     predicted, measured = both(build, shape, batch, "cuda", optimizer=MOMENTUM)
-    # cuDNN's workspaces come on top, and no operation's shape tells them: 70 MB beside ResNet's 439 on an H200
-    assert 0.9 * predicted.training_step < measured.training_step < 1.2 * predicted.training_step
+    assert predicted.training_step == pytest.approx(measured.training_step, rel=0.1)
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-true"])
