@@ -103,8 +103,9 @@ class RunRecord(pl.Callback):
         self._switch(None)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Stop the clock."""
-        self._switch(None)
+        """Stop the clock, if it runs: what goes wrong before is a mistake."""
+        if self.begun:
+            self._switch(None)
 
     def state_dict(self) -> dict[str, Any]:
         """Seconds so far."""

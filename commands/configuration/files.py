@@ -1,6 +1,7 @@
 """Configuration files, read before anything heavy is imported, and refused unless they hold a YAML mapping."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from commands.configuration.shipped import config_paths, resolve_config_argument
 from commands.configuration.strict_yaml import BYTES, DIGITS, YAMLOutOfBounds, check_bounds
 from commands.errors import UserError
 
+_NEGATIVE = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)
 SECTIONS = ("model", "data", "trainer")  # what has options of its own, and is never null
 # word in what PyYAML says -> remedy
 REMEDIES = {
@@ -36,7 +38,7 @@ def checked(arguments: list[str], command: str = "fit", asker: Parser | None = N
         UserError: a file is missing or wrong, or an option would be dropped.
     """
     check_environment(os.environ)
-    arguments = resolve_config_arguments(arguments)
+    arguments = _with_negatives(resolve_config_arguments(arguments))
     files = [(path, read_config(Path(path))) for path in config_paths(arguments)]
     check_given(arguments, files)
     typed = asker.prog.removeprefix("cadence ") if asker else command
@@ -49,6 +51,17 @@ def checked(arguments: list[str], command: str = "fit", asker: Parser | None = N
         except yaml.YAMLError:
             pass  # a text: whether it may be one is for the option to say
     return arguments
+
+
+def _with_negatives(arguments: list[str]) -> list[str]:
+    """The arguments with `--option -1e-3` as `--option=-1e-3`: argparse takes most negative numbers for options."""
+    joined: list[str] = []
+    for word in arguments:
+        if _NEGATIVE.match(word) and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _values(arguments: list[str]) -> Iterator[tuple[str, str]]:
