@@ -43,6 +43,7 @@ class RunHistory(pl.Callback):
         self.id: str = known or new_id()
         self._earlier = [] if past is None else past.segments
         self._now: dict[str, Any] | None = None
+        self._content: dict[str, Any] | None = None  # of `config`, which takes some milliseconds to read
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -89,7 +90,9 @@ class RunHistory(pl.Callback):
 
     def state(self, step: int) -> dict[str, Any]:
         """Id, configuration and segments of the run up to a step, in plain types."""
-        return {"id": self.id, "config": yaml.safe_load(self.config), "segments": self.segments(step)}
+        if self._content is None:
+            self._content = yaml.safe_load(self.config)
+        return {"id": self.id, "config": self._content, "segments": self.segments(step)}
 
     def record(self, step: int) -> dict[str, Any]:
         """What result.json says of it: id and segments."""

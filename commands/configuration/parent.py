@@ -47,4 +47,4 @@ def checkpoint_of(run: RunDirectory, at: str | None) -> tuple[str, Path]:
         return name, there[name]
     if there:
         raise UserError(f"--from {run.root}: the run has no {at}.ckpt: give --at {next(iter(there))}, or leave it out")
-    raise UserError(f"--from {run.root}: the run has no checkpoint: go on with it first, until it has one")
+    raise UserError(f"--from {run.root}: the run has no checkpoint yet: go on with it first, by\n{run.going_on('fit')}")

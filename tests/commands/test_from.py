@@ -87,7 +87,11 @@ def test_its_configuration_makes_it_again(cadence, ended: Path, capsys) -> None:
     (child / "checkpoints" / "start.ckpt").unlink()
     capsys.readouterr()
     assert cadence("fit", "-c", "moved/config.yaml", "--run_dir", "fourth") == 2
-    assert "is that checkpoint" in capsys.readouterr().err
+    assert "take step and sha256 out of `from`" in capsys.readouterr().err
+    (child / "checkpoints" / "last.ckpt").rename(child / "checkpoints" / "best.ckpt")
+    content = config(child) | {"from": {"run": "moved", "at": "best"}}  # what is there now
+    (child / "config.yaml").write_text(yaml.safe_dump(content))
+    assert cadence("fit", "-c", "moved/config.yaml", "--run_dir", "fourth") == 0
 
 
 @pytest.mark.parametrize("step", [0, 5, 20])
@@ -141,7 +145,10 @@ def test_mistakes(cadence, ended: Path, tmp_path: Path, capsys) -> None:
     for arguments, told in (
         (["--from", "none"], ["run directory none does not exist", "fit printed"]),
         (["--from", bestless, "--at", "best"], ["the run has no best.ckpt: give --at last"]),
-        (["--from", empty], ["the run has no checkpoint: go on with it first"]),
+        (
+            ["--from", empty],
+            ["the run has no checkpoint yet: go on with it first, by", f"cadence fit --resume {empty}"],
+        ),
         (["--from", ended, "--at", "first"], ["--at must be one of best, last, got 'first'"]),
         (["--at", "best"], ["--at goes with --from RUN_DIR alone"]),
         (["--from", ended, "--from", ended], ["--from is given twice"]),

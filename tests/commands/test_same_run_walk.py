@@ -32,7 +32,7 @@ VALUES: dict[str, Any] = {
     "data": {"class_path": "datamodules.MNIST"}, "data.val": "test", "data.augment": [FLIP], "data.image_size": 10,
     "data.fit": "pad", "data.in_channels": 3, "data.val_fraction": 0.25,
     "optimizer": {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.01}}, "optimizer.betas": [0.8, 0.9],
-    "optimizer.foreach": True, "optimizer.fused": True,
+    "optimizer.foreach": True, "optimizer.fused": True, "on_nonfinite": "go_on",
 }  # fmt: skip
 
 
