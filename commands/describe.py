@@ -237,4 +237,4 @@ def _optimizer(name: str, options: Mapping[str, Any]) -> "OptimizerOf":
 
 def _in_own_options(message: str) -> str:
     """A constructor's message with this command's option as the remedy."""
-    return re.sub(r"set data\.init_args\.image_size to (\d+)", r"give --input-shape C,\1,\1", message)
+    return re.sub(r"set data\.image_size to (\d+)", r"give --input-shape C,\1,\1", message)

@@ -15,7 +15,7 @@ def require_image_size(architecture: str, image_size: int, *, exactly: int) -> N
     if image_size != exactly:
         raise ValueError(
             f"{architecture} takes images of {exactly} x {exactly}, got {image_size} x {image_size}: "
-            f"set data.init_args.image_size to {exactly}"
+            f"set data.image_size to {exactly}"
         )
 
 
@@ -24,7 +24,7 @@ def require_image_size_from(architecture: str, image_size: int, *, smallest: int
     if image_size < smallest:
         raise ValueError(
             f"{architecture} takes images of {smallest} x {smallest} or larger, got {image_size} x {image_size}: "
-            f"set data.init_args.image_size to {smallest} or more"
+            f"set data.image_size to {smallest} or more"
         )
 
 

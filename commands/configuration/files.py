@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from commands.errors import UserError
 
 _NEGATIVE = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)
 SECTIONS = ("model", "data", "trainer")  # what has options of its own, and is never null
+LATE = ("model", "optimizer")  # what has no class by default
 # word in what PyYAML says -> remedy
 REMEDIES = {
     "tag": "! begins a type: take it out, or put quotes around the text",
@@ -50,6 +51,29 @@ def checked(arguments: list[str], command: str = "fit", asker: Parser | None = N
             raise UserError(f"{flag}: {error}") from error
         except yaml.YAMLError:
             pass  # a text: whether it may be one is for the option to say
+    named = {section for section in LATE if any(section in content for _, content in files)}
+    return _class_first(arguments, named)
+
+
+def _class_first(arguments: list[str], named: Collection[str]) -> list[str]:
+    """The arguments with a class before its options: the parser knows none of them before it knows the class.
+
+    Args:
+        arguments: words of the command line.
+        named: sections whose class a file names.
+    """
+    arguments = list(arguments)
+    for section in LATE:
+        if section in named:
+            continue
+        flag = f"--{section}"
+        naming = next((i for i, word in enumerate(arguments) if word.partition("=")[0] == flag), None)
+        options = next((i for i, word in enumerate(arguments) if word.startswith(f"{flag}.")), None)
+        if naming is not None and options is not None and options < naming:
+            words = 1 if "=" in arguments[naming] else 2
+            moved = arguments[naming : naming + words]
+            arguments[naming : naming + words] = []
+            arguments[options:options] = moved
     return arguments
 
 

@@ -63,7 +63,8 @@ def _homes(section: str) -> dict[str, str]:
         from optimizers.capabilities import CAPABILITIES
 
         return {name: HOMES[name] for name in CAPABILITIES}
-    return imported_by(HOUSE / {"model": "lightning_modules", "callbacks": "callbacks"}[section])
+    package = {"model": "lightning_modules", "callbacks": "callbacks"}.get(section)
+    return {} if package is None else imported_by(HOUSE / package)
 
 
 def _arguments(file: Path, name: str) -> list[str] | None:

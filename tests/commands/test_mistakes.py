@@ -110,6 +110,8 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a layer that no memory holds": ([*FIT, "--model.hidden_sizes", "[1000000000]"], ["model.hidden_sizes", "weights"]),
     "negative learning rate": ([*FIT, "--optimizer.lr", "-1"], ["optimizer.lr", "-1"]),
+    "rate below all": ([*FIT, "--optimizer.lr", "-inf"], ["optimizer.lr", "-inf"]),
+    "rate with a minus and an exponent": ([*FIT, "--optimizer.lr", "-1e-3"], ["optimizer.lr must", "-0.001", "try"]),
     "negative learning rate of Madam": (
         ["fit", *MODEL, *SHORT, "--optimizer", "Madam", "--optimizer.lr", "-1"],
         ["optimizer", "lr", "-1"],

@@ -202,7 +202,7 @@ def test_bad_arguments_are_named_with_a_remedy(model: Build, options: dict[str, 
 def test_the_wording_of_the_image_size_errors() -> None:
     with pytest.raises(ValueError) as caught:
         AlexNet(image_size=28)
-    wanted = "AlexNet takes images of 224 x 224, got 28 x 28: set data.init_args.image_size to 224"
+    wanted = "AlexNet takes images of 224 x 224, got 28 x 28: set data.image_size to 224"
     assert str(caught.value) == wanted
 
 
