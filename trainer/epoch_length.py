@@ -26,7 +26,7 @@ def tell_epoch_length(trainer: pl.Trainer, start: int) -> None:
     loader.limits = [steps]
     loop.max_batches = steps
     fetcher.length = steps
-    interval = trainer.val_check_interval
+    interval = getattr(trainer, "val_check_interval", None)  # Lightning sets none where it is a time
     if isinstance(interval, float):
         trainer.val_check_batch = max(1, int(steps * interval))
 

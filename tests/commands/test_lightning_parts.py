@@ -80,6 +80,22 @@ def test_every_precision_is_in_the_table() -> None:
     assert len(shipped) > 8 and shipped <= set(parts.PRECISIONS)
 
 
+# What works and no test here can show, and where it was seen, or why not.
+ELSEWHERE = {
+    "auto": "every run", "callbacks": "test_lightning_callbacks.py", "strategy": "tests/commands/test_processes.py",
+    "num_nodes": "takes several machines", "sync_batchnorm": "takes several GPUs",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["TRAINER", "CALLBACKS", "LOGGERS", "PROFILERS"])
+def test_what_works_is_shown_by_a_run(table: str) -> None:
+    from tests.commands import test_lightning_callbacks, test_lightning_loggers, test_lightning_trainer  # noqa: F401
+    from tests.commands.lightning_runs import SHOWN
+
+    missing = set(parts.that_work(getattr(parts, table))) - SHOWN - set(ELSEWHERE)
+    assert not missing, f"show by a run what {missing} does"
+
+
 REFUSED = [
     (field, name) for field, table in BY_FIELD.items() for name, part in table.items() if part.instead
 ]  # fmt: skip
