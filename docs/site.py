@@ -1,7 +1,7 @@
 """What mkdocs.yml cannot say: pages that lie outside docs/, files that pages link to there, tables and the API's pages.
 
 Links stay as GitHub reads them, relative to the file they stand in; the site gets a copy of what they point to. A table
-of all experiments, or of all cards, is made of what each says of itself, where a page has `TABLES`' marker for it.
+of all experiments, of all cards, or of what Lightning ships, is made where a page has `TABLES`' marker for it.
 """
 
 import os
@@ -12,6 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
+from commands.configuration import lightning_parts
 from commands.configuration.shipped import header, shipped
 from docs.pages import table
 
@@ -82,7 +83,18 @@ def cards() -> str:
     return table(("card", "what it does"), rows, numbers=False)
 
 
-TABLES = {"<!-- experiments -->": experiments, "<!-- cards -->": cards}
+def lightning() -> str:
+    """A row for each name that Lightning and torch ship: works, or what to use instead."""
+    tables = {"trainer": lightning_parts.TRAINER, **lightning_parts.BY_FIELD}
+    rows = [
+        (field, f"`{name}`", (part.instead or "works").replace("\n", " "))
+        for field, parts in tables.items()
+        for name, part in sorted(parts.items())
+    ]
+    return table(("where", "name", ""), rows, numbers=False)
+
+
+TABLES = {"<!-- experiments -->": experiments, "<!-- cards -->": cards, "<!-- lightning -->": lightning}
 
 
 def card_files() -> list[Path]:
