@@ -32,10 +32,9 @@ def held_elsewhere(run: Path, forks: bool = False) -> Iterator[subprocess.Popen[
         "import os, sys, time, pathlib\n"
         "from records.run_directory import RunDirectory\n"
         f"with RunDirectory(pathlib.Path({str(run)!r})).held():\n"
-        f"    child = os.fork() if {forks} else 1\n"
-        "    if child == 0: time.sleep(600)\n"
-        "    print(child, flush=True)\n"
-        "    sys.stdin.read()\n"
+        f"    child = not {forks} or os.fork() == 0\n"
+        "    if child: print(os.getpid(), flush=True)\n"
+        f"    time.sleep(600) if {forks} and child else sys.stdin.read()\n"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, "-c", code], cwd=HOUSE, **pipes)
