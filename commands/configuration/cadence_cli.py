@@ -189,7 +189,9 @@ class CadenceCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
-            raise UserError(readable(str(error))) from error
+            message = readable(str(error))
+            own = recorded.range_test if "range_test" in recorded else ()  # whose constructor does not say its field
+            raise UserError(within("range_test", message) if message.split()[0] in own else message) from error
         finally:
             self.config = recorded
         for part in (self.model, self.datamodule):  # what a logger is given of their hyperparameters

@@ -3,6 +3,7 @@
 import re
 
 _NO_COMPILER = r"No working C\+\+ compiler found|Failed to find C compiler|Cannot find a working triton installation"
+_NO_MEMORY = r"can't allocate memory: you tried to allocate \d+ bytes|(CUDA|HIP|XPU|MPS)\b.{,40}\bout of memory"
 # (pattern, message): the first pattern that is found anywhere decides; \1 ... are its groups.
 TRANSLATIONS: tuple[tuple[str, str], ...] = (
     (
@@ -54,6 +55,11 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
         "optimizer: one of its numbers is too large for the weights' type: lower it",
     ),
     (
+        _NO_MEMORY,
+        "data.batch_size: there is not enough memory for a step: lower it\n"
+        "or set model.micro_batch_size, the number of images that are in memory at a time",
+    ),
+    (
         r"Nesterov momentum requires",
         "optimizer.nesterov needs momentum and no dampening: set optimizer.momentum to 0.9",
     ),
@@ -88,7 +94,7 @@ _MISMATCH = re.compile(
 
 def found_late(message: str) -> bool:
     """Whether an error that came after the first batch is a mistake all the same."""
-    return re.search(_NO_COMPILER, message) is not None or _FOUND_LATE.search(message) is not None
+    return any(re.search(pattern, message) for pattern in (_NO_COMPILER, _NO_MEMORY, _FOUND_LATE))
 
 
 def translated(message: str, checkpoint: str = "the checkpoint") -> str:

@@ -117,7 +117,8 @@ class Normalize(RowTransform):
             ValueError: there are not as many means as channels.
         """
         if channels != len(self.mean):
-            raise ValueError(f"mean must have one value per channel ({channels}), got {len(self.mean)}")
+            remedy = "give as many, or set data.in_channels instead of GreyToRGB"
+            raise ValueError(f"mean must have one value per channel ({channels}), got {len(self.mean)}: {remedy}")
         return channels, side
 
 

@@ -4,6 +4,7 @@ The constructors are asked first, which takes no time. What they accept is run f
 """
 
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -127,3 +128,18 @@ def fit(name: str, option: str, value: Any) -> list[str]:
         "--test_after_fit", "false", "--trainer.num_sanity_val_steps", "0",
         *([f"--{kind}.{option}={value}"] if kind in ("model", "data") else words[kind]),
     ]  # fmt: skip
+
+
+def with_little_memory() -> None:
+    """Leave this process 150 MB more than it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 150 * 2**20,) * 2)
+
+
+def test_a_step_that_no_memory_holds_is_told_and_the_smaller_one_trains(tmp_path: Path) -> None:
+    words = [*fit("ImageClassifier", "label_smoothing", 0.0), "--data.batch_size", "1000", "--run_dir", "run"]
+    copies = "--trainer.callbacks=[{class_path: BatchAugmentedCutout, init_args: {copies: %d, cutout: false}}]"
+    done = forked(*words, copies % 1000, cwd=tmp_path, first=with_little_memory)
+    assert done.status == 2 and done.err.startswith("cadence: data.batch_size: there is not enough memory"), done
+    words[words.index("1000")], words[-1] = "10", "smaller"
+    assert forked(*words, copies % 1000, cwd=tmp_path, first=with_little_memory).status == 0

@@ -103,6 +103,11 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
         [*FIT, "--data.augment+=Resize", "--data.augment.size", "16"],
         ["data.augment: ", "a side of 16", "set data.in_channels and data.image_size"],
     ),
+    "colour by hand": ([*FIT, "--data.augment+=GreyToRGB"], ["data.augment.mean", "(3), got 1", "data.in_channels"]),
+    "short range test": (
+        ["lr-range-test", *MODEL, *OPTIMIZER, "--range_test.steps", "3"],
+        ["range_test.steps must lie in [20, 1000000], got 3", "200 is usual"],
+    ),
     "split_seed of 30 digits": ([*FIT, "--data.split_seed", "9" * 30], ["data.split_seed", "[0, 4294967295]", "999"]),
     "a network without end": (
         ["fit", "--model", "ResNet", "--model.depth", "6000000002", *OPTIMIZER],

@@ -49,6 +49,7 @@ BY_HAND: dict[str, list[str]] = {
     "negative batch": [*FIT, "--data.batch_size", "3"],
     "nothing to train on": [*FIT, "--data.val_fraction", "0.5"],
     "images of another size than the model's": [*FIT, "--data.image_size", "16"],
+    "colour by hand": [*FIT, "--data.in_channels", "3"],
     "a layer that no memory holds": [*FIT, "--model.hidden_sizes", "[100]"],
     "micro-batch of none": FIT,
     "ratio of no parameter": [*FIT, "--model.lr_ratios", "{layers: 2}"],
