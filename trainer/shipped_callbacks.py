@@ -1,5 +1,7 @@
 """What Lightning's own callbacks lack: monitors checked beforehand, a stop that lasts, a test of averaged weights."""
 
+from typing import Any
+
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
@@ -20,7 +22,8 @@ class ShippedCallbacks(pl.Callback):
     A checkpoint of WeightAveraging (EMA, SWA) holds the averaged weights in `state_dict`, and those in training in
     `current_model_state`. While the callback has an averaged model it loads the latter, as a resumed fit must. So it
     lets go of it when the fit has ended: else a test in the same process would be of other weights than `cadence test`
-    of the same file.
+    of the same file. Until its first update the average is the weights in training: Lightning's would be those that the
+    run began with, in validations, in checkpoints, and at the end of a run that is shorter.
     """
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -52,11 +55,35 @@ class ShippedCallbacks(pl.Callback):
             if isinstance(callback, EarlyStopping) and callback.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
                 trainer.should_stop = True
 
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let averages that had no update yet be the weights in training."""
+        _follow(trainer, pl_module)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """The same, for what the averages put into the checkpoint."""
+        _follow(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The same, as the module now takes the averaged weights."""
+        _follow(trainer, pl_module)
+
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Let go of averaged models: by now the averaged weights are the module's own."""
-        for callback in callbacks_of(trainer):
-            if isinstance(callback, WeightAveraging):
-                callback._average_model = None
+        for average in _averages(trainer):
+            average._average_model = None
+
+
+def _averages(trainer: pl.Trainer) -> list[WeightAveraging]:
+    return [callback for callback in callbacks_of(trainer) if isinstance(callback, WeightAveraging)]
+
+
+def _follow(trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    for average in _averages(trainer):
+        model = average._average_model
+        if model is not None and not model.n_averaged:
+            model.module.load_state_dict(module.state_dict())
 
 
 def monitored_names(trainer: pl.Trainer, module: pl.LightningModule) -> list[str] | None:

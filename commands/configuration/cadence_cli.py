@@ -43,6 +43,7 @@ from lightning_modules import ImageClassifier
 from trainer.access import callbacks_of
 from trainer.epoch_loop import IdleProfiler, shorten
 from trainer.ranks import environment_for, follow_rank
+from trainer.shipped_callbacks import ShippedCallbacks
 from trainer.shipped_files import ShippedFiles
 
 # LightningCLI calls jsonargparse by names that newer versions of it deprecate: nothing that a user could mend.
@@ -274,10 +275,10 @@ class CadenceCLI(LightningCLI):
 
 
 def _place(callback: Callback) -> int:
-    """Who is called first: what makes the run directory, then what has files put into it, then all others."""
+    """Who is called first: what makes the run directory, then what looks after Lightning's own, then all others."""
     if isinstance(callback, RunRecord | RunHistory | StartFrom):
         return 0
-    return 1 if isinstance(callback, ShippedFiles) else 2
+    return 1 if isinstance(callback, ShippedFiles | ShippedCallbacks) else 2
 
 
 def listed(value: Any) -> list[Any]:

@@ -26,7 +26,7 @@ def check_parts(command: str, config: Any) -> None:
     Raises:
         UserError: names the field, why it is refused and what to use instead.
     """
-    trainer, ours = config.trainer, issubclass(_named(config.model.class_path), ImageClassifier)
+    trainer, ours = config.trainer, _derives(config.model.class_path, ImageClassifier)
     for name, part in parts.TRAINER.items():
         if name in trainer and part.instead and _applies(part, ours) and trainer[name] not in part.off:
             raise UserError(f"trainer.{name} {part.instead}")
@@ -40,13 +40,14 @@ def check_parts(command: str, config: Any) -> None:
     _check_doubles(config)
     check_numbers(command, trainer)
     check_device(trainer)
-    if issubclass(_named(config.data.class_path), ImageDataModule):
+    if _derives(config.data.class_path, ImageDataModule):
         check_ours(trainer)
 
 
 def configured_classes(config: Any, field: str) -> list[type]:
     """Classes that a field of the trainer's section names, in their order."""
-    return [_named(given.class_path) for given in _listed(config.trainer[field]) if hasattr(given, "class_path")]
+    named = [_named(given.class_path) for given in _listed(config.trainer[field]) if hasattr(given, "class_path")]
+    return [kind for kind in named if isinstance(kind, type)]
 
 
 def _check_doubles(config: Any) -> None:
@@ -76,9 +77,14 @@ def _names(given: Any) -> Iterator[tuple[str, bool]]:
             yield str(given), True
         return
     kind = _named(given.class_path)
-    for one in kind.__mro__:
+    for one in kind.__mro__ if isinstance(kind, type) else ():  # a function that makes one is a stranger's
         if one.__module__.partition(".")[0] in _SHIPPED:
             yield one.__name__, one is kind
+
+
+def _derives(path: str, base: type) -> bool:
+    kind = _named(path)
+    return isinstance(kind, type) and issubclass(kind, base)
 
 
 def _applies(part: Part, ours: bool) -> bool:

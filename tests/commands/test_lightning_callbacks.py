@@ -70,6 +70,22 @@ def test_ema_is_the_plain_formula(runs: Runs, monkeypatch: pytest.MonkeyPatch) -
     assert not same_weights(saved["state_dict"], saved["current_model_state"])
 
 
+def test_before_its_first_update_an_average_is_the_weights_in_training(runs: Runs) -> None:
+    plain = runs("plain")
+    late = one("EMAWeightAveraging", decay=0.9, update_starting_at_step=1000)
+    run = runs("run", callbacks=late)
+    assert rows(run) == rows(plain)
+    for name in ("best", "last"):
+        assert same_weights(checkpoint(run, name)["state_dict"], checkpoint(plain, name)["state_dict"])
+    tested = [json.loads((path / "result.json").read_text())["metrics"] for path in (run, plain)]
+    assert tested[0] == tested[1]
+    assert_same_run(runs.resume(runs("stopped", stop=STEPS + 5, callbacks=late)), run)
+    late = one("EMAWeightAveraging", decay=0.9, update_starting_at_step=STEPS + 2)
+    whole = runs("whole", callbacks=late)
+    assert column(whole, "val/loss")[0] == column(plain, "val/loss")[0]
+    assert column(whole, "val/loss")[1] != column(plain, "val/loss")[1]
+
+
 @pytest.mark.parametrize("kind", ["EMAWeightAveraging", "WeightAveraging"])
 def test_both_checkpoints_are_tested_by_their_averaged_weights(runs: Runs, kind: str) -> None:
     """Fit's own test, `cadence test` of the same file, and the weights in the file by a plain run: one figure."""
