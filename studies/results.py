@@ -1,13 +1,14 @@
 """The tables that a study leaves behind, from which its report is made without the run directories."""
 
+import contextlib
 import csv
+import io
+import json
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from records.files import write_json, written_whole
 from studies.cells import Cell
@@ -15,6 +16,17 @@ from studies.collect import curves, rows
 from studies.exhibits.run_figure import keep
 from studies.study import Study
 
+TEXTS = (
+    "id",
+    "part",
+    "status",
+    "device",
+    "torch",
+    "lightning",
+    "commit",
+    "date",
+    "error",
+)  # even if they look like numbers
 CELLS, CURVES, RECORD = "cells.csv", "curves.csv", "study.json"
 
 
@@ -49,7 +61,10 @@ def write_results(study: Study, scale: str, cells: Sequence[Cell], root: Path, r
 def read_table(path: Path) -> list[dict[str, Any]]:
     """Rows of a table of a study, with numbers and lists as they were; a cell without a value is left out."""
     with path.open(newline="") as file:
-        return [{name: _value(text) for name, text in row.items() if text != ""} for row in csv.DictReader(file)]
+        return [
+            {name: text if name in TEXTS else _value(text) for name, text in row.items() if text != ""}
+            for row in csv.DictReader(file)
+        ]
 
 
 def seconds(row: Mapping[str, Any]) -> float:
@@ -63,18 +78,21 @@ def _table(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
         file.write(_text(names, found).encode())
 
 
-def _text(names: Sequence[str], found: Iterable[Mapping[str, Any]]) -> str:
-    import io
-
+def _text(names: Sequence[str], found: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)
+    lists = [{name: json.dumps(value) for name, value in row.items() if isinstance(value, list)} for row in found]
+    writer.writerows([{**row, **written} for row, written in zip(found, lists, strict=True)])
     return out.getvalue()
 
 
 def _value(text: str) -> Any:
-    try:
+    if text in ("True", "False"):
+        return text == "True"
+    if text.startswith("["):  # a list, unless it is a text that only looks like one
+        with contextlib.suppress(ValueError):
+            return json.loads(text)
+    with contextlib.suppress(ValueError):
         return float(text) if "." in text or "e" in text.lower() else int(text)
-    except ValueError:
-        return yaml.safe_load(text) if text.startswith("[") or text in ("True", "False") else text
+    return text

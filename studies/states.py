@@ -22,7 +22,8 @@ def state(directory: CellDirectory) -> str:
 
 
 def _to_be_tested(run: RunDirectory) -> bool:
-    return bool(read_config(run.config()).get("test_after_fit", True))
+    config = read_config(run.config())
+    return bool(config.get("test_after_fit", True)) and not (config.get("trainer") or {}).get("fast_dev_run")
 
 
 def result(directory: CellDirectory) -> dict[str, Any] | None:

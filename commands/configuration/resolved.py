@@ -2,7 +2,6 @@
 
 from commands.configuration.cadence_cli import CadenceCLI
 from commands.configuration.files import checked
-from commands.configuration.shipped import resolve_config_arguments
 
 
 class _Parsed(CadenceCLI):
@@ -25,4 +24,4 @@ def resolved(command: str, arguments: list[str]) -> str:
     Raises:
         UserError: a mistake in the arguments, as the command itself tells it.
     """
-    return _Parsed(command, checked(resolve_config_arguments(arguments))).resolved()
+    return _Parsed(command, checked(arguments, command)).resolved()

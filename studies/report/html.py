@@ -51,7 +51,7 @@ def study_page(
         common: parameters that are the same in all cells.
     """
     return _render(
-        "study.html.j2", title=found.study.title, study=found.study, asks=_markdown(found.study.asks), facts=facts,
+        "study.html.j2", title=found.study.title, study=found.study, asks=_markdown(found.study.asks), notes=[_line(note) for note in found.study.notes], facts=facts,
         command=f"cadence study run {found.study.name} --scale {found.scale}", verdicts=verdicts,
         exhibits=[_shown(exhibit, f"f{place}") for place, exhibit in enumerate(exhibits)],
         lost=lost, cells=cells, common=common,
@@ -83,6 +83,10 @@ def _shown(exhibit: Exhibit, name: str) -> _Shown:
     picture = b64encode(exhibit.picture).decode() if exhibit.picture is not None else None
     text = _markdown(exhibit.text) if exhibit.text else None
     return _Shown(exhibit.title, exhibit.caption, exhibit.tables, drawn, picture, text)
+
+
+def _line(text: str) -> Markup:
+    return Markup(MarkdownIt("commonmark", {"html": False}).renderInline(text))
 
 
 def _markdown(text: str) -> Markup:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from datamodules import fetched
 from studies.claims import SCALES
 from studies.results import read_table
 from studies.study import read_study, shipped
+from tests.configs.conftest import stand_in
 
 every_study = pytest.mark.parametrize("name", shipped())
 
@@ -28,6 +30,8 @@ def test_a_shipped_study_runs_at_its_smallest_scale(
     assert cadence("study", "run", name, "--scale", "smoke") == 0
     folder = Path("results/studies") / name / "smoke"
     assert {row["status"] for row in read_table(folder / "cells.csv")} == {"finished"}
+    monkeypatch.setattr(fetched, "fetch", lambda name, **_: None)
+    monkeypatch.setattr(fetched, "load_arrays", stand_in)
     assert cadence("study", "report", name) == 0
     page = (folder / "report.html").read_text()
     assert len(page) < 3_000_000 and page.count('<article class="claim">') == len(read_study(shipped()[name]).claims)

@@ -18,6 +18,7 @@ from studies.states import state
         ({"cell/result.json": {"metrics": {"test/loss": 1.0}}, "cell/config.yaml": "a: 1"}, "finished"),
         ({"cell/result.json": {"metrics": {}}, "cell/config.yaml": "a: 1"}, "stopped"),
         ({"cell/result.json": {"metrics": {}}, "cell/config.yaml": "test_after_fit: false"}, "finished"),
+        ({"cell/result.json": {"metrics": {}}, "cell/config.yaml": "trainer: {fast_dev_run: 2}"}, "finished"),
         ({"cell/result.json": {"metrics": {}, "diverged": {"step": 3}}, "cell/config.yaml": "a: 1"}, "diverged"),
         ({"cell/config.yaml": "a: 1", "cell.failed.json": {"error": "x"}}, "failed"),
         ({"cell/lr_range_test.json": {"bounds": None}, "cell/config.yaml": "a: 1"}, "finished"),
