@@ -51,7 +51,8 @@ def study_page(
         common: parameters that are the same in all cells.
     """
     return _render(
-        "study.html.j2", title=found.study.title, study=found.study, asks=_markdown(found.study.asks), notes=[_line(note) for note in found.study.notes], facts=facts,
+        "study.html.j2", title=found.study.title, study=found.study, asks=_markdown(found.study.asks),
+        notes=[_line(note) for note in found.study.notes], facts=facts,
         command=f"cadence study run {found.study.name} --scale {found.scale}", verdicts=verdicts,
         exhibits=[_shown(exhibit, f"f{place}") for place, exhibit in enumerate(exhibits)],
         lost=lost, cells=cells, common=common,
