@@ -1,11 +1,14 @@
 """Each key of a run's configuration, changed in config.yaml before a resume: followed, or refused by its name."""
 
 import contextlib
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from commands.configuration.same_run import flat, may_change
@@ -28,7 +31,7 @@ VALUES: dict[str, Any] = {
     "trainer.default_root_dir": "elsewhere", "trainer.model_registry": "registry", "trainer.fast_dev_run": True,
     "model": {"class_path": "lightning_modules.SmallCNN"}, "model.hidden_sizes": [9], "model.activation": "tanh",
     "model.lr_ratios": {"layers": 0.5}, "model.micro_batch_size": 16, "model.gradient_clip_norm": 1.0,
-    "model.init": "normal", "model.dropout_input": 0.1,
+    "model.init": "normal", "model.compile": "default", "model.dropout_input": 0.1,
     "data": {"class_path": "datamodules.MNIST"}, "data.val": "test", "data.augment": [FLIP], "data.image_size": 10,
     "data.fit": "pad", "data.in_channels": 3, "data.val_fraction": 0.25,
     "optimizer": {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.01}}, "optimizer.betas": [0.8, 0.9],
@@ -49,6 +52,17 @@ def other(name: str, value: Any) -> Any:
     raise AssertionError(f"{name}, which is {value!r}, needs another value in VALUES")
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Leave no process group, and no variable of one, to the runs that follow in this process."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:It is recommended to use .self.log")  # of ddp in one process
 def test_every_key(cadence, stopped: Path, capsys) -> None:
@@ -61,11 +75,14 @@ def test_every_key(cadence, stopped: Path, capsys) -> None:
         (run / "config.yaml").write_text(yaml.safe_dump(change(config(run), name, other(name, value))))
         before = contents(run)
         capsys.readouterr()
-        status = cadence("fit", "--resume", run)
+        with alone():
+            status = cadence("fit", "--resume", run)
         told = capsys.readouterr().err
         if may_change(name):
             followed.append(name)
             now = flat(config(run)).get(name)
+            if name == "trainer.num_nodes" and status == 2 and "nothing started a process on the others" in told:
+                continue  # as it may change, it is this machine that is refused
             if status != 0 or (now == value and name != "trainer.accelerator"):
                 wrong.append((name, status, now, told))
         elif status != 2 or name.rpartition(".")[2] not in told or contents(run) != before:
