@@ -1,20 +1,18 @@
 """The checkpoint to resume from, written during epochs, at their ends, and when the run is stopped."""
 
-import signal
-import threading
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from trainer.signals import RunStopped
+from trainer.signals import RunStopped, deferred, requested
 
 AGREE_EVERY = 20  # steps between two exchanges of whether to stop; in each, all processes wait for each other
 
 
 class LastCheckpoint(Checkpoint):
-    """Save `last.ckpt` every so many steps, at the end of each epoch, and on SIGINT or SIGTERM, which then end the run.
+    """Save `last.ckpt` every so many steps, at the end of each epoch, and on a signal, which then ends the run.
 
     After a signal the current step is finished, and so is the epoch's end or the validation that follows it: a
     checkpoint never stands between a step and what belongs to it. A second signal ends the process at once. Several
@@ -29,22 +27,11 @@ class LastCheckpoint(Checkpoint):
         if every_n_steps < 1:
             raise ValueError(f"checkpoint_every must be at least 1 step, got {every_n_steps}")
         self.path, self.every_n_steps = path, every_n_steps
-        self.stop_requested = False
-        self._handlers: dict[int, Any] = {}
-
-    def request_stop(self, *_: Any) -> None:
-        """Let the run save and end after the current step; the second call ends it at once."""
-        if self.stop_requested:
-            self._restore_handlers()
-            raise KeyboardInterrupt
-        self.stop_requested = True
+        self._signals = ExitStack()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Handle signals from now on."""
-        self.stop_requested = False
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[number] = signal.signal(number, self.request_stop)
+        """Let signals wait for the end of a step from now on."""
+        self._signals.enter_context(deferred())
 
     def on_settled(self, trainer: pl.Trainer, milestone: bool) -> None:
         """Save if it is due: nothing is owed after this step."""
@@ -54,21 +41,18 @@ class LastCheckpoint(Checkpoint):
                 raise RunStopped
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leave the signals as they were."""
-        self._restore_handlers()
+        """Stop here if a signal has come after the last checkpoint."""
+        self._signals.close()
+        if self._stop(trainer, now=True):
+            raise RunStopped
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Leave the signals as they were."""
-        self._restore_handlers()
+        self._signals.close()
 
     def _stop(self, trainer: pl.Trainer, now: bool = False) -> bool:
         if trainer.world_size == 1:
-            return self.stop_requested
+            return requested()
         if not now and trainer.global_step % AGREE_EVERY:
             return False
-        return trainer.strategy.reduce_boolean_decision(self.stop_requested, all=False)
-
-    def _restore_handlers(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers.clear()
+        return trainer.strategy.reduce_boolean_decision(requested(), all=False)

@@ -14,8 +14,10 @@ from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.errors import UserError
 from records.run_directory import RunDirectory
 from records.wandb_record import WandbRecord
+from trainer.handlers import end_children
 from trainer.shipped_callbacks import ShippedCallbacks
 from trainer.shipped_files import ShippedFiles
+from trainer.signals import RunStopped
 
 # What a disk says, rather than a program that looks for a file where there is none.
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
@@ -45,12 +47,41 @@ def _configured(cli: CadenceCLI) -> list[Logger]:
 
 
 @contextlib.contextmanager
+def stops_told(trainer: pl.Trainer, directory: RunDirectory | None, command: str) -> Iterator[None]:
+    """Tell of a stop in the block, and how the run goes on.
+
+    Args:
+        trainer: the run's.
+        directory: the run's; None if nothing is kept.
+        command: command that goes on with it.
+
+    Raises:
+        RunStopped: the command was stopped.
+    """
+    try:
+        yield
+    except RunStopped as stop:
+        end_children(trainer)
+        stop.told = True
+        if trainer.is_global_zero:
+            done = f"after step {trainer.global_step:,}" if command == "fit" else "before the end of the test"
+            if directory is not None and directory.resumable():
+                print(f"Stopped {done}. Go on with: {directory.going_on(command)}")
+            else:
+                print(f"Stopped {done}. Nothing is kept: run the command again")
+        raise
+
+
+@contextlib.contextmanager
 def closed(loggers: list[WandbRecord]) -> Iterator[None]:
     """Close W&B's record at the end of the block, with what became of the run."""
     exit_code = 1
     try:
         yield
         exit_code = 0
+    except RunStopped:
+        exit_code = 0  # it goes on
+        raise
     finally:
         for logger in loggers:
             logger.close(exit_code)

@@ -14,13 +14,12 @@ from pytorch_lightning.callbacks import (
 from callbacks import RekeyedRandomness, RunRecord
 from commands import Call
 from commands.configuration.cadence_cli import listed
-from commands.holding import closed, companions, held, loggers_of, refusals_told
+from commands.holding import closed, companions, held, loggers_of, refusals_told, stops_told
 from commands.resuming import resuming
-from commands.session import STOPPED, bar_of, configured, history_of, mistakes_before, plugins_of, run_root, sharing_of
+from commands.session import bar_of, configured, history_of, mistakes_before, plugins_of, run_root, sharing_of
 from commands.starting import starting
 from commands.tables.summary import print_range_test
 from records.run_directory import RunDirectory
-from trainer.signals import RunStopped
 
 
 class _Over(Exception):
@@ -72,16 +71,12 @@ def range_test(call: Call, arguments: list[str], resume: bool) -> int:
         num_sanity_val_steps=0,
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
-    with refusals_told(directory, call.command), held(trainer, directory, new=not resume), closed(loggers):
+    holding = held(trainer, directory, new=not resume)
+    with refusals_told(directory, command), holding, stops_told(trainer, directory, command), closed(loggers):
         if going_on is not None and trainer.is_global_zero:
             going_on.tell()
-        try:
-            with contextlib.suppress(_Over), mistakes_before(None):
-                trainer.fit(cli.model, cli.datamodule)
-        except RunStopped:
-            if trainer.is_global_zero:
-                print(f"Stopped before the end of the test. Go on with: {directory.going_on(command)}")
-            return STOPPED
+        with contextlib.suppress(_Over), mistakes_before(None):
+            trainer.fit(cli.model, cli.datamodule)
         test.forget(trainer)
         if trainer.is_global_zero:
             print_range_test([] if test.outcome is None else test.outcome.table(), directory.root)

@@ -33,7 +33,7 @@ from commands.configuration.translations import found_late
 from commands.diverging import DIVERGED, end_diverged, said_of
 from commands.errors import UserError
 from commands.final_test import training_stays
-from commands.holding import closed, companions, held, loggers_of, refusals_told
+from commands.holding import closed, companions, held, loggers_of, refusals_told, stops_told
 from commands.result import metrics_in, named, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
 from commands.starting import starting
@@ -42,7 +42,6 @@ from records.checkpoint_io import AtomicCheckpointIO
 from records.files import write_json, write_text
 from records.metrics_csv import MetricsCSV
 from records.run_directory import RunDirectory
-from trainer.signals import RunStopped
 
 # Warnings about the libraries' own insides, or about what Cadence does on purpose: no user can act on them.
 _NOT_THE_USERS = (
@@ -58,7 +57,6 @@ _NOT_THE_USERS = (
 )
 
 _PLACES = ("--run_dir", "--resume")  # where a run lies is no part of what it is
-STOPPED = 130  # the shell's status of a process that SIGINT ended
 
 
 def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = False) -> int:
@@ -89,7 +87,8 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
         default_root_dir=str(directory.root),
         **({} if cli.images is None or cli.images.validates else {"limit_val_batches": 0}),
     )
-    with refusals_told(directory, "fit"), held(trainer, directory, new=not resume), closed(loggers):
+    holding = held(trainer, directory, new=not resume)
+    with refusals_told(directory, "fit"), holding, stops_told(trainer, directory, "fit"), closed(loggers):
         if going_on is not None:
             going_on.prepare(cli, trainer)
         checkpoint = str(directory.last) if resume and directory.last.is_file() else None
@@ -97,10 +96,6 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
             anew = going_on.anew(directory.last) if going_on is not None else ""
             with mistakes_before(record, directory.last), restoring(directory.last, anew):
                 trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
-        except RunStopped:
-            if trainer.is_global_zero:
-                print(f"Stopped after step {trainer.global_step:,}. Go on with: {directory.going_on('fit')}")
-            return STOPPED
         except Diverged as error:
             if trainer.is_global_zero:
                 result = result_of(cli, trainer, record) | history.record(trainer.global_step)
@@ -144,7 +139,7 @@ def test(arguments: list[str], started: float) -> int:
         plugins=plugins_of(cli),
         **sharing_of(cli),
     )
-    with held(trainer, kept), closed(loggers):
+    with held(trainer, kept), stops_told(trainer, None, "test"), closed(loggers):
         with mistakes_before(record, checkpoint), restoring(checkpoint):
             trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
         if trainer.is_global_zero:

@@ -1,6 +1,7 @@
 """`cadence fit`, `test` and the range tests, up to where torch is imported."""
 
 import json
+import sys
 from pathlib import Path
 
 from checks.shell import command_line, place
@@ -12,10 +13,21 @@ from commands.configuration.shipped import config_paths, resolve_config_argument
 from commands.errors import UserError
 from records.run_directory import RunDirectory
 from trainer.process import settle
+from trainer.signals import STOPPED, RunStopped, interruptible
 
 
 def run(call: Call) -> int:
-    """Run `fit`, `test` or a range test; returns the exit status."""
+    """Run `fit`, `test` or a range test; returns the exit status. A signal ends it at any time, and is told."""
+    try:
+        with interruptible():
+            return _run(call)
+    except RunStopped as stop:
+        if not stop.told:
+            print("cadence: stopped before anything was done: run the command again", file=sys.stderr)
+        return STOPPED
+
+
+def _run(call: Call) -> int:
     command = call.command
     parser = Parser(command, add_help=False)  # the help is jsonargparse's, with every option of the configuration
     parser.value("--run_dir", "RUN_DIR, the directory of a run", type=_directory)

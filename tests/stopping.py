@@ -2,7 +2,7 @@
 
 import pytorch_lightning as pl
 
-from callbacks.last_checkpoint import LastCheckpoint
+from trainer.signals import request
 
 
 class StopAfter(pl.Callback):
@@ -13,4 +13,4 @@ class StopAfter(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
         if trainer.global_step == self.step:
-            next(c for c in trainer.callbacks if isinstance(c, LastCheckpoint)).request_stop()
+            request()

@@ -12,6 +12,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 
 from trainer.access import callbacks_of, datamodule_of, overrides
 from trainer.fit_loop import UnbrokenFitLoop, settlers
+from trainer.handlers import leave_signals
 from trainer.step_keys import FinishedSteps, key_by_finished_steps
 
 Ours = tuple[type[pl.LightningModule], type[pl.LightningDataModule]]
@@ -112,12 +113,13 @@ class ShortEpochLoop(FinishedSteps, _TrainingEpochLoop):
 
 
 def shorten(trainer: pl.Trainer, ours: Ours) -> None:
-    """Replace a trainer's loops by Cadence's.
+    """Replace a trainer's loops by Cadence's, and leave the signals to the command.
 
     Args:
         trainer: trainer to change.
         ours: classes of the modules and of the datamodules for which the short step does all that Lightning's does.
     """
+    leave_signals(trainer)
     loop = trainer.fit_loop
     short = ShortEpochLoop(trainer, min_steps=loop.min_steps, max_steps=loop.max_steps)
     short._ours = ours

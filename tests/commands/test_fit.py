@@ -2,12 +2,9 @@
 
 import csv
 import json
-import signal
 from pathlib import Path
 
 import pytest
-
-from lightning_modules import ImageClassifier
 
 RUN = [
     "fit", "--model", "SmallCNN", "--data", "Digits", "--optimizer", "Adam", "--optimizer.lr", "0.01",
@@ -105,15 +102,3 @@ def test_small_cnn_on_mnist(cadence, tmp_path: Path) -> None:
     assert one == two and one["test/accuracy"] >= 0.96
     assert cadence("test", "--run_dir", tmp_path / "one") == 0
     assert result(tmp_path / "one", "test.json")["metrics"]["test/accuracy"] == one["test/accuracy"]
-
-
-@pytest.mark.parametrize("part", ["validation_step", "test_step"])
-def test_an_interrupt_where_there_is_nothing_to_save(cadence, part: str, capsys, monkeypatch) -> None:
-    """An interrupt before the first step or after the last: Lightning alone would end with status 1 and no message."""
-    monkeypatch.setattr(ImageClassifier, part, lambda *_: signal.raise_signal(signal.SIGINT))
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        assert cadence(*RUN, "--trainer.max_steps", "2", "--run_dir", "run") == 130
-    finally:
-        signal.signal(signal.SIGINT, before)  # Lightning ignores the signal after the first one
-    assert "cadence: interrupted" in capsys.readouterr().err
