@@ -1,6 +1,6 @@
 """Whose a checkpoint is, and who has trained the run so far: kept in every checkpoint, and in the run directory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -27,6 +27,7 @@ class RunHistory(pl.Callback):
         command: command that began the run.
         options: words behind the command, without those that say where the run lies.
         past: the run so far; None for one that begins.
+        changes: options that are others than the run had so far, wherever they were changed.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class RunHistory(pl.Callback):
         command: str,
         options: Sequence[str] = (),
         past: Past | None = None,
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
         self.directory, self.config, self.command, self.options = directory, config, command, list(options)
         known = past.id if past is not None else directory.begun_with().get(KEY) if directory is not None else None
         self._known: str | None = known
         self.id: str = known or new_id()
         self._earlier = [] if past is None else past.segments
+        self._changes = dict(changes or {})
         self._now: dict[str, Any] | None = None
         self._content: dict[str, Any] | None = None  # of `config`, which takes some milliseconds to read
 
@@ -74,7 +77,7 @@ class RunHistory(pl.Callback):
         self._earlier = [one for one in self._earlier if one["to"] > one["from"]]
         first = self.directory.begun_with() if self.directory is not None else {}
         packages = first.get("packages") if self._earlier else None
-        self._now = segment(trainer.global_step, self.options, here | place, packages)
+        self._now = segment(trainer.global_step, self.options, self._changes, here | place, packages)
         if self.directory is None or not trainer.is_global_zero:
             return
         if not _same(self.directory, self.config):

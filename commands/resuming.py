@@ -12,7 +12,7 @@ import yaml
 
 from checks.shell import command_line, place, without
 from commands import Call
-from commands.configuration.same_run import check_same
+from commands.configuration.same_run import changed, check_same
 from commands.configuration.translations import translated
 from commands.errors import UserError
 from commands.tables.summary import print_summary
@@ -43,6 +43,7 @@ class Resuming:
         kept = sorted(directory.root.glob(directory.kept_test("*_range_test").name))
         pasts = [self._past(path) for path in [directory.last, *kept] if path.is_file()]
         self.past: Past | None = pasts[0] if pasts else None
+        self.changes: dict[str, Any] = {}
 
     def tell(self) -> None:
         """Say so where the run begins once more."""
@@ -74,7 +75,9 @@ class Resuming:
             start = ["--from", place(self.directory.root)] if weights else ["-c", place(config)]
             return command_line("cadence", self.command, *start, *words)
 
-        check_same(yaml.safe_load(cli.resolved()), past, self.directory.root, edited, new)
+        now = yaml.safe_load(cli.resolved())
+        check_same(now, past, self.directory.root, edited, new)
+        self.changes = changed(past.config, now)
 
     def anew(self, path: Path) -> str:
         """How to go on without a file, in two lines."""

@@ -187,8 +187,8 @@ def run_root(cli: CadenceCLI, suffix: str = "") -> Path:
 
 def history_of(cli: CadenceCLI, call: Call, directory: RunDirectory, going_on: Resuming | None) -> RunHistory:
     """The callback that keeps the run's id, configuration and segments."""
-    past = going_on.past if going_on else None
-    return RunHistory(directory, cli.resolved(), call.command, without(call.arguments, _PLACES), past)
+    past, changes = (going_on.past, going_on.changes) if going_on else (None, {})
+    return RunHistory(directory, cli.resolved(), call.command, without(call.arguments, _PLACES), past, changes)
 
 
 def position_of(cli: CadenceCLI, step: int) -> tuple[float, int]:

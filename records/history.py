@@ -1,7 +1,7 @@
 """What a run's checkpoints say of the run itself: whose they are, its configuration, and who has trained it so far."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,13 +64,18 @@ def past_in(path: Path, whole: bool = True) -> Past:
 
 
 def segment(
-    step: int, options: Sequence[str], environment: dict[str, Any], packages: Sequence[str] | None = None
+    step: int,
+    options: Sequence[str],
+    changes: Mapping[str, Any],
+    environment: dict[str, Any],
+    packages: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """A part of a run that one process trains; `to` grows with it.
 
     Args:
         step: number of steps made before it.
         options: words of the command line that began it.
+        changes: options that are others than before it, on the command line or in config.yaml.
         environment: hardware and versions.
         packages: packages that were installed when the run began; None for the run's beginning itself.
     """
@@ -82,6 +87,7 @@ def segment(
         "from": step,
         "to": step,
         "options": list(options),
+        "changes": dict(changes),
         "began": began,
         "commit": environment["commit"],
         "environment": known,

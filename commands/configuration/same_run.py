@@ -84,6 +84,13 @@ def refused(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [name for name in differing if not any(name.startswith(f"{other}.") for other in differing)]
 
 
+def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a configuration that are others than before, or are gone (null), with their values."""
+    before, after = flat(then), flat(now)
+    names = {**before, **after}
+    return {name: after.get(name) for name in names if repr(before.get(name, ABSENT)) != repr(after.get(name, ABSENT))}
+
+
 def may_change(name: str) -> bool:
     """Whether a resume may change an option."""
     return any(name == free or name.startswith(f"{free}.") for free in MAY_CHANGE)

@@ -214,6 +214,7 @@ def test_allowed_changes_are_followed(cadence, stopped: Path, ended: Path) -> No
     assert {name: now[name] for name in changes} == changes
     assert [name for name in now if now[name] != flat(config(ended))[name] and name not in changes] == []
     first, second = result(stopped)["segments"]
+    assert first["changes"] == {} and second["changes"] == changes
     assert (first["from"], first["to"], second["from"], second["to"]) == (0, STEP, STEP, 32)
     assert first["options"] == RUN[1:] and second["options"] == words
     for part in (first, second):
@@ -231,6 +232,13 @@ def test_every_process_has_its_segment(cadence, stopped: Path, ended: Path, stop
     assert config(stopped)["checkpoint_every"] == 5, "an option stays until it is changed again"
     assert (stopped / "environment.json").read_text() == first
     assert result(stopped)["run"] == json.loads(first)["run"]
+    assert_same_training(stopped, ended)
+
+
+def test_a_change_by_hand_is_on_record(cadence, stopped: Path, ended: Path) -> None:
+    (stopped / "config.yaml").write_text(yaml.safe_dump(change(config(stopped), "checkpoint_every", 7)))
+    assert cadence("fit", "--resume", stopped) == 0
+    assert result(stopped)["segments"][1]["changes"] == {"checkpoint_every": 7}
     assert_same_training(stopped, ended)
 
 
