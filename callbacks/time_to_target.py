@@ -66,13 +66,16 @@ class TimeToTarget(pl.Callback):
             raise ValueError("val_fraction is 0, and TimeToTarget needs a validation: set data.val_fraction to 0.1")
         self.passage, self.clock = FirstPassage(self.passage.target), TrainingClock()
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End a run that has reached its target before: a checkpoint's readings are there by now."""
+        self._stop_if_reached(trainer)
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock in warm-up; end a run that has reached its target before."""
+        """Start the clock in warm-up."""
         self._device = trainer.strategy.root_device
         self._warm_from = trainer.global_step + self.warm_up_steps
         self.clock.part = "warm_up" if self.warm_up_steps else "training"
         self.clock.start(self._now())
-        self._stop_if_reached(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Go on after the pause between two epochs."""

@@ -147,7 +147,11 @@ def nothing_left(cli: "CadenceCLI", trainer: pl.Trainer, directory: RunDirectory
         return False
     if trainer.is_global_zero:
         print_summary(result, directory.root)
-        print(f"The run had ended, and nothing was left to do. To train on: {_longer(trainer, directory)}")
+        ended = "The run had ended, and nothing was left to do."
+        if trainer.should_stop:  # a callback has ended it, and would at any length
+            print(f"{ended} To train on, begin a new run from its weights: cadence fit --from {place(directory.root)}")
+        else:
+            print(f"{ended} To train on: {_longer(trainer, directory)}")
     return True
 
 

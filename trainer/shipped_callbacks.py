@@ -49,8 +49,8 @@ class ShippedCallbacks(pl.Callback):
             if isinstance(callback, EarlyStopping):
                 callback.strict = False
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Train no step more where the checkpoint says that the run was ended."""
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Train no step more where the checkpoint says that the run was ended; its state is there by now."""
         for callback in callbacks_of(trainer):
             if isinstance(callback, EarlyStopping) and callback.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
                 trainer.should_stop = True
