@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from figures import as_text
 from figures.style import BAND, colour, marker, plain
 
 
@@ -53,14 +54,14 @@ def draw(
     for place, (name, curve) in enumerate(groups.items()):
         style: dict[str, Any] = {"marker": marker(place), "markersize": 4.5} if points else {}
         count = len(curve.values)
-        label = name if count == 1 else f"{name} (n = {count})"
+        label = as_text(name if count == 1 else f"{name} (n = {count})")
         axes.plot(curve.x, curve.values.mean(axis=0), color=colour(place), linewidth=1.6, label=label, **style)
         if count > 1:
             axes.fill_between(curve.x, *_band(curve.values, band), color=colour(place), alpha=BAND, linewidth=0)
         if published and name in published:
             printed = published[name]
             look: dict[str, Any] = {"color": colour(place), "linewidth": 1.1, "linestyle": (0, (4, 2)), "alpha": 0.9}
-            axes.plot(printed.x, printed.values.mean(axis=0), label=f"{name}, published", **look)
+            axes.plot(printed.x, printed.values.mean(axis=0), label=as_text(f"{name}, published"), **look)
     if log_x:
         axes.set_xscale("log")
     elif all(

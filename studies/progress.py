@@ -68,7 +68,7 @@ class Progress:
         said = {"again": "was killed and is tried once more", STOPPED: "stopped"}.get(what, what)
         text = f"{self.done} of {self.total}: {label}: {said} after {seconds:.0f} s; {left(self)}"
         if self._bars is not None:
-            self._bars.console.print(text, markup=False, highlight=False)
+            self._bars.console.print(text, markup=False, emoji=False, highlight=False)
         else:
             print(text, file=sys.stderr, flush=True)
 

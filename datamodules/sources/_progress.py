@@ -29,7 +29,7 @@ def terminal_progress() -> Iterator[Progress]:
         if description not in tasks:
             tasks[description] = bars.add_task(description, total=total)
             if not bars.console.is_terminal:
-                bars.console.print(description, markup=False, highlight=False, soft_wrap=True)
+                bars.console.print(description, markup=False, emoji=False, highlight=False, soft_wrap=True)
         for known, task in tasks.items():  # one source at a time
             bars.update(task, visible=known == description)
         bars.update(tasks[description], completed=done, total=total)

@@ -25,6 +25,8 @@ HOUSE = Path(__file__).parents[2]
 ROOMS = [path.parent for path in HOUSE.glob("*/__init__.py") if path.parent.name not in ("studies", "figures")]
 FIELD = r"(?:data|model|trainer|optimizer)\.[a-z_.]+"
 IN_QUOTES = r"'([^']*)'"
+NAMED = (rf"(?:class|section|action|model|is no) {IN_QUOTES}", rf"got {IN_QUOTES}", r"-c (\S+): there is no such file")
+CYCLE = "--trainer.callbacks=[{class_path:CyclicalLR,init_args:{lower:0.1,upper:1,half_cycle:1}}]"
 
 # mistake -> what somebody types who does what its message says in words; paths as in `test_mistakes.world`
 BY_HAND: dict[str, list[str]] = {
@@ -103,13 +105,53 @@ BY_HAND: dict[str, list[str]] = {
     "unknown section in a file": ["fit", "-c", "whole.yaml", *OPTIMIZER],
     "unknown option in a file": ["fit", "-c", "whole.yaml", *OPTIMIZER],
 }
+# Mistakes of other commands -> what is typed, where the message tells it in words
+MORE: dict[str, tuple[str, str]] = {
+    "a misspelt network": ("describe Smalcnn", ""),
+    "a wrong option of a network": ("describe SmallCNN x=1", "describe SmallCNN num_classes=5"),
+    "a wrong form": ("describe SmallCNN --format tabel", ""),
+    "a short shape": ("describe SmallCNN --input-shape 3", ""),
+    "a shape of nothing": ("describe SmallCNN --input-shape 0,1,1", ""),
+    "small images": ("describe AlexNet --input-shape 3,32,32", "describe AlexNet --input-shape 3,224,224"),
+    "a misspelt optimizer": ("describe SmallCNN --optimizer Adm", ""),
+    "a misspelt option of an optimizer": ("describe SmallCNN --optimizer Adam --optimizer.lrr 1", ""),
+    "layers as csv with measures": ("describe SmallCNN --format csv --measure cpu", "describe MLP --format json"),
+    "nothing to compare": ("describe SmallCNN --compare", "describe SmallCNN --compare AlexNet"),
+    "a batch of nothing": ("describe SmallCNN --batch-size 0", ""),
+    "one step for a gradient": ("gradient-check -c digits_demo --n 5", ""),
+    "no weights": ("gradient-check -c digits_demo --weights 0", ""),
+    "a check of nothing": ("gradient-check --weights 3", ""),
+    "a figure of text": ("plot-schedule -c digits_demo --out x.txt", "plot-schedule -c digits_demo --out x.png"),
+    "a figure in no folder": (
+        "plot-schedule -c digits_demo --out no/x.png",
+        "plot-schedule -c digits_demo --out x.png",
+    ),
+    "a schedule of a range test": (
+        "plot-schedule -c digits_clr",
+        f"plot-schedule -c digits_clr {CYCLE}",
+    ),
+    "a run that is not": ("plot-runs none", "plot-runs run"),
+    "a misspelt axis": ("plot-runs run --against epok", ""),
+    "a study that is not": ("study run nostudy", "study show mlp_initialization"),
+    "no study": ("study run", ""),
+    "a policy without bounds": (
+        "fit -c digits_demo --trainer.callbacks+=CyclicalLR --trainer.callbacks.half_cycle 1",
+        "fit -c digits_demo --trainer.callbacks+=CyclicalLR --trainer.callbacks.half_cycle 1 "
+        "--trainer.callbacks.lower 0.1 --trainer.callbacks.upper 1 --trainer.max_steps 1",
+    ),
+    "a target that nothing measures": (
+        "fit -c digits_demo --trainer.max_steps 1 --trainer.callbacks+=TimeToTarget --trainer.callbacks.accuracy 0.5 "
+        "--data.val_fraction 0",
+        "",
+    ),
+    "momentum of nothing": ("fit -c digits_demo --trainer.max_steps 1 --optimizer SGD --optimizer.nesterov true", ""),
+}
 # What the message says to mend cannot be typed: an editor, or the cache of datasets.
 ELSEWHERE = {"tab", "open bracket", "damaged cache", "cache below a file"}
 
 
-def typed(name: str, told: str) -> Iterator[list[str]]:
+def typed(words: list[str], told: str) -> Iterator[list[str]]:
     """Command lines that a message tells to type, or to change in the one that was typed."""
-    words = split(MISTAKES[name][0])[0]
     text = " ".join(told.split())
     for command in re.findall(r"`cadence ([^`]*)`", text):
         if not re.search(r"\b[A-Z]{2,}\b", command):  # RUN_DIR and the like stand for something
@@ -117,7 +159,9 @@ def typed(name: str, told: str) -> Iterator[list[str]]:
     if match := re.search(r"\n\s+cadence (.*)$", told):
         yield shlex.split(match[1])
     if match := re.search(r"e\.g\. ((?:--\S+ \S+ ?)+?)(?:;|$)", text):
-        yield [*words, *match[1].split()]
+        flag, *value = match[1].split()
+        place = words.index(flag) if flag in words else len(words)
+        yield [*words[:place], flag, *value, *words[place + 2 :]]
     if match := re.search(rf"set ({FIELD}) to ([\w.]+)", text):
         yield [*words, f"--{match[1]}={match[2]}"]
     if (near := re.search(r"nearest: (\S+?)[,;]?(?: |$)", text)) is not None:
@@ -137,7 +181,11 @@ def _same(number: str) -> set[str]:
 
 def replaced(word: str, text: str, near: str) -> str:
     """A word of the command line with the nearest name in place of the misspelt one."""
-    for pattern in (rf"(?:class|section|action) {IN_QUOTES}", rf"got {IN_QUOTES}", r"-c (\S+): there is no such file"):
+    for pattern in (
+        rf"(?:class|section|action|model|is no) {IN_QUOTES}",
+        rf"got {IN_QUOTES}",
+        r"-c (\S+): there is no such file",
+    ):
         if (match := re.search(pattern, text)) and match[1] in word:
             return word.replace(match[1], near)
     if match := re.search(r"(\S+): there is no such option", text):
@@ -170,8 +218,21 @@ def without_notices(err: str) -> str:
 @pytest.mark.parametrize("name", [name for name in MISTAKES if name not in ELSEWHERE])
 def test_a_remedy_leads_on(name: str, folder: Path) -> None:
     words, cache = split(MISTAKES[name][0])
-    told = without_notices(run(folder, cache, *words).err)
-    followed = [*typed(name, told), *([BY_HAND[name]] if name in BY_HAND else [])]
+    lead_on(words, BY_HAND.get(name), folder, cache)
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_a_remedy_of_another_command_leads_on(name: str, folder: Path) -> None:
+    words, by_hand = MORE[name]
+    lead_on(words.split(), by_hand.split() or None, folder, "cache")
+
+
+def lead_on(words: list[str], by_hand: list[str] | None, folder: Path, cache: str) -> None:
+    """Make a mistake, and do what its message says."""
+    done = run(folder, cache, *words)
+    assert done.status == 2, done
+    told = without_notices(done.err)
+    followed = [*typed(words, told), *([by_hand] if by_hand else [])]
     assert followed, f"nothing to type, and not in BY_HAND: {told}"
     for command in followed:
         done = forked(*command, cwd=folder, env={"CADENCE_DATA": cache}, limit=60)

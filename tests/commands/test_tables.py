@@ -75,3 +75,30 @@ def test_a_range_test_s_reason_breaks_and_its_numbers_do_not(capsys) -> None:
     assert "│ valley │ 0.000688 │ 0.1 │                  0.02 │" in lines(capsys)
     print_range_test([], Path("run"))
     assert lines(capsys) == ["run directory: run"]
+
+
+ANSI, NAMES = "\x1b[31mred\x1b[0m", ["[red]a", "[/b]", ":smile:", "a\nb", "*"]
+
+
+@pytest.mark.parametrize("form", ["table", "plain", "markdown"])
+def test_a_cell_is_printed_as_it_is(form: str, capsys) -> None:
+    """No markup, no emoji, and neither line ends nor escapes that a terminal obeys."""
+    lay(("n", "[bold]name"), [["1", ANSI], *(["2", name] for name in NAMES)], (1,), form=form)
+    shown = capsys.readouterr().out
+    assert "[bold]name" in shown and r"\x1b[31mred\x1b[0m" in shown and "\x1b" not in shown
+    assert all(name.replace("\n", r"\n").replace("*", "*" if form != "markdown" else r"\*") in shown for name in NAMES)
+
+
+def test_no_text_is_given_to_rich_as_markup() -> None:
+    """Rich reads strings in cells and prints as markup and emoji: they come as Text, or with both turned off."""
+    house = Path(__file__).parents[2]
+    rooms = [path.parent for path in house.glob("*/__init__.py")]
+    sources = {path: path.read_text() for room in rooms for path in room.rglob("*.py")}
+    rich = {path: text for path, text in sources.items() if "from rich" in text and "tests" not in path.parts}
+    assert len(rich) >= 3
+    for path, text in rich.items():
+        for line in text.splitlines():
+            if "console.print(" in line and "table" not in line:
+                assert "markup=False, emoji=False" in line, f"{path}: {line}"
+            assert "TextColumn(" not in line or "markup=False" in line, f"{path}: {line}"
+            assert not ("add_row(" in line or "add_column(" in line) or "Text(" in line, f"{path}: {line}"
