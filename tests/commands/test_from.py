@@ -13,9 +13,7 @@ import yaml
 
 from callbacks import LastCheckpoint
 from records.checkpoint_io import AtomicCheckpointIO
-from tests.commands.test_same_run import assert_same_training, config, ended, ended_once, result, stop
-
-__all__ = ["ended", "ended_once", "stop"]  # fixtures
+from tests.commands.going_on import assert_same_training, config, result
 
 MORE = ["--optimizer.lr", "0.001", "--trainer.max_epochs", "1", "--data.batch_size", "32", "--seed_everything", "7"]
 STEPS = 32  # of a child's epoch: 998 digits in batches of 32

@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.commands.test_same_run import RUN, config, ended, ended_once, result, stop, stopped, stopped_once
-from tests.commands.test_wrong_checkpoints import BEST, LAST, flip
-
-__all__ = ["ended", "ended_once", "stop", "stopped", "stopped_once"]  # fixtures
+from tests.commands.going_on import BEST, LAST, RUN, config, flip, result
 
 Words = list[str]
 

@@ -1,119 +1,21 @@
 """A run that goes on is the same run: what a resume changes is written down, or refused by name."""
 
 import copy
-import hashlib
 import json
 import re
 import shlex
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from commands.configuration.same_run import MAY_CHANGE, check_same, flat, may_change
 from commands.errors import UserError
 from records.history import Past
-from tests.stopping import StopAfter
-
-RUN = [
-    "fit", "--model", "MLP", "--model.hidden_sizes", "[8]", "--model.dropout_hidden", "0.3", "--data", "Digits",
-    "--optimizer", "Adam", "--optimizer.lr", "0.01", "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "7",
-    "--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu",
-]  # fmt: skip
-STEP = 20  # of 32, where the runs below are stopped
-
-
-@pytest.fixture
-def stop(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Ask for a stop after a step of the next run; 0 asks for none."""
-    from commands.configuration.cadence_cli import CadenceCLI
-
-    built, at = CadenceCLI.build_trainer, [0]
-    monkeypatch.setattr(
-        CadenceCLI, "build_trainer", lambda self, extra, **kw: built(self, [StopAfter(at[0]), *extra], **kw)
-    )
-    return lambda step: at.__setitem__(0, step)
-
-
-@pytest.fixture(scope="module")
-def stopped_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cli import main
-    from commands.configuration.cadence_cli import CadenceCLI
-
-    run = tmp_path_factory.mktemp("stopped") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        built = CadenceCLI.build_trainer
-        patch.setattr(
-            CadenceCLI, "build_trainer", lambda self, extra, **kw: built(self, [StopAfter(STEP), *extra], **kw)
-        )
-        assert main([*RUN, "--run_dir", str(run)]) == 130
-    return run
-
-
-@pytest.fixture(scope="module")
-def ended_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cli import main
-
-    run = tmp_path_factory.mktemp("ended") / "run"
-    assert main([*RUN, "--run_dir", str(run)]) == 0
-    return run
-
-
-@pytest.fixture
-def stopped(stopped_once: Path, tmp_path: Path) -> Path:
-    """A run that was stopped at STEP."""
-    return Path(shutil.copytree(stopped_once, tmp_path / "run"))
-
-
-@pytest.fixture
-def ended(ended_once: Path, tmp_path: Path) -> Path:
-    """The same run, unbroken."""
-    return Path(shutil.copytree(ended_once, tmp_path / "ended"))
-
-
-def contents(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def rows(run: Path) -> list[list[str]]:
-    lines = [line.split(",") for line in (run / "metrics.csv").read_text().splitlines()]
-    place = lines[0].index("seconds")
-    return [line[:place] + line[place + 1 :] for line in lines]
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-
-
-def assert_same_training(run: Path, other: Path) -> None:
-    assert rows(run) == rows(other)
-    mine, theirs = weights(run), weights(other)
-    assert mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
-
-
-def config(run: Path) -> dict[str, Any]:
-    return yaml.safe_load((run / "config.yaml").read_text())
-
-
-def result(run: Path) -> dict[str, Any]:
-    return json.loads((run / "result.json").read_text())
-
-
-def change(content: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """The configuration with another value for an option, `init_args` in between or not."""
-    part, words = content, name.split(".")
-    for word in words[:-1]:
-        part = part[word]
-        part = part.get("init_args", part)
-    part[words[-1]] = value
-    return content
-
+from tests.commands.going_on import RUN, STEP, assert_same_training, change, config, contents, result
 
 # What may not be changed
 

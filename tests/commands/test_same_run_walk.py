@@ -12,9 +12,7 @@ import torch
 import yaml
 
 from commands.configuration.same_run import flat, may_change
-from tests.commands.test_same_run import change, config, contents, stopped, stopped_once
-
-__all__ = ["stopped", "stopped_once"]  # fixtures
+from tests.commands.going_on import change, config, contents
 
 CSV = {"class_path": "pytorch_lightning.loggers.CSVLogger", "init_args": {"save_dir": "logs"}}
 LR = {"class_path": "callbacks.MultiStepLR", "init_args": {"milestones": [1]}}

@@ -11,18 +11,7 @@ import pytest
 import torch
 
 from records.checkpoint_io import AtomicCheckpointIO
-from tests.commands.test_same_run import assert_same_training, ended, ended_once, stopped, stopped_once
-
-__all__ = ["ended", "ended_once", "stopped", "stopped_once"]  # fixtures
-
-LAST = Path("checkpoints", "last.ckpt")
-BEST = Path("checkpoints", "best.ckpt")
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 1
-    path.write_bytes(content)
+from tests.commands.going_on import BEST, LAST, assert_same_training, flip
 
 
 def told(cadence, capsys, *arguments: object) -> list[str]:
