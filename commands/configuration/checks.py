@@ -11,6 +11,8 @@ from commands.errors import UserError
 
 _BASES = ("LightningModule", "ImageClassifier", "LightningDataModule", "ImageDataModule", "FetchedDataModule")
 
+# What Lightning reads as a process's rank when it is imported.
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 # jsonargparse fills these fields in and drops what is given for them: field -> where its value comes from.
 LINKED = {
     "data.seed": "seed_everything",
@@ -56,11 +58,16 @@ def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, An
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Refuse options in environment variables, which Lightning's command line may be told to read: here they are not.
+    """Refuse options in environment variables, which Lightning may be told to read, and ranks that are no numbers.
 
     Raises:
         UserError: names the variable, and the option to give instead.
     """
+    for name in _RANKS:
+        if name in environment and not re.fullmatch(r"[0-9]{1,9}", environment[name]):
+            raise UserError(
+                f"{name} is {environment[name]!r} in the environment, which is no rank of a process: unset it"
+            )
     for name in environment:
         if match := _OPTION_IN_ENVIRONMENT.match(name):
             given = match[1] or re.sub(r"^PL_(TRAINER_(?!_))?", lambda m: "TRAINER__" if m[1] else "", name)

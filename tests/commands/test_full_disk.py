@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,10 +22,10 @@ HOUSE = Path(__file__).resolve().parents[2]
 RUN = [
     "fit", "--model", "MLP", "--model.hidden_sizes", "[8]", "--data", "Digits", "--data.batch_size", "64",
     "--optimizer", "SGD", "--optimizer.lr", "0.1", "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "1",
-    "--trainer.enable_progress_bar", "false", "--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "40",
-    "--trainer.callbacks.seeds", "1", "--trainer.callbacks+=TimeToTarget", "--checkpoint_every", "10",
+    "--trainer.enable_progress_bar", "false", "--trainer.callbacks+=TimeToTarget", "--checkpoint_every", "10",
 ]  # fmt: skip
-RANGE_TEST = ["lr-range-test", *RUN[1:-2], "--range_test.steps", "40", "--range_test.seeds", "1"]
+TESTED = ["--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "40", "--trainer.callbacks.seeds", "1"]
+RANGE_TEST = ["lr-range-test", *RUN[1:-3], "--range_test.steps", "40", "--range_test.seeds", "1"]
 
 
 @pytest.fixture
@@ -35,12 +35,18 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run that found room for everything."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Path]:
+    """The run that found room for everything, without a range test or with one; made once."""
     from cli import main
 
-    run = tmp_path_factory.mktemp("whole") / "run"
-    assert main([*RUN, "--run_dir", str(run)]) == 0
+    made: dict[bool, Path] = {}
+
+    def run(tested: bool) -> Path:
+        if tested not in made:
+            made[tested] = tmp_path_factory.mktemp("whole") / "run"
+            assert main([*RUN, *(TESTED if tested else []), "--run_dir", str(made[tested])]) == 0
+        return made[tested]
+
     return run
 
 
@@ -90,18 +96,20 @@ def told(errors: str, disk: Disk, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "nth"),
     [
-        ("config.yaml", 1), ("environment.json", 1), ("lr_range_test.csv", 1), ("lr_range_test.png", 1),
-        ("lr_range_test.json", 1), ("metrics.csv", 1), ("checkpoints/best.ckpt", 1), ("checkpoints/last.ckpt", 1),
-        ("checkpoints/last.ckpt", 2), ("checkpoints/best.ckpt", 2), ("time_to_target.json", 1), ("result.json", 1),
-        ("result.json", 2),
+        ("config.yaml", 1), ("environment.json", 1), ("lr_range_test.png", 1), ("metrics.csv", 1),
+        ("checkpoints/best.ckpt", 1), ("checkpoints/last.ckpt", 1), ("checkpoints/last.ckpt", 3),
+        ("time_to_target.json", 1), ("result.json", 1), ("result.json", 2),
     ],
 )  # fmt: skip
-def test_told_and_gone_on_with(cadence, disk: Disk, whole: Path, name: str, nth: int, monkeypatch, capsys) -> None:
-    run = disk.root / "run"
+def test_told_and_gone_on_with(
+    cadence, disk: Disk, whole: Callable[[bool], Path], name: str, nth: int, monkeypatch, capsys
+) -> None:
+    tested = name.startswith("lr_range_test")
+    run, command = disk.root / "run", [*RUN, *(TESTED if tested else []), "--run_dir", str(disk.root / "run")]
     with monkeypatch.context() as patch:
         full_before(disk, Path(name).name, nth, patch)
-        assert cadence(*RUN, "--run_dir", run) == 2
-    remedy = told(capsys.readouterr().err, disk, name) or [*RUN, "--run_dir", str(run)]
+        assert cadence(*command) == 2
+    remedy = told(capsys.readouterr().err, disk, name) or command
     assert not list(disk.root.rglob("*.part"))
     for checkpoint in run.glob("checkpoints/*.ckpt"):
         AtomicCheckpointIO().load_checkpoint(checkpoint)
@@ -109,13 +117,13 @@ def test_told_and_gone_on_with(cadence, disk: Disk, whole: Path, name: str, nth:
     assert "No space left on device" in capsys.readouterr().err
     disk.make_room()
     assert cadence(*remedy) == 0
-    assert_same(run, whole)
+    assert_same(run, whole(tested))
 
 
 def test_no_room_for_a_row(cadence, disk: Disk, monkeypatch, capsys) -> None:
     """The file grows within its last page, and no further: the row that does not fit leaves no trace."""
     run, whole = disk.root / "run", disk.root / "whole"
-    many = [*RUN[:-8], "--trainer.max_epochs", "1", "--data.batch_size", "8", "--checkpoint_every", "60"]
+    many = [*RUN[:-3], "--trainer.max_epochs", "1", "--data.batch_size", "8", "--checkpoint_every", "60"]
     assert cadence(*many, "--run_dir", whole) == 0
     with monkeypatch.context() as patch:
         full_after_step(disk, 61, patch)
@@ -200,7 +208,7 @@ def test_of_two_processes_one_tells(disk: Disk) -> None:
     """The first one writes, and says what went wrong; the other one has lost it, and shows no traceback of that."""
     run = disk.root / "run"
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.accelerator", "cpu"]
-    command = [sys.executable, str(HOUSE / "cli.py"), *RUN[:-8], *two, "--run_dir", str(run)]
+    command = [sys.executable, str(HOUSE / "cli.py"), *RUN[:-3], *two, "--run_dir", str(run)]
     disk.fill(leaving=10)
     environment = os.environ | {"MASTER_ADDR": "127.0.0.1"}
     done = subprocess.run(command, cwd=HOUSE, env=environment, capture_output=True, text=True, timeout=200)

@@ -139,6 +139,14 @@ def test_a_rank_left_in_the_environment_of_one_process(cadence, monkeypatch, lef
     assert all(Path("run", name).is_file() for name in ("config.yaml", "environment.json", "result.json"))
 
 
+@pytest.mark.parametrize(("name", "value"), [("RANK", ""), ("LOCAL_RANK", "x"), ("SLURM_PROCID", "-1")])
+def test_a_rank_that_is_no_number(cadence, monkeypatch, capsys, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert cadence(*FIT, "--run_dir", "run") == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == f"cadence: {name} is {value!r} in the environment, which is no rank of a process: unset it"
+
+
 @pytest.mark.slow
 def test_the_processes_of_a_launcher_are_one_run(tmp_path: Path) -> None:
     """torchrun's, and those that Lightning starts to go on: the first one holds the directory, none is refused."""
