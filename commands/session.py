@@ -166,13 +166,22 @@ def configured(
     """
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    logging.getLogger("pytorch_lightning.callbacks").setLevel(logging.INFO)  # what a callback was asked to tell
+    for library in ("pytorch_lightning.callbacks", "pytorch_lightning.utilities.rank_zero"):
+        logging.getLogger(library).setLevel(logging.INFO)  # what a callback was asked to tell
+        logging.getLogger(library).addFilter(_asked_for)
     for message in _NOT_THE_USERS:
         warnings.filterwarnings("ignore", message=message)
     cli = CadenceCLI(command, arguments, asker, check)
     if cli.model is None:
         raise UserError("model is missing: name one, e.g. --model SmallCNN; `cadence list` shows all")
     return cli
+
+
+def _asked_for(record: logging.LogRecord) -> bool:
+    """Whether a record of Lightning's is no mere tip: a ModelCheckpoint's words come by the same way as tips."""
+    return (
+        record.levelno > logging.INFO or not record.name.endswith("rank_zero") or "global step" in record.getMessage()
+    )
 
 
 def run_root(cli: CadenceCLI, suffix: str = "") -> Path:

@@ -14,7 +14,7 @@ _OURS = ("callbacks", "commands", "trainer", "pytorch_lightning")  # packages wh
 class ShippedCallbacks(pl.Callback):
     """Makes EarlyStopping, ModelCheckpoint and WeightAveraging exact. It logs no keys.
 
-    A callback that monitors what nothing logs is refused before training, unless it says that it can go without
+    A callback that monitors what there is not is refused before training, unless it says that it can go without
     (`monitor_may_be_missing = True`). Names are known where the module is one of Cadence's architectures and no
     callback is a stranger's, which may log what it likes. EarlyStopping need not be strict then: a run that ends before
     its first validation is no mistake. A run that it has ended stays ended when it is resumed.
@@ -41,9 +41,9 @@ class ShippedCallbacks(pl.Callback):
             extra = ("epoch", "step") if isinstance(callback, ModelCheckpoint) else ()
             rates = any(isinstance(one, LearningRateMonitor) for one in callbacks_of(trainer))
             if monitor not in (*names, *extra) and not (rates and monitor.startswith("lr-")):
-                unseen = "" if trainer.enable_validation else " (nothing is validated)"
+                unseen = "" if trainer.enable_validation else ", as nothing is validated"
                 raise ValueError(
-                    f"trainer.callbacks: {type(callback).__name__} monitors {monitor}, which nothing logs{unseen}: "
+                    f"trainer.callbacks: {type(callback).__name__} cannot monitor {monitor}{unseen}: "
                     f"there are {', '.join(names)}"
                 )
             if isinstance(callback, EarlyStopping):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from pytorch_lightning.callbacks import Checkpoint, ProgressBar
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 
 from commands.configuration import lightning_parts as parts
 from commands.configuration.lightning_parts import Part
@@ -38,6 +38,8 @@ def check_parts(command: str, config: Any) -> None:
             "trainer.logger: metrics.csv is there anyway: name a logger to add to it, e.g. CSVLogger, or leave it out"
         )
     _check_doubles(config)
+    if ours:
+        _check_checkpoints(trainer)
     check_numbers(command, trainer)
     check_device(trainer)
     if _derives(config.data.class_path, ImageDataModule):
@@ -48,6 +50,16 @@ def configured_classes(config: Any, field: str) -> list[type]:
     """Classes that a field of the trainer's section names, in their order."""
     named = [_named(given.class_path) for given in _listed(config.trainer[field]) if hasattr(given, "class_path")]
     return [kind for kind in named if isinstance(kind, type)]
+
+
+def _check_checkpoints(trainer: Any) -> None:
+    """Refuse what Lightning's ModelCheckpoint leaves undone where a module takes its optimizer steps itself."""
+    for given in _listed(trainer.callbacks):
+        if _derives(given.class_path, ModelCheckpoint) and given.init_args.get("train_time_interval"):
+            raise UserError(
+                "trainer.callbacks.train_time_interval has no effect with Cadence's models: "
+                "set every_n_train_steps or every_n_epochs instead"
+            )
 
 
 def _check_doubles(config: Any) -> None:

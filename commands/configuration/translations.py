@@ -41,6 +41,10 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
         "--trainer.check_val_every_n_epoch null",
     ),
     (
+        r"Found more than one stateful callback of type `(\w+)`",
+        r"trainer.callbacks: a checkpoint cannot tell the states of two \1 apart: keep one of them",
+    ),
+    (
         r"When passing string value for the `profiler` parameter",
         "trainer.profiler: there is none of that name; there are simple, advanced and pytorch",
     ),
@@ -104,7 +108,7 @@ def translated(message: str, checkpoint: str = "the checkpoint") -> str:
     if (match := _FOUND_LATE.search(message)) is not None:
         name, monitor = ("EarlyStopping", match["stop"]) if match["stop"] else ("ModelCheckpoint", match["keep"])
         names = re.sub(r"[`']", "", match["names"] or match["known"])
-        return f"trainer.callbacks: {name} monitors {monitor}, which nothing logs: there are {names}"
+        return f"trainer.callbacks: {name} cannot monitor {monitor}: there are {names}"
     for pattern, replacement in TRANSLATIONS:
         if match := re.search(pattern, message, re.DOTALL):
             return match.expand(replacement).replace("{checkpoint}", checkpoint)

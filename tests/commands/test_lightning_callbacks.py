@@ -139,12 +139,12 @@ class Silent(Callback):
 def test_a_monitor_that_only_time_can_tell_is_no_traceback(cadence, capfd) -> None:
     with pytest.raises(AssertionError):
         Runs(cadence)("run", callbacks=[*one("EarlyStopping", monitor="mine"), {"class_path": f"{__name__}.Silent"}])
-    assert "EarlyStopping monitors mine, which nothing logs: there are val/loss" in capfd.readouterr().err
+    assert "EarlyStopping cannot monitor mine: there are val/loss" in capfd.readouterr().err
     with pytest.raises(AssertionError):
         Runs(cadence)(
             "other", callbacks=[*one("ModelCheckpoint", monitor="mine"), {"class_path": f"{__name__}.Silent"}]
         )
-    assert "ModelCheckpoint monitors mine, which nothing logs: there are val/loss" in capfd.readouterr().err
+    assert "ModelCheckpoint cannot monitor mine: there are val/loss" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("stop", [STEPS - 3, 2 * STEPS])
@@ -165,6 +165,12 @@ def test_early_stopping_tells_why_when_asked(runs: Runs, caplog: pytest.LogCaptu
     assert any("Stopping threshold reached" in record.getMessage() for record in caplog.records)
 
 
+def test_a_checkpoint_is_told_when_asked(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
+    runs("run", callbacks=one("ModelCheckpoint", monitor="val/loss", verbose=True), max_epochs=1)
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("pytorch_lightning")]
+    assert len(told) == 1 and "Epoch 0, global step 16: 'val/loss' reached" in told[0]
+
+
 MONITORING = {
     "EarlyStopping": one("EarlyStopping", monitor="val_loss"),
     "ModelCheckpoint": one("ModelCheckpoint", monitor="val_loss"),
@@ -178,14 +184,28 @@ def test_a_monitor_that_nothing_logs_is_told_before_training(cadence, capfd, tmp
     with pytest.raises(AssertionError):
         Runs(cadence)("run", callbacks=MONITORING[kind])
     message = capfd.readouterr().err
-    assert "monitors val_loss, which nothing logs: there are val/loss, val/accuracy, val/error" in message
+    assert "cannot monitor val_loss: there are val/loss, val/accuracy, val/error" in message
     assert not (tmp_path / "run").exists()
+
+
+def test_two_whose_states_are_one(cadence, capfd) -> None:
+    with pytest.raises(AssertionError):
+        Runs(cadence)("run", callbacks=[*one("EMAWeightAveraging"), *one("EMAWeightAveraging", decay=0.5)])
+    assert "trainer.callbacks: a checkpoint cannot tell the states of two EMAWeightAveraging" in capfd.readouterr().err
+
+
+def test_a_time_between_checkpoints_would_have_no_effect(cadence, capfd) -> None:
+    with pytest.raises(AssertionError):
+        Runs(cadence)("run", callbacks=one("ModelCheckpoint", train_time_interval="00:10:00"))
+    assert "trainer.callbacks.train_time_interval has no effect" in capfd.readouterr().err
 
 
 def test_a_monitor_of_a_validation_that_is_not_there(cadence, capfd) -> None:
     with pytest.raises(AssertionError):
         Runs(cadence)("run", callbacks=one("EarlyStopping", monitor="val/loss"), limit_val_batches=0)
-    assert "(nothing is validated): there are train/epoch_loss, train/epoch_accuracy" in capfd.readouterr().err
+    assert (
+        "val/loss, as nothing is validated: there are train/epoch_loss, train/epoch_accuracy" in capfd.readouterr().err
+    )
 
 
 HEARD: list[str] = []
