@@ -43,6 +43,10 @@ def check_given(arguments: list[str], files: Iterable[tuple[str, Mapping[str, An
         field = word.removeprefix("--").partition("=")[0].replace(".init_args.", ".")
         if word.startswith("--") and field in LINKED:
             raise UserError(f"--{field} follows from {LINKED[field]}: set that, and leave --{field} out")
+        if field == "from" and not word.startswith(
+            "--from={"
+        ):  # `fit` and the range tests have made a mapping of theirs
+            raise UserError("--from goes with fit and the range tests alone: give -c RUN_DIR/config.yaml here")
         alone = word.startswith("--") and "=" not in word and following.startswith("--")
         if alone and "." in field and not field.endswith(".help"):
             raise UserError(f"{field}: a value is missing behind --{field}: give it as --{field} VALUE")

@@ -169,6 +169,8 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "run_dir that cannot be written": ([*FIT, "--run_dir", "/proc/run"], ["run_dir /proc/run", "name another"]),
     "occupied run_dir": ([*FIT, "--run_dir", "full"], ["run_dir full", "not empty", "name another"]),
     "run_dir of a run": ([*FIT, "--run_dir", "run"], ["run_dir run", "name another", "cadence fit --resume /"]),
+    "a parent of a drawing": (["plot-schedule", "--from", "run"], ["--from goes with fit", "-c RUN_DIR/config.yaml"]),
+    "a parent of a test": (["test", "--from=run"], ["--from goes with fit", "-c RUN_DIR/config.yaml"]),
     "two runs to resume": (["fit", "--resume", "run", "--resume=begun"], ["--resume is given twice", "run", "begun"]),
     "resume of nothing": (["fit", "--resume", "none"], ["none does not exist", "fit printed"]),
     "resume of no run": (["fit", "--resume", "full"], ["full", "config.yaml"]),
