@@ -20,6 +20,7 @@ class _Taken(Exception):
 
 def resolve(commands: Sequence[Sequence[str]], answers: Connection) -> None:
     """Send the resolved configuration of each command line, or the mistake in it as text with a False before it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a configuration makes known, each cell's own log tells
     from commands.configuration.resolved import resolved
     from commands.errors import UserError
 

@@ -37,7 +37,7 @@ def check_names(
     for _, content in files:
         named = {section: name for section in SECTIONS if (name := _named(content.get(section)))}
         for key in _keys(content):
-            _check(key, key, own, trainer, chosen | named, vocabulary)
+            _check(key.removesuffix("+"), key, own, trainer, chosen | named, vocabulary)  # `callbacks+:` adds to a list
         chosen |= named
     chosen |= _named_by(arguments)
     for word in arguments:

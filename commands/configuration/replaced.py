@@ -28,6 +28,8 @@ class _Given:
 def replaced_lists(arguments: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """A text for each list or mapping that is given twice, with no plus sign, in the order of the command line.
 
+    A list of numbers that an option gives, such as sizes or milestones, takes the place of a file's without a word.
+
     Args:
         arguments: words of the command line, with each file as `--config PATH`.
         files: contents of the configuration files, by path.
@@ -38,7 +40,10 @@ def replaced_lists(arguments: Sequence[str], files: Mapping[str, Mapping[str, An
         for path, value in _leaves("", values):
             name, adds = path.removesuffix("+"), path.endswith("+")
             before = found.get(name)
-            if before is not None and not adds and before.value != value:
+            overridden = (
+                source.startswith("--") and _of_numbers(value) and before is not None and _of_numbers(before.value)
+            )
+            if before is not None and not adds and before.value != value and not overridden:
                 what, by = _shown(before.value), _shown(value)
                 how = "give all of it in the later one"
                 if isinstance(before.value, list):
@@ -53,6 +58,11 @@ def replaced_lists(arguments: Sequence[str], files: Mapping[str, Mapping[str, An
             elif before is not None:
                 del found[name]
     return texts
+
+
+def _of_numbers(value: Any) -> bool:
+    """Whether it is a list of numbers alone: who types another one means that one, as with any single value."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, int | float) for one in value)
 
 
 @contextlib.contextmanager

@@ -52,8 +52,8 @@ def test_every_list_and_mapping(later: dict, said: list[str]) -> None:
 def test_an_option_replaces_too() -> None:
     (text,) = texts("--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "val/loss", one=WHOLE)
     assert text.endswith("by that of --trainer.callbacks, EarlyStopping: to keep both, give --trainer.callbacks+=VALUE")
-    (text,) = texts("--model.hidden_sizes=[300]", "--trainer.max_epochs", "3", one=WHOLE)
-    assert "model.hidden_sizes of one.yaml, [8], is replaced by that of --model.hidden_sizes, [300]" in text
+    (text,) = texts("--data.augment=[RandomCrop]", one={"data": {"augment": ["Cutout"]}})
+    assert "data.augment of one.yaml, [Cutout], is replaced by that of --data.augment, [RandomCrop]" in text
 
 
 def test_what_is_added_or_the_same_is_not_replaced() -> None:
@@ -106,3 +106,9 @@ def _files(tmp_path: Path) -> None:
         "optimizer: {class_path: Adam, init_args: {lr: 0.01, betas: [0.8, 0.99]}}\n"
     )
     (tmp_path / "first.yaml").write_text("trainer: {callbacks: [{class_path: TimeToTarget}]}\n")
+
+
+def test_numbers_that_an_option_gives_are_meant() -> None:
+    assert texts("--model.hidden_sizes=[784, 256]", "--trainer.max_epochs", "3", one=WHOLE) == []
+    (text,) = texts(one=WHOLE, two={"model": {"init_args": {"hidden_sizes": [300]}}})
+    assert text.startswith("model.hidden_sizes of one.yaml, [8], is replaced by that of two.yaml, [300]")
