@@ -3,7 +3,7 @@
 import csv
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from commands import Call
 from commands.arguments import Parser, one_of
@@ -101,9 +101,9 @@ def _row(name: str, curves: dict[str, "np.ndarray"], root: Path) -> list[str]:
 def _test_accuracy(path: Path) -> str:
     """The test accuracy in a run's result.json; a dash while there is none."""
     try:
-        metrics: dict[str, Any] = json.loads(path.read_text())["metrics"]
+        accuracy = json.loads(path.read_text())["metrics"].get("test/accuracy")
+        return "-" if accuracy is None else f"{float(accuracy):.2%}"
     except FileNotFoundError:
         return "-"
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): give the directory of a run") from error
-    return f"{metrics['test/accuracy']:.2%}" if "test/accuracy" in metrics else "-"

@@ -166,6 +166,22 @@ def test_a_metrics_csv_that_a_spreadsheet_saved(tmp_path: Path) -> None:
     assert (done.status, done.err) == (0, "") and "│ run " in done.out
 
 
+RESULTS = [
+    '{"metrics": {"test/accuracy": "x"}}', '{"metrics": {"test/accuracy": [1]}}', '{"metrics": []}', "[]",
+    "[" * 100_000, "9" * 5000, '{"metrics":', "\x00", '{"metrics": {"test/accuracy": {}}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", RESULTS, ids=lambda text: repr(text[:40]))
+def test_a_result_that_no_run_wrote(content: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.csv").write_text("step,epoch,samples,seconds\n1,1,1,1\n")
+    (tmp_path / "run" / "result.json").write_text('{"metrics": {"test/accuracy": null}}')
+    assert forked("plot-runs", "run", cwd=tmp_path).status == 0
+    (tmp_path / "run" / "result.json").write_text(content)
+    refused(forked("plot-runs", "run", cwd=tmp_path), ["result.json", "damaged", "give the directory of a run"])
+
+
 CLI = f"{sys.executable} {Path(__file__).parents[2] / 'cli.py'}"
 
 
