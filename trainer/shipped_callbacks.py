@@ -27,12 +27,18 @@ class ShippedCallbacks(pl.Callback):
     """
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Check every callback that has a `monitor`.
+        """Check every callback that has a `monitor`; averages are made where the weights will be trained.
+
+        Lightning makes them where the weights are now, on the host, where each update would wait for a GPU.
 
         Raises:
             ValueError: there is no such metric; names those that there are.
         """
-        if stage != "fit" or (names := monitored_names(trainer, pl_module)) is None:
+        if stage != "fit":
+            return
+        for average in _averages(trainer):
+            average._device = average._device or trainer.strategy.root_device
+        if (names := monitored_names(trainer, pl_module)) is None:
             return
         for callback in callbacks_of(trainer):
             monitor = getattr(callback, "monitor", None)
