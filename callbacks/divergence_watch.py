@@ -84,7 +84,7 @@ class DivergenceWatch(pl.Callback):
             return
         losses = getattr(pl_module, "step_losses", None) or _losses_in(outputs)
         step = trainer.global_step
-        self._unread.append((step, trainer.optimizers[0].param_groups[0]["lr"], losses))
+        self._unread.append((step, _rate(trainer), losses))
         if step % self._every == 0 or len(self._unread) >= MOST_UNREAD:
             self._read(trainer)
 
@@ -150,6 +150,12 @@ def finite_weights(trainer: pl.Trainer, module: pl.LightningModule) -> bool:
         sound += [~buffer.isnan().any() for buffer in module.buffers() if buffer.is_floating_point()]
         whole = not sound or bool(torch.stack(sound).all())
     return whole if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(whole)
+
+
+def _rate(trainer: pl.Trainer) -> Any:
+    """Learning rate of the first param group; NaN for a stranger's module that has none."""
+    groups = trainer.optimizers[0].param_groups if trainer.optimizers else []
+    return groups[0].get("lr", math.nan) if groups else math.nan
 
 
 def _losses_in(outputs: Any) -> Sequence[Tensor]:

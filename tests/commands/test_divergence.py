@@ -9,6 +9,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from callbacks.divergence_watch import Diverged, DivergenceWatch
+from datamodules import Digits
 from tests.commands.test_resume import rows
 from tests.starter import clean
 
@@ -184,6 +186,35 @@ def test_a_strangers_module(cadence, capsys) -> None:
     words = [word for word in RUN if not word.startswith("--model") and word not in ("MLP", "[8]")]
     assert cadence(*words, "--model", f"{__name__}.Stranger", *RARELY) == 3
     assert "the training loss is nan at step 5" in capsys.readouterr().err
+
+
+class Rateless(Stranger):
+    """Trains by itself, without an optimizer that Lightning knows."""
+
+    def __init__(self, num_classes: int = 10) -> None:
+        super().__init__(num_classes)
+        self.automatic_optimization, self.steps = False, 0
+
+    def training_step(self, batch, batch_idx):
+        self.steps += 1
+        return {"loss": torch.tensor(math.nan if self.steps == 3 else 1.0)}
+
+    def configure_optimizers(self) -> None:
+        """None."""
+
+
+@pytest.mark.filterwarnings("ignore:.*this fit will run with no optimizer")
+def test_a_module_without_an_optimizer(tmp_path: Path) -> None:
+    """In Python, as a configuration names an optimizer."""
+    data = Digits(batch_size=250)
+    watch = DivergenceWatch()
+    trainer = pl.Trainer(
+        max_epochs=1, callbacks=[watch], logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, accelerator="cpu", default_root_dir=tmp_path,
+    )  # fmt: skip
+    with pytest.raises(Diverged, match="the training loss is nan"):
+        trainer.fit(Rateless(), data)
+    assert watch.found is not None and math.isnan(watch.found.lr)
 
 
 @pytest.mark.slow
