@@ -28,6 +28,9 @@ IN_QUOTES = r"'([^']*)'"
 NAMED = (rf"(?:class|section|action|model|is no) {IN_QUOTES}", rf"got {IN_QUOTES}", r"-c (\S+): there is no such file")
 CYCLE = "--trainer.callbacks=[{class_path:CyclicalLR,init_args:{lower:0.1,upper:1,half_cycle:1}}]"
 
+READ: set[tuple[str, ...]] = set()  # help and lists that were followed already: they say the same each time
+SMALL = ["--data.batch_size=4", "--data.eval_batch_size=4", "--trainer.limit_val_batches=1", "--test_after_fit=false"]
+
 # mistake -> what somebody types who does what its message says in words; paths as in `test_mistakes.world`
 BY_HAND: dict[str, list[str]] = {
     "unknown dataset to fetch": ["data", "verify", "--help"],
@@ -235,6 +238,12 @@ def lead_on(words: list[str], by_hand: list[str] | None, folder: Path, cache: st
     followed = [*typed(words, told), *([by_hand] if by_hand else [])]
     assert followed, f"nothing to type, and not in BY_HAND: {told}"
     for command in followed:
+        if command[0] == "list" or command[-1] == "--help":
+            if tuple(command) in READ:
+                continue
+            READ.add(tuple(command))
+        if command[0] == "fit" and "AlexNet" in command:
+            command = [*command, *SMALL]
         done = forked(*command, cwd=folder, env={"CADENCE_DATA": cache}, limit=60)
         assert done.status in (0, 2) and "Traceback" not in done.err, (command, done)
         assert done.status == 0 or without_notices(done.err) != told, (command, told)
