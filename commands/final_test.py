@@ -6,14 +6,36 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from callbacks import BestCheckpoint
+from checks.shell import command_line, place
 from commands.configuration.messages import readable
 from commands.errors import UserError, lines_of
 from commands.tables.summary import print_summary
 from records.files import write_json
 from records.run_directory import RunDirectory
+from trainer.access import callbacks_of
 from trainer.signals import RunStopped
 
 _FOR_USERS = (ValueError, OSError, RuntimeError, pl.utilities.exceptions.MisconfigurationException)
+
+
+def best_of(trainer: pl.Trainer, directory: RunDirectory) -> str | None:
+    """Path of the run's best checkpoint, the same in all its processes; None if it has found none.
+
+    Args:
+        trainer: the run's.
+        directory: the run's.
+
+    Raises:
+        ValueError: it has found one, and the file is gone.
+    """
+    found: str | None = trainer.strategy.broadcast(str(directory.best) if directory.best.is_file() else None)
+    keeper = next((one for one in callbacks_of(trainer) if isinstance(one, BestCheckpoint)), None)
+    if found is None and keeper is not None and keeper.best is not None:
+        test = command_line("cadence", "test", "--run_dir", place(directory.root))
+        what = f"{directory.best.relative_to(directory.root)} ({keeper.monitor} {keeper.best:.4g}) is gone"
+        raise ValueError(f"{what}: put it back, or test the last one by `{test}`")
+    return found
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """What result.json and test.json say."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,6 @@ from callbacks import RunRecord
 from commands.configuration.cadence_cli import CadenceCLI
 from records.environment import commit, device_name, versions
 from records.run_directory import RunDirectory
-
-
-def metrics_in(path: Path) -> dict[str, float]:
-    """Metrics in a result.json; none where there is no such file, or none that can be read."""
-    try:
-        return dict(json.loads(path.read_text())["metrics"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def named(checkpoint: Path, directory: RunDirectory | None) -> str:

@@ -1,6 +1,5 @@
 """What a resume must know of the run before it goes on: its past, whose checkpoints it has, whether it has ended."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from checks.shell import command_line, place, without
 from commands import Call
 from commands.configuration.same_run import changed, check_same
 from commands.configuration.translations import translated
-from commands.errors import UserError
+from commands.errors import UserError, notice
 from commands.tables.summary import print_summary
 from records.checkpoint_io import REMEDY, Unreadable
 from records.history import KEY, Past, past_in
@@ -54,6 +53,8 @@ class Resuming:
         """Say so where the run begins once more; let one that has its result end at once."""
         if trainer.is_global_zero:
             self.tell()
+            if self.directory.result.is_file() and self.directory.ended_with() is None:
+                notice(f"{self.directory.result} is damaged: it is written anew")
         result = final_result(cli, self.directory)
         if result is not None and self.past is not None and result["steps"] == self.past.step:
             leave_ended(trainer)
@@ -131,10 +132,8 @@ def resuming(call: Call, arguments: Sequence[str], resume: bool) -> Resuming | N
 
 def final_result(cli: "CadenceCLI", directory: RunDirectory) -> dict[str, Any] | None:
     """The result of a run that has ended; None if it has none, or one without the test that is asked for."""
-    if not directory.result.is_file():
-        return None
-    result: dict[str, Any] = json.loads(directory.result.read_text())
-    if "diverged" in result and cli.config.on_nonfinite == "stop":
+    result = directory.ended_with()
+    if result is None or ("diverged" in result and cli.config.on_nonfinite == "stop"):
         return None
     tested = any(name.startswith("test/") for name in result["metrics"])
     return result if tested or not cli.config.test_after_fit else None

@@ -31,10 +31,10 @@ from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
 from commands.configuration.translations import found_late
 from commands.diverging import DIVERGED, end_diverged, said_of
-from commands.errors import UserError
-from commands.final_test import training_stays
+from commands.errors import UserError, notice
+from commands.final_test import best_of, training_stays
 from commands.holding import closed, companions, held, loggers_of, refusals_told, stops_told
-from commands.result import metrics_in, named, result_of
+from commands.result import named, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
 from commands.starting import starting
 from commands.tables.summary import print_summary
@@ -109,12 +109,12 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
             history.begin(trainer)
         result = result_of(cli, trainer, record) | history.record(trainer.global_step) | said_of(watch.found)
         if not record.begun:  # nothing was trained, and a module that does not keep its metrics has none
-            result["metrics"] = metrics_in(directory.result) | result["metrics"]
+            result["metrics"] = (directory.ended_with() or {}).get("metrics", {}) | result["metrics"]
         if trainer.is_global_zero:
             write_json(directory.result, result)  # before the test, which may fail
         if cli.config.test_after_fit and not cli.config.trainer.fast_dev_run:
-            best = trainer.strategy.broadcast(str(directory.best) if directory.best.is_file() else None)
             with training_stays(trainer, directory, result):
+                best = best_of(trainer, directory)
                 trainer.test(cli.model, cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)
             tested = result_of(cli, trainer, record)
             result |= {"seconds": tested["seconds"], "metrics": result["metrics"] | tested["metrics"]}
@@ -140,6 +140,8 @@ def test(arguments: list[str], started: float) -> int:
         **sharing_of(cli),
     )
     with held(trainer, kept), stops_told(trainer, None, "test"), closed(loggers):
+        if directory is not None and checkpoint == directory.last and trainer.is_global_zero:
+            notice(f"{directory.root} has no best.ckpt: last.ckpt is tested")
         with mistakes_before(record, checkpoint), restoring(checkpoint):
             trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
         if trainer.is_global_zero:

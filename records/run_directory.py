@@ -45,11 +45,13 @@ class RunDirectory:
 
     def begun_with(self) -> dict[str, Any]:
         """Content of environment.json; empty where there is none, or none that can be read."""
-        try:
-            content = json.loads(self.environment.read_text())
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
+        return _mapping_in(self.environment)
+
+    def ended_with(self) -> dict[str, Any] | None:
+        """Content of result.json; None where there is none, or none that a run wrote."""
+        content = _mapping_in(self.result)
+        kinds = {"metrics": dict, "seconds": dict, "steps": int, "parameters": int}
+        return content if all(isinstance(content.get(key), kind) for key, kind in kinds.items()) else None
 
     def going_on(self, command: str) -> str:
         """The command line that goes on with the run, from any folder."""
@@ -150,3 +152,12 @@ class RunDirectory:
             raise ValueError(f"run directory {self.root} does not exist: give the path that fit printed at its end")
         if not self.config().is_file():
             raise ValueError(f"run directory {self.root} has no config.yaml: give the path that fit printed at its end")
+
+
+def _mapping_in(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; empty where there is none, or none that can be read."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -142,3 +142,29 @@ def test_the_best_checkpoint_is_another_run_s_in_the_end(cadence, ended: Path, c
     (ended / BEST).write_bytes(own)
     assert cadence(*act([], told)) == 0
     assert result(ended)["metrics"] == before["metrics"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"metrics": []}', "[" * 100_000])
+def test_a_damaged_result_is_told_and_written_anew(cadence, ended: Path, content: str, capsys) -> None:
+    before = result(ended)
+    (ended / "result.json").write_text(content)
+    assert cadence("fit", "--resume", ended) == 0
+    assert f"cadence: {ended / 'result.json'} is damaged: it is written anew" in capsys.readouterr().err
+    assert result(ended)["metrics"] == before["metrics"]
+    assert [result(ended)[key] for key in ("run", "steps")] == [before[key] for key in ("run", "steps")]
+
+
+def test_a_best_checkpoint_that_is_gone_is_not_replaced_by_the_last(cadence, ended: Path, capsys) -> None:
+    before = result(ended)
+    (ended / "result.json").unlink()
+    (ended / BEST).rename("kept.ckpt")
+    assert cadence("fit", "--resume", ended) == 2
+    told = capsys.readouterr().err
+    assert "best.ckpt (val/accuracy 0." in told and "is gone: put it back" in told and len(told.splitlines()) == 3
+    assert not any(name.startswith("test/") for name in result(ended)["metrics"])
+    remedy = re.search(r"`cadence (test .+?)`", told)
+    assert remedy and cadence(*unquoted(remedy[1])) == 0
+    assert "has no best.ckpt: last.ckpt is tested" in capsys.readouterr().err
+    Path("kept.ckpt").rename(ended / BEST)
+    assert cadence(*act([], told)) == 0
+    assert result(ended)["metrics"] == before["metrics"]
