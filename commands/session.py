@@ -30,7 +30,7 @@ from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
 from commands.configuration.translations import found_late
-from commands.diverging import DIVERGED, end_diverged, said_of
+from commands.diverging import DIVERGED, end_diverged, rates_told, said_of
 from commands.errors import UserError, notice
 from commands.final_test import best_of, training_stays
 from commands.holding import closed, companions, held, loggers_of, refusals_told, stops_told
@@ -94,7 +94,7 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
         checkpoint = str(directory.last) if resume and directory.last.is_file() else None
         try:
             anew = going_on.anew(directory.last) if going_on is not None else ""
-            with mistakes_before(record, directory.last), restoring(directory.last, anew):
+            with mistakes_before(record, directory.last), restoring(directory.last, anew), rates_told(trainer):
                 trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
         except Diverged as error:
             if trainer.is_global_zero:

@@ -53,7 +53,10 @@ def _run(call: Call) -> int:
     elif given.run_dir is not None:
         arguments = [*arguments, f"--run_dir={given.run_dir}"]
     if command == "test" and given.run_dir is not None and not config_paths(resolve_config_arguments(arguments)):
-        arguments = ["--config", str(_open(given.run_dir).config()), *arguments]
+        run = _open(given.run_dir)
+        if (began := run.begun_with().get("command", "fit")) != "fit":
+            raise UserError(f"--run_dir {given.run_dir}: that is a run of {began}, which keeps no weights to test")
+        arguments = ["--config", str(run.config()), *arguments]
     arguments = checked(arguments, command, parser)
     settle()
     if command not in ("fit", "test"):

@@ -119,7 +119,7 @@ class MetricsCSV(Logger):
             columns, rows = read_rows(self.path)
         except (FileNotFoundError, UnicodeDecodeError, csv.Error):
             return list(KEYS), []
-        if tuple(columns[: len(KEYS)]) != KEYS:
+        if tuple(columns[: len(KEYS)]) != KEYS or len(set(columns)) < len(columns):
             return list(KEYS), []
         sound = itertools.takewhile(lambda row: None not in (*row, *row.values()) and row["step"].isdecimal(), rows)
         return columns, [row for row in sound if int(row["step"]) <= step]

@@ -7,6 +7,7 @@ from typing import Any
 
 from checks.arguments import LARGEST_SEED
 from commands.configuration.finite import check_finite
+from commands.configuration.nulls import check_nulls
 from commands.errors import UserError
 
 _BASES = ("LightningModule", "ImageClassifier", "LightningDataModule", "ImageDataModule", "FetchedDataModule")
@@ -98,6 +99,7 @@ def check_parsed(command: str, config: Any) -> None:
         if section in config and not hasattr(config[section], "as_dict"):
             raise UserError(f"{section}: expected a mapping of its options, got {config[section]!r}: leave it out")
     check_finite(config)
+    check_nulls(config)
     if not 0 <= config.seed_everything <= LARGEST_SEED:
         raise UserError(f"seed_everything must lie in [0, {LARGEST_SEED}], got {config.seed_everything}: try 1")
     for field, section in (("model", "models"), ("data", "datasets")):

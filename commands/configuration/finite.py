@@ -18,26 +18,26 @@ def check_finite(config: Any) -> None:
     Raises:
         UserError: names the field.
     """
-    for field, owner, option, value in _numbers("", None, "", config):
-        if not math.isfinite(value) and not _is_default(owner, option, value):
+    for field, owner, option, value in leaves(config):
+        if isinstance(value, float) and not math.isfinite(value) and not _is_default(owner, option, value):
             raise UserError(f"{field} must be a finite number, got {value}: give one, or leave it out for the default")
 
 
-def _numbers(field: str, owner: Any, option: str, value: Any) -> Iterator[tuple[str, Any, str, float]]:
-    """(field, import path of the class that takes it, option of that class, value) of each float."""
-    if isinstance(value, float):
+def leaves(value: Any, field: str = "", owner: Any = None, option: str = "") -> Iterator[tuple[str, Any, str, Any]]:
+    """(field, import path of the class that takes it, option of that class, value) of each float and each None."""
+    if value is None or isinstance(value, float):
         yield field, owner, option, value
     elif isinstance(value, list | tuple | set):
         for one in value:
-            yield from _numbers(field, owner, option, one)
+            yield from leaves(one, field, owner, option)
     elif (items := _items(value)) is not None:
         own = items.get("class_path")
         for name, one in items.items():
             if own is not None and name in ("init_args", "dict_kwargs"):
                 for inner, given in (_items(one) or {}).items():
-                    yield from _numbers(_joined(field, inner), own, inner, given)
+                    yield from leaves(given, _joined(field, inner), own, inner)
             else:
-                yield from _numbers(_joined(field, name), owner, option or name, one)
+                yield from leaves(one, _joined(field, name), owner, option or name)
 
 
 def _items(value: Any) -> dict[str, Any] | None:

@@ -43,6 +43,10 @@ def check_names(
     for word in arguments:
         if word.startswith("--"):
             key = word.removeprefix("--").partition("=")[0].removesuffix("+")
+            if not key:
+                raise UserError(
+                    f"{word!r} is not expected here: options have names, and `cadence {asker} --help` shows them"
+                )
             _check(key, word, own, trainer, chosen, vocabulary)
 
 
@@ -86,6 +90,6 @@ def _keys(content: Mapping[str, Any]) -> Iterator[str]:
     for section, part in content.items():
         yield section
         if section in (*SECTIONS, "range_test") and isinstance(part, Mapping):
-            yield from (f"{section}.{name}" for name in part)
             inner = part.get("init_args")
-            yield from (f"{section}.{name}" for name in (inner if isinstance(inner, Mapping) else ()))
+            names = [*part, *(inner if isinstance(inner, Mapping) else ())]
+            yield from (f"{section}.{name}" for name in names if isinstance(name, str))  # others are the parser's

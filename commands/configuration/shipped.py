@@ -57,6 +57,9 @@ def find_config(name: str) -> Path:
     below = CONFIGS.parent / name if path.parts[:1] == ("configs",) else CONFIGS / name
     if not path.is_absolute() and below.is_file() and CONFIGS in below.resolve().parents:
         return below
+    if path.exists():
+        kind = "a directory" if path.is_dir() else "no regular file, and may be read once alone"
+        raise UserError(f"-c {name}: that is {kind}: give a YAML file, or the name of a shipped experiment")
     near = difflib.get_close_matches(path.stem, experiments, n=3, cutoff=0.4)
     raise UserError(
         f"-c {name}: there is no such file, and no shipped experiment of that name\n"

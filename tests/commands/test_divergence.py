@@ -131,6 +131,12 @@ def test_a_rate_beyond_all_numbers(cadence, capsys) -> None:
     assert "at a learning rate of 1e+30" in capsys.readouterr().err
 
 
+def test_a_rate_that_no_weight_may_be_multiplied_by(cadence, capsys) -> None:
+    assert cadence(*RUN, "--optimizer", "SGD", "--optimizer.lr", "1e308") == 2
+    told = "the learning rate of step 1 is 1e+308, more than the weights' type holds: lower optimizer.lr"
+    assert told in capsys.readouterr().err
+
+
 def test_going_on(cadence, capsys) -> None:
     assert cadence(*RUN, *SHORTLY, *spoilt("Spoil", 6), "--on_nonfinite", "go_on") == 0
     assert capsys.readouterr().err.count("the training loss is nan at step 6") == 1

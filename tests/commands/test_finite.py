@@ -9,6 +9,7 @@ import pytest
 from commands.configuration.cadence_cli import CadenceCLI
 from commands.configuration.contents import contents
 from commands.configuration.finite import check_finite
+from commands.configuration.nulls import check_nulls
 from commands.configuration.vocabulary import transform_names
 from commands.errors import UserError
 
@@ -93,6 +94,39 @@ def test_every_number_of_every_class_is_held_to_it() -> None:
         "data.augment.mean", "data.val_fraction", "model.dropout", "model.lr_ratios.layers",
     }  # fmt: skip
     assert ways <= {field for _, field in walked}
+
+
+def test_a_null_is_refused_where_a_number_is_meant() -> None:
+    """Every number of every shipped class, and what is no number; where null is a default, it is taken."""
+    walked = set()
+    for _, words in configurations():
+        config = parsed(*words)
+        check_nulls(config)
+        for holder, key, field in numbers(config):
+            before, holder[key] = holder[key], None
+            try:
+                check_nulls(config)
+            except UserError as error:
+                assert str(error).startswith(f"{field} is null, which is no value of it")
+                walked.add(field)
+            holder[key] = before
+    assert {
+        "optimizer.lr",
+        "data.val_fraction",
+        "model.dropout",
+        "data.augment.mean",
+        "trainer.callbacks.gamma",
+    } <= walked
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["data.batch_size", "data.drop_last", "data.fit", "model.hidden_sizes", "optimizer.lr"],
+)
+def test_a_null_is_told_by_its_field(cadence, field: str, capsys) -> None:
+    assert cadence(*FIT, f"--{field}", "null") == 2
+    told = f"cadence: {field} is null, which is no value of it: give one, or leave it out for the default"
+    assert capsys.readouterr().err.strip().splitlines()[-1] == told
 
 
 @pytest.mark.parametrize(("command", "option"), [("lr-range-test", "lower"), ("batch-size-range-test", "lr")])

@@ -136,6 +136,8 @@ def test_mistakes(cadence, ended: Path, tmp_path: Path, capsys) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "config.yaml").write_text((ended / "config.yaml").read_text())
+    tested = shutil.copytree(empty, tmp_path / "tested")
+    (tested / "environment.json").write_text('{"command": "lr-range-test"}')
     damaged = shutil.copytree(ended, tmp_path / "damaged")
     (damaged / "checkpoints" / "best.ckpt").write_bytes((ended / "checkpoints" / "best.ckpt").read_bytes()[:-1])
     for name, wrong in (("text", "ended"), ("other", {"run": str(ended), "at": "first"})):
@@ -147,6 +149,7 @@ def test_mistakes(cadence, ended: Path, tmp_path: Path, capsys) -> None:
             ["--from", empty],
             ["the run has no checkpoint yet: go on with it first, by", f"cadence fit --resume {empty}"],
         ),
+        (["--from", tested], ["that is a run of lr-range-test, which keeps no weights: name a run of fit"]),
         (["--from", ended, "--at", "first"], ["--at must be one of best, last, got 'first'"]),
         (["--at", "best"], ["--at goes with --from RUN_DIR alone"]),
         (["--from", ended, "--from", ended], ["--from is given twice"]),
@@ -166,6 +169,8 @@ def test_mistakes(cadence, ended: Path, tmp_path: Path, capsys) -> None:
         error = capsys.readouterr().err
         assert "Traceback" not in error and len(error.splitlines()) <= 3, error
         assert [part for part in told if part not in error] == [], error
+    assert cadence("test", "--run_dir", tested) == 2
+    assert "that is a run of lr-range-test, which keeps no weights to test" in capsys.readouterr().err
     assert not Path("runs").exists()
     assert cadence("fit", "--from", bestless, *MORE, "--trainer.max_steps", "1") == 0, (
         "the last, where there is no best"

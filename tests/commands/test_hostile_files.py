@@ -81,6 +81,9 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
     "no text in a name": (["--run_dir", os.fsdecode(b"a\xff")], ["--run_dir", r"\udcff", "name another"]),
     "a null byte in a name": (["--run_dir", "a\0b"], ["--run_dir", r"a\x00b", "name another"]),
     "a name of 5,000 letters": (["--run_dir", "x" * 5000], ["run_dir", "too long", "name another"]),
+    "a device as a file": (["-c", "/dev/null"], ["-c /dev/null: that is no regular file", "give a YAML file"]),
+    "a directory as a file": (["-c", "/"], ["-c /: that is a directory", "give a YAML file"]),
+    "an option without a name": (["--", "x"], ["'--' is not expected here", "fit --help"]),
     "an escape in a file's name": (["-c", "\x1b[31mred.yaml"], [r"\x1b[31mred", "cadence list"]),
 }  # fmt: skip
 

@@ -44,6 +44,11 @@ def edited(file: Path) -> None:
     file.write_text(file.read_text().replace("\n8,0.5", "\n8,0.6"))
 
 
+def doubled_column(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    file.write_text("".join(f"{line},{line.rpartition(',')[2]}\n" for line in lines))
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
@@ -51,6 +56,7 @@ def edited(file: Path) -> None:
         (lambda file: file.write_bytes(b""), "the rows from the first step to step 16 are not all there: 0 of 4 rows"),
         (lambda file: file.write_bytes(bytes(200)), "from the first step to step 16 are not all there: 0 of 4 rows"),
         (lambda file: file.unlink(), "the rows from the first step to step 16 are not all there: 0 of 4 rows"),
+        (doubled_column, "from the first step to step 16 are not all there: 0 of 4 rows"),
         (edited, "the rows after step 4 to step 16 are not as they were written"),
     ],
 )
