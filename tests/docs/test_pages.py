@@ -6,13 +6,13 @@ from types import ModuleType
 
 import pytest
 
-from docs import architectures, gradient_check
+from docs import architectures, gradient_check, results
 from docs.pages import page, table
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("script", [architectures, gradient_check], ids=lambda script: script.__name__)
+@pytest.mark.parametrize("script", [architectures, gradient_check, results], ids=lambda script: script.__name__)
 def test_a_page_is_what_its_script_makes(script: ModuleType) -> None:
     path = Path(str(script.__file__))
     made = page(path, script.values())
