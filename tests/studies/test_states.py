@@ -10,16 +10,21 @@ from studies.cells import CellDirectory
 from studies.states import state
 
 
+def ended(metrics: dict[str, float], **more: Any) -> dict[str, Any]:
+    return {"metrics": metrics, "seconds": {}, "steps": 3, "parameters": 5, **more}
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
         ({}, "missing"),
         ({"cell/config.yaml": "a: 1"}, "stopped"),
-        ({"cell/result.json": {"metrics": {"test/loss": 1.0}}, "cell/config.yaml": "a: 1"}, "finished"),
-        ({"cell/result.json": {"metrics": {}}, "cell/config.yaml": "a: 1"}, "stopped"),
-        ({"cell/result.json": {"metrics": {}}, "cell/config.yaml": "test_after_fit: false"}, "finished"),
-        ({"cell/result.json": {"metrics": {}}, "cell/config.yaml": "trainer: {fast_dev_run: 2}"}, "finished"),
-        ({"cell/result.json": {"metrics": {}, "diverged": {"step": 3}}, "cell/config.yaml": "a: 1"}, "diverged"),
+        ({"cell/result.json": ended({"test/loss": 1.0}), "cell/config.yaml": "a: 1"}, "finished"),
+        ({"cell/result.json": ended({}), "cell/config.yaml": "a: 1"}, "stopped"),
+        ({"cell/result.json": ended({}), "cell/config.yaml": "test_after_fit: false"}, "finished"),
+        ({"cell/result.json": ended({}), "cell/config.yaml": "trainer: {fast_dev_run: 2}"}, "finished"),
+        ({"cell/result.json": ended({}, diverged={"step": 3}), "cell/config.yaml": "a: 1"}, "diverged"),
+        ({"cell/result.json": "{", "cell/config.yaml": "a: 1"}, "stopped"),
         ({"cell/config.yaml": "a: 1", "cell.failed.json": {"error": "x"}}, "failed"),
         ({"cell/lr_range_test.json": {"bounds": None}, "cell/config.yaml": "a: 1"}, "finished"),
         ({"cell/lr_range_test.json": {}, "cell/lr_range_test.ckpt": "", "cell/config.yaml": "a: 1"}, "stopped"),
