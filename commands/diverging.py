@@ -34,7 +34,7 @@ def rates_told(trainer: pl.Trainer) -> Iterator[None]:
             raise
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
         what = f"the learning rate of step {trainer.global_step + 1:,} is {rate:g}, more than the weights' type holds"
-        raise UserError(f"{what}: lower optimizer.lr, or the schedule's bounds") from error
+        raise UserError(f"{what}: lower optimizer.lr, model.lr_ratios or the schedule's bounds") from error
 
 
 def said_of(found: Divergence | None) -> dict[str, Any]:

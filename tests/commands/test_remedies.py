@@ -33,6 +33,9 @@ SMALL = ["--data.batch_size=4", "--data.eval_batch_size=4", "--trainer.limit_val
 
 # mistake -> what somebody types who does what its message says in words; paths as in `test_mistakes.world`
 BY_HAND: dict[str, list[str]] = {
+    "rate below all": [*FIT, "--optimizer.lr", "0.5"],
+    "a parent of a drawing": ["plot-schedule", "-c", "run/config.yaml"],
+    "a parent of a test": ["test", "-c", "run/config.yaml", "--run_dir", "run"],
     "unknown dataset to fetch": ["data", "verify", "--help"],
     "nothing to fetch": ["data", "fetch", "--help"],
     "model that is no module": ["fit", "--model", "MLP", *OPTIMIZER],
@@ -145,7 +148,7 @@ MORE: dict[str, tuple[str, str]] = {
     "a target that nothing measures": (
         "fit -c digits_demo --trainer.max_steps 1 --trainer.callbacks+=TimeToTarget --trainer.callbacks.accuracy 0.5 "
         "--data.val_fraction 0",
-        "",
+        "fit -c digits_demo --trainer.max_steps 1 --trainer.callbacks+=TimeToTarget --trainer.callbacks.accuracy 0.5",
     ),
     "momentum of nothing": ("fit -c digits_demo --trainer.max_steps 1 --optimizer SGD --optimizer.nesterov true", ""),
 }
@@ -172,14 +175,19 @@ def typed(words: list[str], told: str) -> Iterator[list[str]]:
         if changed != words:  # else it is in a file
             yield changed
     if match := re.search(r"\bgot ([^\s:,]+): (?:half its side, |try |Madam's own is )?(\[[^]]*\]|[\d.e-]+)", text):
-        wrong = [word for word in words if word.strip("[]").split(",")[0].lstrip("-") in _same(match[1].strip("[]"))]
+        number = match[1].strip("[]")
+        wrong = [word for word in words if _is(word.strip("[]").split(",")[0], number)]
         yield [match[2] if word in wrong[-1:] else word for word in words]
     if match := re.search(r"half its side, (\d+), is usual", text):
         yield [*words[:-1], match[1]]
 
 
-def _same(number: str) -> set[str]:
-    return {number.lstrip("-"), number.lstrip("-").removesuffix(".0")}
+def _is(word: str, number: str) -> bool:
+    """Whether a word is the number that a message names, in whatever form it was typed."""
+    try:
+        return abs(float(word)) == abs(float(number))
+    except ValueError:
+        return word.lstrip("-") == number.lstrip("-")
 
 
 def replaced(word: str, text: str, near: str) -> str:
