@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from docs.pages import table, write
-from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, SCALES
+from studies import SCALES
+from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED
 from studies.report.write import PAGE, VERDICTS
 from studies.results import RECORD
 from studies.study import read_study, shipped

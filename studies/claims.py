@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from studies import SCALES
 from studies.statistics import Sample, paired
 from studies.table import Row, by_seed, described, grouped, lost, where
 
-SCALES = ("smoke", "laptop", "full")
 REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested at this scale"
 
 

@@ -8,9 +8,9 @@ from commands import Call
 from commands.arguments import Parser, nearest, one_of, whole_number
 from commands.errors import UserError
 from commands.tables.layout import lay, say
+from studies import SCALES
 
 ACTIONS = ("list", "show", "run", "report")
-SCALES = ("smoke", "laptop", "full")
 USAGE = "list | show NAME | run NAME [options] | report NAME ... [options]"
 DESCRIPTION = """\
 Run the cells of a study, and set what comes out beside the published numbers.

@@ -15,9 +15,9 @@ from records.files import write_json
 from studies import worker
 from studies.cells import Cell, CellDirectory
 from studies.states import FAILED, OVER, STOPPED, state
+from trainer import signals
 
 TRIES = 2  # a worker that was killed costs its cell one more try
-STATUS_STOPPED = 130
 
 # Told of each change: the cell, what has become of it ('started', 'again', or a state), and seconds of its process.
 Told = Callable[[Cell, str, float], None]
@@ -125,10 +125,10 @@ class Launcher:
         """Tell what has become of a cell whose process ended; True if it is to be tried once more."""
         directory, status = self._directory(run.cell), run.process.exitcode
         found, seconds = state(directory), time.monotonic() - run.since
-        if found in OVER or (self.stopping and status in (STATUS_STOPPED, -signal.SIGTERM)):
+        if found in OVER or (self.stopping and status in (signals.STOPPED, -signal.SIGTERM)):
             self.told(run.cell, found if found in OVER else STOPPED, seconds)
             return False
-        if status is not None and (status < 0 or status == STATUS_STOPPED) and tries < TRIES:
+        if status is not None and (status < 0 or status == signals.STOPPED) and tries < TRIES:
             self.told(run.cell, "again", seconds)
             return True
         write_json(directory.failure, {"status": status, "error": _last_words(directory.log), "tries": tries})

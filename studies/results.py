@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import io
 import json
 import platform
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from records.files import write_json, written_whole
+from records.files import write_csv, write_json, write_text
 from studies.cells import Cell
 from studies.collect import curves, rows
 from studies.exhibits.run_figure import keep
@@ -73,18 +72,16 @@ def seconds(row: Mapping[str, Any]) -> float:
 
 
 def _table(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows whose columns may differ; a list is written as JSON, which a text that only looks like one is not."""
     names = list(dict.fromkeys(name for row in found for name in row))
-    with written_whole(path) as file:
-        file.write(_text(names, found).encode())
+    if found:
+        write_csv(path, [{name: _written(row.get(name)) for name in names} for row in found])
+    else:
+        write_text(path, "")
 
 
-def _text(names: Sequence[str], found: Sequence[Mapping[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    lists = [{name: json.dumps(value) for name, value in row.items() if isinstance(value, list)} for row in found]
-    writer.writerows([{**row, **written} for row, written in zip(found, lists, strict=True)])
-    return out.getvalue()
+def _written(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list) else value
 
 
 def _value(text: str) -> Any:

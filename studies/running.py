@@ -15,8 +15,7 @@ from studies.progress import Progress, minutes_left
 from studies.results import write_results
 from studies.states import FAILED, OVER
 from studies.study import find, read_study
-
-STOPPED = 130
+from trainer.signals import STOPPED
 
 
 def run_study(name: str, given: argparse.Namespace) -> int:

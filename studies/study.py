@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from studies.claims import CHECKS, SCALES, Claim
+from studies import SCALES
+from studies.claims import CHECKS, Claim
 from studies.sweep import Sweep, Values, read_sweep
 from studies.table import SEED
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from records.files import written_whole
+from studies import SCALES
 from studies.cells import varied
-from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, SCALES, Claim, Verdict, judge
+from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim, Verdict, judge
 from studies.exhibits import make
 from studies.exhibits.exhibit import Exhibit, Found
 from studies.report.html import index_page, study_page

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from datamodules import fetched
-from studies.claims import SCALES
+from studies import SCALES
 from studies.results import read_table
 from studies.study import read_study, shipped
 from tests.configs.conftest import stand_in
