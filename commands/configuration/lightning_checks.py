@@ -57,7 +57,7 @@ def _check_checkpoints(trainer: Any) -> None:
     for given in _listed(trainer.callbacks):
         if _derives(given.class_path, ModelCheckpoint) and given.init_args.get("train_time_interval"):
             raise UserError(
-                "ModelCheckpoint's train_time_interval has no effect with Cadence's models: "
+                "trainer.callbacks: ModelCheckpoint's train_time_interval has no effect with Cadence's models: "
                 "set every_n_train_steps or every_n_epochs instead"
             )
 

@@ -140,8 +140,10 @@ def with_little_memory() -> None:
 
 
 def test_a_step_that_no_memory_holds_is_told_and_the_smaller_one_trains(tmp_path: Path) -> None:
-    words = [*fit("ImageClassifier", "label_smoothing", 0.0), "--data.batch_size", "1000", "--run_dir", "run"]
+    words = [*fit("ImageClassifier", "label_smoothing", 0.0), "--data.image_size", "28"]
+    words += ["--data.batch_size", "1000", "--run_dir", "run"]
     copies = "--trainer.callbacks=[{class_path: BatchAugmentedCutout, init_args: {copies: %d, cutout: false}}]"
+    # 3.1 GB of images: a long-lived process has free memory of its own, which no limit counts
     done = forked(*words, copies % 1000, cwd=tmp_path, first=with_little_memory)
     assert done.status == 2 and done.err.startswith("cadence: data.batch_size: there is not enough memory"), done
     words[words.index("1000")], words[-1] = "10", "smaller"

@@ -197,7 +197,7 @@ def test_two_whose_states_are_one(cadence, capfd) -> None:
 def test_a_time_between_checkpoints_would_have_no_effect(cadence, capfd) -> None:
     with pytest.raises(AssertionError):
         Runs(cadence)("run", callbacks=one("ModelCheckpoint", train_time_interval="00:10:00"))
-    assert "trainer.callbacks.train_time_interval has no effect" in capfd.readouterr().err
+    assert "trainer.callbacks: ModelCheckpoint's train_time_interval has no effect" in capfd.readouterr().err
 
 
 def test_a_monitor_of_a_validation_that_is_not_there(cadence, capfd) -> None:

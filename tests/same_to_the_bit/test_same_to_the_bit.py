@@ -27,11 +27,15 @@ def test_same_to_the_bit(pair: tuple[Any, Any]) -> None:
 
 
 def test_same_but_for_rounding_on_any_machine(pair: tuple[Any, Any]) -> None:
-    """Rounding grows as a training goes on, so the first row alone is compared."""
+    """Rounding grows as a training goes on, so the first row alone is compared.
+
+    An accuracy moves by whole images: one of the row's hundred and more, at a tie of two classes, may fall to either.
+    """
     before, after = (run["metrics"][0] for run in pair)
     assert before.keys() == after.keys()
     for key, value in before.items():
-        assert float(after[key]) == pytest.approx(float(value), rel=1e-3), key
+        image = 0.01 if key.endswith(("accuracy", "error")) else 0
+        assert float(after[key]) == pytest.approx(float(value), rel=1e-3, abs=image), key
 
 
 def test_a_difference_is_told(pair: tuple[Any, Any]) -> None:
