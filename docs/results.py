@@ -10,8 +10,8 @@ from typing import Any
 from docs.pages import table, write
 from studies import SCALES
 from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED
+from studies.files import RECORD
 from studies.report.write import PAGE, VERDICTS
-from studies.results import RECORD
 from studies.study import read_study, shipped
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "studies"

@@ -9,17 +9,21 @@ from typing import Any
 from records.metrics_csv import read_rows
 from records.run_directory import RunDirectory
 from studies.cells import Cell, CellDirectory
-from studies.states import result, state
+from studies.recorded import Recorded
+from studies.states import MISSING, result, state
 
 POINTS = 200  # points of a cell's curve between two of its epochs' ends that are worth keeping, at most
 BEST = "best/val/accuracy"
 
 
-def rows(cells: Sequence[Cell], root: Path) -> list[dict[str, Any]]:
+def rows(cells: Sequence[Cell], root: Path, recorded: Recorded) -> list[dict[str, Any]]:
     """A row a cell: id, status, parameters, then what its record says; columns that a cell lacks are left out."""
     found = []
     for cell in cells:
         directory = CellDirectory(root, cell.id)
+        if cell.id in recorded.rows and state(directory) == MISSING:
+            found.append(dict(recorded.rows[cell.id]))
+            continue
         row: dict[str, Any] = {"id": cell.id, "status": state(directory), "part": cell.part, **cell.parameters}
         answer = result(directory)
         if answer is not None:
@@ -31,11 +35,15 @@ def rows(cells: Sequence[Cell], root: Path) -> list[dict[str, Any]]:
     return found
 
 
-def curves(cells: Sequence[Cell], root: Path) -> list[dict[str, Any]]:
+def curves(cells: Sequence[Cell], root: Path, recorded: Recorded) -> list[dict[str, Any]]:
     """Rows of every cell's metrics.csv, with its id before them, thinned."""
-    found = []
+    found: list[dict[str, Any]] = []
     for cell in cells:
-        kept = thinned(curve(CellDirectory(root, cell.id)), POINTS)
+        directory = CellDirectory(root, cell.id)
+        if cell.id in recorded.rows and state(directory) == MISSING:
+            found += recorded.curves[cell.id]
+            continue
+        kept = thinned(curve(directory), POINTS)
         found += [{"id": cell.id, **row} for row in kept]
     return found
 
@@ -53,6 +61,7 @@ def flat(answer: Mapping[str, Any]) -> dict[str, Any]:
     row |= {"device": device["name"] if isinstance(device, dict) else device}
     versions = answer.get("versions", {})
     return row | {
+        "python": versions.get("python"),
         "torch": versions.get("torch"),
         "lightning": versions.get("pytorch-lightning"),
         "commit": answer.get("commit"),

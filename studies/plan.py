@@ -5,7 +5,8 @@ from pathlib import Path
 
 from studies.cells import Cell, CellDirectory, varied
 from studies.local import Launcher
-from studies.states import OVER, result, state
+from studies.recorded import Recorded
+from studies.states import MISSING, OVER, result, state
 from studies.study import Study
 
 
@@ -18,10 +19,13 @@ class Plan:
         seeds: number of seeds, None for the scale's own.
         root: folder of the cells' run directories.
         launcher: launcher whose server resolves the configurations.
+        recorded: results of cells that have no run directory there.
     """
 
-    def __init__(self, study: Study, scale: str, seeds: int | None, root: Path, launcher: Launcher) -> None:
-        self.root = root
+    def __init__(
+        self, study: Study, scale: str, seeds: int | None, root: Path, launcher: Launcher, recorded: Recorded
+    ) -> None:
+        self.root, self.recorded = root, recorded
         planned = study.cells(scale, seeds)
         resolved = launcher.resolve([cell.arguments for cell in planned])
         self.cells = [
@@ -31,14 +35,28 @@ class Plan:
         self.varied = varied([cell.parameters for cell in planned])
 
     def states(self) -> list[str]:
-        """State of each cell."""
-        return [state(CellDirectory(self.root, cell.id)) for cell in self.cells]
+        """State of each cell: by its run directory, else by what is recorded."""
+        return [self._state(cell) for cell in self.cells]
+
+    def waiting(self) -> list[Cell]:
+        """Cells that are not over."""
+        return [cell for cell in self.cells if self._state(cell) not in OVER]
+
+    def pulled(self) -> int:
+        """Number of cells that are over by what is recorded alone."""
+        here = [state(CellDirectory(self.root, cell.id)) for cell in self.cells]
+        return waiting(here) - waiting(self.states())
 
     def minutes(self) -> float | None:
         """Minutes that a cell took in the mean, of those that are over; None before the first."""
         answers = [result(CellDirectory(self.root, cell.id)) for cell in self.cells]
         spent = [sum(answer["seconds"].values()) for answer in answers if answer and "seconds" in answer]
         return sum(spent) / len(spent) / 60 if spent else None
+
+    def _state(self, cell: Cell) -> str:
+        here = state(CellDirectory(self.root, cell.id))
+        known = self.recorded.rows.get(cell.id) if here == MISSING else None
+        return here if known is None else str(known["status"])
 
 
 def waiting(states: Sequence[str]) -> int:

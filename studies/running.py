@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from commands.tables.layout import lay, say
 from studies.local import Launcher
 from studies.plan import Plan, waiting
 from studies.progress import Progress, minutes_left
+from studies.recorded import Recorded, read_recorded
 from studies.results import write_results
 from studies.states import FAILED, OVER
 from studies.study import find, read_study
@@ -23,7 +25,7 @@ def run_study(name: str, given: argparse.Namespace) -> int:
 
     Args:
         name: name of a shipped study, or path of its folder.
-        given: values of the command's options: scale, seeds, workers, runs, results, dry_run.
+        given: values of the command's options: scale, seeds, workers, runs, results, dry_run, anew.
 
     Raises:
         ValueError: there is no such study, or a mistake in its files.
@@ -33,8 +35,11 @@ def run_study(name: str, given: argparse.Namespace) -> int:
     progress: Progress
     launcher = Launcher(root, given.workers, lambda *change: progress(*change))
     print("reading the configurations", file=sys.stderr)
-    plan = Plan(study, given.scale, given.seeds, root, launcher)
+    tables = given.results / study.name / given.scale
+    plan = Plan(study, given.scale, given.seeds, root, launcher, Recorded() if given.anew else read_recorded(tables))
     states, minutes = plan.states(), plan.minutes()
+    if pulled := plan.pulled():
+        say(f"{pulled} of {len(states)} cells stand in {tables} already: to run them again, add --anew")
     if given.dry_run:
         _tell(plan, root, states, minutes_left([60 * minutes] if minutes else [], waiting(states), given.workers))
         return 0
@@ -42,8 +47,8 @@ def run_study(name: str, given: argparse.Namespace) -> int:
         return _hand_in(plan, root, given)
     progress = Progress(len(states), len(states) - waiting(states), plan.varied, minutes, given.workers)
     with _stopping(launcher), progress:
-        launcher.run(plan.cells)
-    folder = write_results(study, given.scale, plan.cells, root, given.results)
+        launcher.run(plan.waiting())
+    folder = write_results(study, given.scale, plan.cells, root, given.results, plan.recorded)
     states = plan.states()
     counts = ", ".join(f"{states.count(found)} {found}" for found in dict.fromkeys(states))
     say(f"{study.name} at scale {given.scale}: {counts}; tables in {folder}")
@@ -51,9 +56,18 @@ def run_study(name: str, given: argparse.Namespace) -> int:
         if found == FAILED:
             say(f"failed: {cell.label(plan.varied)}: see {root / cell.id}.log")
     if launcher.stopping:
-        say(f"Go on with: cadence study run {name} --scale {given.scale}")
+        say(f"Go on with: {_again(name, given)}")
         return STOPPED
     return 0 if all(found in OVER for found in states) else 1
+
+
+def _again(name: str, given: argparse.Namespace) -> str:
+    """The command that goes on: all that names the cells and their folders, whatever began them."""
+    words = ["cadence", "study", "run", name, "--scale", given.scale]
+    words += ["--seeds", str(given.seeds)] if given.seeds else []
+    for flag, folder in (("--runs", given.runs), ("--results", given.results)):
+        words += [flag, str(folder)] if folder != Path(f"{flag[2:]}/studies") else []
+    return shlex.join(words)
 
 
 def _tell(plan: Plan, root: Path, states: Sequence[str], left: str) -> None:
@@ -69,7 +83,7 @@ def _tell(plan: Plan, root: Path, states: Sequence[str], left: str) -> None:
 def _hand_in(plan: Plan, root: Path, given: argparse.Namespace) -> int:
     from studies.slurm import job_folder, parameters, submit
 
-    jobs = submit(plan.cells, root, "slurm", parameters(given.slurm), given.workers)
+    jobs = submit(plan.waiting(), root, "slurm", parameters(given.slurm), given.workers)
     say(f"{len(jobs)} of {len(plan.cells)} cells handed in, {given.workers} at once; output in {job_folder(root)}")
     say("once they have ended, the same command without --launcher writes the tables")
     return 0

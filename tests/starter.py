@@ -35,7 +35,7 @@ OURS = {
 def default_signals() -> None:
     """Give SIGINT and SIGTERM their default handlers where the starter ignores them, as `nohup make test &` does.
 
-    Children started later inherit that. SIGHUP stays as it is: no test needs it, and `nohup` is for its sake.
+    Children started later inherit that. SIGHUP stays as it is, for `nohup` is for its sake; tests that send it set it.
     """
     for number, handler in HANDLERS.items():
         if signal.getsignal(number) is signal.SIG_IGN:

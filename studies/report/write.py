@@ -12,8 +12,8 @@ from studies.cells import varied
 from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim, Verdict, judge
 from studies.exhibits import make
 from studies.exhibits.exhibit import Exhibit, Found
+from studies.files import CELLS, CURVES, RECORD, read_table
 from studies.report.html import index_page, study_page
-from studies.results import CELLS, CURVES, RECORD, read_table
 from studies.study import Study, read_study
 from studies.table import finished
 from studies.tabular import Entry, Table, comma_separated, entry, latex, markdown
@@ -98,7 +98,7 @@ def facts(found: Found) -> list[tuple[str, str]]:
         ("scale", found.scale),
         ("cells", f"{len(finished(rows))} of {len(rows)} finished, {len(seeds)} seeds"),
         ("hardware", ", ".join(record["devices"])),
-        ("versions", f"Python {record['python']}, torch {torch}, Lightning {lightning}"),
+        ("versions", f"Python {', '.join(record['python'])}, torch {torch}, Lightning {lightning}"),
         ("commit", ", ".join(record["commits"])),
         ("dates", ", ".join(record["dates"])),
         ("computed for", f"{record['hours']:.2f} hours, of all cells together"),

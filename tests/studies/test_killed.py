@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.results import read_table
+from studies.files import read_table
 from tests.studies.conftest import written
 
 KILLS = 20
@@ -50,6 +50,7 @@ def test_twenty_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert whole.wait(600) == 0
     expected = table(folder)
     shutil.rmtree("runs")
+    shutil.rmtree("results")
     chance = random.Random(1)
     for _ in range(KILLS):
         launcher = started(folder)

@@ -11,8 +11,8 @@ import yaml
 
 from studies.exhibits import KINDS, make
 from studies.exhibits.run_figure import keep
+from studies.files import CELLS, CURVES, RECORD
 from studies.report.write import load, report, write_report
-from studies.results import CELLS, CURVES, RECORD
 from studies.study import read_study
 from studies.tabular import Entry, Table, comma_separated, latex, markdown
 

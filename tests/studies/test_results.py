@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from studies.results import _table, read_table
+from studies.files import read_table, write_table
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from studies.results import _table, read_table
      ["a", 1.5], True, False, "12 bits", "e", "3.4.5"],
 )  # fmt: skip
 def test_a_value_comes_back_as_it_was(tmp_path: Path, value: Any) -> None:
-    _table(tmp_path / "cells.csv", [{"id": "12e45", "value": value, "other": None}, {"id": "cd34"}])
+    write_table(tmp_path / "cells.csv", [{"id": "12e45", "value": value, "other": None}, {"id": "cd34"}])
     first, second = read_table(tmp_path / "cells.csv")
     assert first == {"id": "12e45", "value": value} and type(first["value"]) is type(value)
     assert second == {"id": "cd34"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 from collections.abc import Callable
@@ -11,8 +12,8 @@ import pytest
 
 from records.metrics_csv import read_rows
 from studies import local, running
+from studies.files import read_table
 from studies.local import Launcher
-from studies.results import read_table
 from tests.studies.conftest import written
 
 Cadence = Callable[..., int]
@@ -90,6 +91,7 @@ def test_a_killed_worker_costs_its_cell_one_more_try(
     assert cadence("study", "run", str(folder)) == 0
     whole = table(folder)
     shutil.rmtree("runs")
+    shutil.rmtree("results")
     killed: list[str] = []
     told = Launcher._start
 
@@ -129,6 +131,7 @@ def test_stopped_and_gone_on(
     assert cadence("study", "run", str(folder)) == 0
     whole = table(folder)
     shutil.rmtree("runs")
+    shutil.rmtree("results")
     with monkeypatch.context() as patch:
         told = running.Progress.__call__
 
@@ -138,11 +141,12 @@ def test_stopped_and_gone_on(
                 os.kill(os.getpid(), signal.SIGTERM)
 
         patch.setattr(running.Progress, "__call__", stop_after_one)
-        assert cadence("study", "run", str(folder)) == 130
+        assert cadence("study", "run", str(folder), "--seeds", "2", "--runs", "my runs") == 130
     shown = capsys.readouterr().out
-    assert f"Go on with: cadence study run {folder} --scale laptop" in shown
+    again = f"study run {folder} --scale laptop --seeds 2 --runs 'my runs'"
+    assert f"Go on with: cadence {again}" in shown
     assert {row["status"] for row in table(folder)} > {"finished"}
-    assert cadence("study", "run", str(folder)) == 0
+    assert cadence(*shlex.split(again)) == 0
     assert table(folder) == whole
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from datamodules import fetched
 from studies import SCALES
-from studies.results import read_table
+from studies.files import read_table
 from studies.study import read_study, shipped
 from tests.configs.conftest import stand_in
 

@@ -10,6 +10,7 @@ from studies import slurm
 from studies.cells import Cell, CellDirectory
 from studies.local import Launcher
 from studies.plan import Plan
+from studies.recorded import Recorded
 from studies.states import FINISHED, state
 from studies.study import read_study
 
@@ -17,7 +18,7 @@ from studies.study import read_study
 @pytest.fixture
 def plan(folder: Path, tmp_path: Path) -> Plan:
     root = tmp_path / "runs" / "rates"
-    return Plan(read_study(folder), "smoke", None, root, Launcher(root, 1, lambda *change: None))
+    return Plan(read_study(folder), "smoke", None, root, Launcher(root, 1, lambda *change: None), Recorded())
 
 
 def states(plan: Plan) -> list[str]:

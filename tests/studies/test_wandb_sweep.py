@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.results import read_table
+from studies.files import read_table
 from tests.studies.conftest import written
 from tests.studies.sweep_server import sweep_server
 

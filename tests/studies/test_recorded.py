@@ -1,0 +1,61 @@
+"""Cells that stand in a study's tables alone, as after a pull, are not run again."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from studies import local
+
+Cadence = Callable[..., int]
+TABLES = Path("results/studies/rates/laptop")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def tables() -> dict[str, bytes]:
+    return {name: (TABLES / name).read_bytes() for name in ("cells.csv", "curves.csv")}
+
+
+def test_a_recorded_cell_is_not_run_again(
+    cadence: Cadence, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cadence("study", "run", str(folder)) == 0
+    before = tables()
+    shutil.rmtree("runs")
+    started = []
+    start = local.Launcher._start
+    monkeypatch.setattr(local.Launcher, "_start", lambda self, cell: (started.append(cell.id), start(self, cell)))
+    capsys.readouterr()
+    assert cadence("study", "run", str(folder), "--dry-run") == 0
+    shown = capsys.readouterr().out
+    assert f"4 of 4 cells stand in {TABLES} already: to run them again, add --anew" in shown
+    assert "4 of 4 cells are done" in shown
+    assert cadence("study", "run", str(folder)) == 0
+    assert not started and tables() == before
+    # one more seed: two cells are run, the others' rows stay as they are
+    assert cadence("study", "run", str(folder), "--seeds", "3") == 0
+    assert len(started) == 2
+    kept, known = tables()["cells.csv"].splitlines(), before["cells.csv"].splitlines()
+    assert len(kept) == 7 and set(known) <= set(kept)
+    # a run directory that is there decides, whatever the tables say
+    (Path("runs/studies/rates") / started[0] / "result.json").unlink()
+    assert cadence("study", "run", str(folder), "--seeds", "3") == 0
+    assert started[2:] == started[:1]
+    assert cadence("study", "run", str(folder), "--anew") == 0
+    assert len(started) == 7
+
+
+def test_a_row_of_another_configuration_is_not_taken_for_it(cadence: Cadence, folder: Path) -> None:
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 0
+    there = TABLES.parent / "smoke" / "cells.csv"
+    text = there.read_text()
+    there.write_text(text.replace(text.splitlines()[1].split(",")[0], "0" * 12))
+    shutil.rmtree("runs")
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 0
+    assert sum("runs" in str(path) for path in Path("runs/studies/rates").glob("*/result.json")) == 1
+    assert len(there.read_text().splitlines()) == 3
