@@ -167,8 +167,10 @@ def yaml_value(text: str) -> Any:
     """A number, a truth, a list or a text, as YAML has them; a `type` of an option."""
     import yaml
 
+    from commands.configuration.strict_yaml import as_written
+
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader=as_written(yaml.SafeLoader))
     except yaml.YAMLError as error:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no value: give a number, true, false, a text or [a, list]"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import yaml
-from jsonargparse import ArgumentError, get_loader, set_loader
+from jsonargparse import ArgumentError, _loaders_dumpers, get_loader, set_loader
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, instantiate_class
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -35,7 +35,7 @@ from commands.configuration.parent import Parent
 from commands.configuration.references import filled
 from commands.configuration.replaced import dropped_by, replaced_lists
 from commands.configuration.shipped import config_paths
-from commands.configuration.strict_yaml import within_bounds
+from commands.configuration.strict_yaml import as_written, within_bounds
 from commands.configuration.vocabulary import vocabulary_of
 from commands.errors import UserError, notice
 from datamodules.image_datamodule import ImageDataModule
@@ -50,6 +50,7 @@ from trainer.shipped_files import ShippedFiles
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 # It reads files in files, and values of the command line, by the same rules as `-c`.
+_loaders_dumpers.yaml_default_loader = as_written(_loaders_dumpers.get_yaml_default_loader())
 set_loader("yaml", within_bounds(get_loader("yaml")), (yaml.YAMLError,))
 
 # jsonargparse finds a class by its bare name once it is imported, and two of the packages import at first use.

@@ -12,7 +12,7 @@ from commands.arguments import Parser
 from commands.configuration.checks import check_environment, check_given
 from commands.configuration.names import check_names
 from commands.configuration.shipped import config_paths, resolve_config_arguments
-from commands.configuration.strict_yaml import BYTES, DIGITS, YAMLOutOfBounds, check_bounds
+from commands.configuration.strict_yaml import BYTES, DIGITS, YAMLOutOfBounds, as_written, check_bounds
 from commands.errors import UserError
 
 _NEGATIVE = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)
@@ -109,7 +109,7 @@ def read_config(path: Path) -> dict[str, Any]:
             raise UserError(f"-c {path}: larger than {BYTES // 1_000_000} MB, so no configuration: give a YAML file")
         text = path.read_bytes().decode()
         check_bounds(text)
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=as_written(yaml.SafeLoader))
     except YAMLOutOfBounds as error:
         raise UserError(f"-c {path}, {error}") from error
     except OSError as error:

@@ -224,6 +224,8 @@ def _wrong_type(key: str, line: str, rest: list[str]) -> str | None:
         filled = f'--{key} "${value.strip("${}")}"'
         told = f"{key}: expected {expected}, got {value}, and a reference stands for text"
         return f"{told}\nlet the shell fill it in: {filled}"
+    if "a number" in others and value.strip("'").lstrip("+-").lower() in ("inf", "infinity", "nan"):
+        return f"{key} must be a finite number, got {value}: give one, or leave it out for the default"
     near = nearest(value, choices, most=1)
     return f"{key}: expected {expected}, got {value!r}" + (f"\nnearest: {near}" if near else "")
 

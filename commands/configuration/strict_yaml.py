@@ -1,5 +1,6 @@
 """YAML within bounds: a few levels, a few thousand values, each key once, so that no file can take a minute to read."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ LEVELS = 50
 VALUES = 10_000  # with those behind aliases, each time that they are named
 BYTES = 1_000_000
 DIGITS = 100
+# What YAML 1.1 reads to the base of 60, or of 8, and YAML 1.2 does not.
+NOT_AS_WRITTEN = {"tag:yaml.org,2002:int": r"(?!.*:|[-+]?0[0-9_])", "tag:yaml.org,2002:float": r"(?!.*:)"}
 
 
 class YAMLOutOfBounds(yaml.YAMLError):
@@ -35,6 +38,18 @@ def within_bounds(load: Callable[[str], Any]) -> Callable[[str], Any]:
         return load(text)
 
     return bounded
+
+
+def as_written(loader: Any) -> Any:
+    """A class of YAML loaders like the given one that reads 1:30 and 010 as texts, not as 90 and 8."""
+    forms = {
+        first: [
+            (tag, re.compile(NOT_AS_WRITTEN[tag] + form.pattern, form.flags) if tag in NOT_AS_WRITTEN else form)
+            for tag, form in known
+        ]
+        for first, known in loader.yaml_implicit_resolvers.items()
+    }
+    return type("AsWritten", (loader,), {"yaml_implicit_resolvers": forms})
 
 
 def check_bounds(text: str) -> None:

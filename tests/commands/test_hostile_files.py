@@ -43,6 +43,10 @@ FILES: dict[str, tuple[str | bytes, list[str]]] = {
         ["line 1", "5,000 digits"],
     ),
     "5,000 hexadecimal digits": ("seed_everything: 0x" + "f" * 5000, ["digits"]),
+    "minutes and seconds for a number": (
+        "data: {class_path: Digits, init_args: {batch_size: 1:30}}",
+        ["data.batch_size", "a whole number", "'1:30'"],
+    ),
     "a date that is none": ("run_dir: 2001-13-45\n", ["c.yaml", "quotes"]),
     "a list for the trainer": ("trainer: [1]", ["trainer", "mapping", "a list"]),
     "a number for the trainer": ("trainer: 1", ["trainer", "mapping", "a number"]),
