@@ -49,4 +49,6 @@ def checkpoint_of(run: RunDirectory, at: str | None) -> tuple[str, Path]:
         raise UserError(f"--from {run.root}: the run has no {at}.ckpt: give --at {next(iter(there))}, or leave it out")
     if (command := run.begun_with().get("command", "fit")) != "fit":
         raise UserError(f"--from {run.root}: that is a run of {command}, which keeps no weights: name a run of fit")
+    if (run.ended_with() or {}).get("diverged"):
+        raise UserError(f"--from {run.root}: the run diverged before its first checkpoint: name another run")
     raise UserError(f"--from {run.root}: the run has no checkpoint yet: go on with it first, by\n{run.going_on('fit')}")

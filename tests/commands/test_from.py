@@ -138,6 +138,9 @@ def test_mistakes(cadence, ended: Path, tmp_path: Path, capsys) -> None:
     (empty / "config.yaml").write_text((ended / "config.yaml").read_text())
     tested = shutil.copytree(empty, tmp_path / "tested")
     (tested / "environment.json").write_text('{"command": "lr-range-test"}')
+    gone = shutil.copytree(empty, tmp_path / "gone")
+    answer = json.loads((ended / "result.json").read_text())
+    (gone / "result.json").write_text(json.dumps(answer | {"diverged": {"step": 3}}))
     damaged = shutil.copytree(ended, tmp_path / "damaged")
     (damaged / "checkpoints" / "best.ckpt").write_bytes((ended / "checkpoints" / "best.ckpt").read_bytes()[:-1])
     for name, wrong in (("text", "ended"), ("other", {"run": str(ended), "at": "first"})):
@@ -149,6 +152,7 @@ def test_mistakes(cadence, ended: Path, tmp_path: Path, capsys) -> None:
             ["--from", empty],
             ["the run has no checkpoint yet: go on with it first, by", f"cadence fit --resume {empty}"],
         ),
+        (["--from", gone], ["the run diverged before its first checkpoint: name another run"]),
         (["--from", tested], ["that is a run of lr-range-test, which keeps no weights: name a run of fit"]),
         (["--from", ended, "--at", "first"], ["--at must be one of best, last, got 'first'"]),
         (["--at", "best"], ["--at goes with --from RUN_DIR alone"]),
