@@ -2,12 +2,10 @@
 
 import math
 
-import torch
-from torch import nn
-
 from docs.described import Layer, as_code, as_command, own, sizes, spread, summed, times, told
 from docs.pages import table
-from inspection.layers.trace import trace
+from studies.counted import stacked_field
+from studies.study import SHIPPED
 
 ALEXNET, VGG19 = "AlexNet num_classes=1000", "VGG19 num_classes=1000"
 INCEPTION = "NaiveInception --compare ReducedInception"
@@ -16,7 +14,13 @@ WITH_WINDOW = ("Conv2d", "MaxPool2d", "Linear")
 
 def answers() -> dict[str, str]:
     """Values for the template from all four questions, by name."""
-    return alexnet() | vgg19() | stacks() | inception()
+    return texts() | alexnet() | vgg19() | stacks() | inception()
+
+
+def texts() -> dict[str, str]:
+    """What the study of the same question says in words."""
+    folder = SHIPPED / "architectures"
+    return {f"{path.stem}_text": path.read_text().strip() for path in folder.glob("*.md")}
 
 
 def alexnet() -> dict[str, str]:
@@ -70,8 +74,8 @@ def vgg19() -> dict[str, str]:
 def stacks() -> dict[str, str]:
     """3.3: receptive fields of N convolutions of F x F, as traced."""
     windows = (3, 5, 7)
-    rows = [(str(n), *(str(_field(n, size)) for size in windows)) for n in range(1, 6)]
-    field, weights = _field(3, 5), 3 * 5 * 5
+    rows = [(str(n), *(str(stacked_field(n, size)) for size in windows)) for n in range(1, 6)]
+    field, weights = stacked_field(3, 5), 3 * 5 * 5
     return {
         "stack_table": table(("N", *(f"F = {size}" for size in windows)), rows),
         "stack_field": str(field),
@@ -104,14 +108,6 @@ def inception() -> dict[str, str]:
             f"{name}_sum": summed(row["multiply_adds"] for row in rows),
         }
     return filled
-
-
-def _field(n: int, size: int) -> int:
-    """Side in pixels of the receptive field after n convolutions of size x size."""
-    with torch.device("meta"):
-        fields = trace(nn.Sequential(*(nn.Conv2d(1, 1, size) for _ in range(n))), (1, 64, 64)).fields
-    assert fields is not None
-    return fields[0].field
 
 
 def _window(layer: Layer) -> str:

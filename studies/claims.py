@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from studies import SCALES
+from studies.counted import counted, field_of_stack
 from studies.statistics import Sample, paired
 from studies.table import Row, by_seed, described, grouped, lost, where
 
@@ -62,9 +63,11 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str) -> Verdict:
     Raises:
         ValueError: the claim's check is unknown, or does not take its options.
     """
-    check = CHECKS.get(claim.check)
-    if check is None:
-        raise ValueError(f"claim '{claim.says}': check {claim.check} is none of {', '.join(CHECKS)}")
+    if claim.check not in {*CHECKS, *COUNTS}:
+        raise ValueError(f"claim '{claim.says}': check {claim.check} is none of {', '.join([*CHECKS, *COUNTS])}")
+    if claim.check in COUNTS:
+        good, line = _asked(claim, COUNTS[claim.check])
+        return Verdict(REPRODUCED if good else NOT_REPRODUCED, [line])
     if scale in SCALES and SCALES.index(scale) < SCALES.index(claim.scale):
         return Verdict(NOT_TESTED, [f"asks for scale {claim.scale}"])
     groups = grouped(where(rows, claim.where), claim.each)
@@ -75,13 +78,17 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str) -> Verdict:
         )
     holds, lines = True, []
     for names, group in groups.items():
-        try:
-            good, line = check(group, **claim.options)
-        except TypeError as error:
-            raise ValueError(f"claim '{claim.says}': {error}") from error
+        good, line = _asked(claim, CHECKS[claim.check], group)
         holds &= good
         lines.append(f"{', '.join(map(str, names))}: {line}" if names else line)
     return Verdict(REPRODUCED if holds else NOT_REPRODUCED, lines)
+
+
+def _asked(claim: Claim, check: Check, *rows: Sequence[Row]) -> tuple[bool, str]:
+    try:
+        return check(*rows, **claim.options)
+    except TypeError as error:
+        raise ValueError(f"claim '{claim.says}': {error}") from error
 
 
 def best(rows: Sequence[Row], metric: str, of: str, value: Any, goal: str = "highest") -> tuple[bool, str]:
@@ -128,6 +135,13 @@ def at_least(rows: Sequence[Row], metric: str, value: float) -> tuple[bool, str]
     return found.n > 0 and found.mean >= value, f"{_shown(rows, metric)}; asked for {value:g}"
 
 
+def falling(rows: Sequence[Row], metrics: Sequence[str]) -> tuple[bool, str]:
+    """Whether the mean falls from each of these columns to the next."""
+    means = [described(rows, metric).mean for metric in metrics]
+    shown = ", ".join(f"{name} {mean:.2g}" for name, mean in zip(metrics, means, strict=True))
+    return all(after < before for before, after in pairwise(means)), shown
+
+
 def passing(
     rows: Sequence[Row], metric: str, of: Sequence[str], value: float, cells: Sequence[Any]
 ) -> tuple[bool, str]:
@@ -161,9 +175,12 @@ CHECKS: dict[str, Check] = {
     "order": order,
     "near": near,
     "at_least": at_least,
+    "falling": falling,
     "passing": passing,
     "ratio": ratio,
 }
+# Checks of networks themselves, which need no run.
+COUNTS: dict[str, Check] = {"counted": counted, "field": field_of_stack}
 
 
 def _level(rows: Sequence[Row], metric: str, sign: int) -> float:

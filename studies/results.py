@@ -1,14 +1,16 @@
 """The tables that a study leaves behind, from which its report is made without the run directories."""
 
+import datetime
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from records.environment import commit, versions
 from records.files import write_json
 from studies.cells import Cell
 from studies.collect import curves, rows
-from studies.exhibits.run_figure import keep
+from studies.exhibits.kept import keep
 from studies.files import CELLS, CURVES, RECORD, write_table
 from studies.recorded import Recorded
 from studies.study import Study
@@ -30,21 +32,16 @@ def write_results(
     folder = results / study.name / scale
     folder.mkdir(parents=True, exist_ok=True)
     found = rows(cells, root, recorded)
+    keep(study.exhibits, found, root, folder)
     write_table(folder / CELLS, found)
     write_table(folder / CURVES, curves(cells, root, recorded))
-    keep(study.exhibits, found, root, folder)
     write_json(
         folder / RECORD,
         {
             "study": study.name,
             "scale": scale,
             "cells": len(found),
-            "devices": _all(found, "device"),
-            "python": _all(found, "python"),
-            "torch": _all(found, "torch"),
-            "lightning": _all(found, "lightning"),
-            "commits": _all(found, "commit"),
-            "dates": _all(found, "date"),
+            **(_provenance(found) if study.runs else _this_process()),
             "hours": round(sum(seconds(row) for row in found) / 3600, 3),
             "command": " ".join(["cadence", *sys.argv[1:]]),
         },
@@ -52,8 +49,25 @@ def write_results(
     return folder
 
 
-def _all(rows: Sequence[Mapping[str, Any]], column: str) -> list[str]:
-    return sorted({str(row[column]) for row in rows if row.get(column)})
+def _provenance(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """On what, with what and when the cells were run."""
+    columns = {
+        "devices": "device", "python": "python", "torch": "torch", "lightning": "lightning", "commits": "commit",
+        "dates": "date",
+    }  # fmt: skip
+    return {name: sorted({str(row[column]) for row in rows if row.get(column)}) for name, column in columns.items()}
+
+
+def _this_process() -> dict[str, list[str]]:
+    """The same of what has no cells and is computed here."""
+    here, today = versions(), datetime.datetime.now(datetime.UTC).date().isoformat()
+    known = {"python": here["python"], "torch": here["torch"], "lightning": here["pytorch-lightning"]}
+    return {
+        "devices": [],
+        **{name: [value] for name, value in known.items()},
+        "commits": [str(commit())],
+        "dates": [today],
+    }
 
 
 def seconds(row: Mapping[str, Any]) -> float:

@@ -31,6 +31,10 @@ def run_study(name: str, given: argparse.Namespace) -> int:
         ValueError: there is no such study, or a mistake in its files.
     """
     study = read_study(find(name))
+    if not study.runs:
+        folder = write_results(study, given.scale, [], given.runs, given.results, Recorded())
+        say(f"{study.name} has no runs: cadence study report {name} computes all of it, into {folder}")
+        return 0
     root = given.runs / study.name
     progress: Progress
     launcher = Launcher(root, given.workers, lambda *change: progress(*change))

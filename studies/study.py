@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from studies import SCALES
-from studies.claims import CHECKS, Claim
+from studies.claims import CHECKS, COUNTS, Claim
 from studies.sweep import Sweep, Values, read_sweep
 from studies.table import SEED
 
@@ -61,13 +61,14 @@ class Study:
         folder: folder with sweep.yaml and study.yaml.
         title: title of the report.
         asks: what is asked, in paragraphs.
-        sweeps: grids of cells, by the names of their parts.
+        sweeps: grids of cells, by the names of their parts; none where `runs` is false.
         scales: scales by their names, among them `full`.
         source: publication that it repeats, if any.
         notes: departures from the source, and what the source leaves open.
         exhibits: tables and figures of the report, each a mapping with its `kind`.
         names: what the report calls a column, or a value of one.
         claims: published sentences, each with its check.
+        runs: whether it has cells; without, all of it is computed as the report is written.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Study:
     exhibits: Sequence[Mapping[str, Any]] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     claims: Sequence[Claim] = ()
+    runs: bool = True
 
     def cells(self, scale: str, seeds: int | None = None) -> list[Planned]:
         """Every cell of a scale, part by part.
@@ -161,8 +163,11 @@ def read_study(folder: Path) -> Study:
             raise ValueError(f"{path}: exhibits[{place}] has no kind: name one, e.g. kind: table")
     claims = [_claim(path, place, given) for place, given in enumerate(content.get("claims") or [])]
     files = sorted(folder.glob("*sweep.yaml"), key=lambda file: (file.name != "sweep.yaml", file.name))
-    if not files:
-        raise ValueError(f"{folder} has no sweep.yaml: add the grid of its cells, a W&B sweep file")
+    runs = content.get("runs", True)
+    if not files and runs:
+        raise ValueError(f"{folder} has no sweep.yaml: add the grid of its cells, or `runs: false` to study.yaml")
+    if files and not runs:
+        raise ValueError(f"{path}: runs is false, and there is {files[0].name}: take one of them out")
     sweeps = {file.name.removesuffix(".yaml").removesuffix(".sweep"): read_sweep(file) for file in files}
     rest = {"scales": scales, "exhibits": exhibits, "claims": claims, "sweeps": sweeps}
     return Study(**{**content, **rest}, name=folder.resolve().name, folder=folder)
@@ -177,8 +182,9 @@ def _scale(path: Path, what: str, given: Mapping[str, Any]) -> Scale:
 def _claim(path: Path, place: int, given: Any) -> Claim:
     named = {item.name for item in fields(Claim)} - {"options"}
     _known(path, f"claims[{place}]", given, None, {"says", "source", "check"})
-    if given["check"] not in CHECKS:
-        raise ValueError(f"{path}: claims[{place}].check: {given['check']} is none of {', '.join(CHECKS)}")
+    if given["check"] not in {*CHECKS, *COUNTS}:
+        known = ", ".join([*CHECKS, *COUNTS])
+        raise ValueError(f"{path}: claims[{place}].check: {given['check']} is none of {known}")
     options = {name: value for name, value in given.items() if name not in named}
     return Claim(**{name: value for name, value in given.items() if name in named}, options=options)
 

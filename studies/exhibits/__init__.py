@@ -18,8 +18,10 @@ KINDS = {
     "curves": "studies.exhibits.curves",
     "against": "studies.exhibits.against",
     "at_equal": "studies.exhibits.at_equal",
+    "gradient_check": "studies.exhibits.gradient_check",
     "images": "studies.exhibits.images",
     "layers": "studies.exhibits.layers",
+    "receptive_fields": "studies.exhibits.receptive_fields",
     "run_figure": "studies.exhibits.run_figure",
     "text": "studies.exhibits.text",
 }

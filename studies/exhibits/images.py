@@ -10,7 +10,13 @@ from studies.tabular import Table, entry
 
 
 def exhibit(
-    found: Found, title: str, dataset: str, each: int = 1, classes: Sequence[str] | None = None, seed: int = 0
+    found: Found,
+    title: str,
+    dataset: str,
+    each: int = 1,
+    classes: Sequence[str] | None = None,
+    random: int | None = None,
+    seed: int = 0,
 ) -> Exhibit:
     """Images drawn by a seed from the training set.
 
@@ -20,6 +26,7 @@ def exhibit(
         dataset: name of the dataset.
         each: number of images of each class.
         classes: names of the classes to show, all by default.
+        random: number of images to draw whatever their class, in place of `each` of some classes.
         seed: seed of the draw.
 
     Raises:
@@ -40,10 +47,15 @@ def exhibit(
     if unknown:
         raise ValueError(f"exhibits: images: classes: {unknown[0]} is none of {', '.join(data.classes)}")
     chance = np.random.default_rng(seed)
-    drawn = []
-    for name in shown:
-        places = np.flatnonzero(np.asarray(labels) == data.classes.index(name))
-        drawn.append(np.asarray(images[np.sort(chance.permutation(places)[:each])]))
+    if random is not None:
+        places = chance.permutation(len(labels))[:random]
+        shown = [data.classes[label] for label in np.asarray(labels)[places]]
+        drawn = [np.asarray(images[place : place + 1]) for place in places]
+    else:
+        drawn = []
+        for name in shown:
+            places = np.flatnonzero(np.asarray(labels) == data.classes.index(name))
+            drawn.append(np.asarray(images[np.sort(chance.permutation(places)[:each])]))
     counts = [np.bincount(np.asarray(split), minlength=data.num_classes) for split in (labels, test_labels)]
     body = [[entry(name), *(entry(int(count[place])) for count in counts)] for place, name in enumerate(data.classes)]
     body.append([entry("all"), *(entry(int(count.sum())) for count in counts)])

@@ -1,27 +1,38 @@
 """The layers of a network: output, parameters and receptive field, as `cadence describe` counts them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from commands.tables.layers import HEADINGS, as_texts
-from inspection.layers.trace import trace
-from inspection.models import find
+from studies.counted import traced
 from studies.exhibits.exhibit import Exhibit, Found
 from studies.tabular import Entry, Table
 
 
-def exhibit(found: Found, title: str, model: str, options: Mapping[str, Any] | None = None) -> Exhibit:
-    """A row for each layer.
+def exhibit(
+    found: Found,
+    title: str,
+    model: str,
+    options: Mapping[str, Any] | None = None,
+    image: tuple[int, ...] | None = None,
+    caption: str = "",
+) -> Exhibit:
+    """A row for each layer, and the totals.
 
     Args:
         found: what the study found.
         title: title of the table.
         model: name of the network, as for `cadence describe`.
         options: its arguments.
+        image: (channels, height, width) of its images; its own by default.
+        caption: what is to be said of it, behind the totals.
     """
-    given = dict(options or {})
-    network = find(model)
-    module = network.build(given)
-    rows = [[Entry(text) for text in as_texts(layer)] for layer in trace(module, network.shape(given)).layers]
-    count = sum(parameter.numel() for parameter in module.parameters())
-    return Exhibit(title, f"{count:,} parameters.", [Table(list(HEADINGS), rows)])
+    counts = traced(model, options or {}, image)
+    rows = [[Entry(text) for text in as_texts(layer)] for layer in counts.layers]
+    weights, biases, kept = (counts.total(column) for column in ("weights", "biases", "activations"))
+    totals = (
+        f"{weights + biases:,} parameters, {weights:,} weights and {biases:,} biases; {counts.multiply_adds:,} "
+        f"multiply-adds; {kept:,} activations, and {math.prod(counts.input_shape):,} values of the image."
+    )
+    return Exhibit(title, f"{totals} {caption}".strip(), [Table(list(HEADINGS), rows)])

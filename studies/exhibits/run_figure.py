@@ -1,13 +1,13 @@
 """A figure that the runs themselves have drawn, such as a range test's; its files are kept with the results."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from records.run_directory import RunDirectory
 from studies.exhibits.exhibit import Exhibit, Found
-from studies.table import SEED, finished, where
-
-FOLDER = "runs"
+from studies.exhibits.kept import first, kept
+from studies.table import SEED
 
 
 def exhibit(found: Found, title: str, file: str, only: Mapping[str, Any] | None = None, caption: str = "") -> Exhibit:
@@ -21,29 +21,20 @@ def exhibit(found: Found, title: str, file: str, only: Mapping[str, Any] | None 
         caption: what is to be said of it.
     """
     row = first(found.rows, only or {})
-    path = found.folder / FOLDER / f"{row['id']}-{file}" if row is not None else None
+    path = kept(found.folder, row, file) if row is not None else None
     if row is None or path is None or not path.is_file():
         return Exhibit(title, f"No cell of this scale has drawn {file}.")
     return Exhibit(title, f"Seed {row.get(SEED, 1)}. {caption}".strip(), picture=path.read_bytes())
 
 
-def first(rows: Any, only: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The first finished cell with these column values."""
-    return next(iter(finished(where(rows, only))), None)
-
-
-def keep(exhibits: Any, rows: Any, runs: Path, folder: Path) -> None:
-    """Copy the pictures that a study's exhibits show from the run directories to the results.
+def take(wanted: Mapping[str, Any], run: RunDirectory, to: Callable[[str], Path]) -> dict[str, Any]:
+    """Copy the picture.
 
     Args:
-        exhibits: entries of `exhibits` in study.yaml.
-        rows: rows of the cells.
-        runs: folder of the run directories.
-        folder: folder of the results.
+        wanted: the exhibit's entry in study.yaml.
+        run: run directory of the cell.
+        to: function from a file's name to its path in the results.
     """
-    for wanted in exhibits:
-        row = first(rows, wanted.get("only") or {}) if wanted["kind"] == "run_figure" else None
-        if row is not None and (runs / row["id"] / wanted["file"]).is_file():
-            target = folder / FOLDER / f"{row['id']}-{wanted['file']}"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((runs / row["id"] / wanted["file"]).read_bytes())
+    if (path := run.root / wanted["file"]).is_file():
+        to(wanted["file"]).write_bytes(path.read_bytes())
+    return {}

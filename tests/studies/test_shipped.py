@@ -19,7 +19,11 @@ def test_a_shipped_study_says_what_it_asks_and_costs(name: str) -> None:
     assert study.title and study.asks and study.claims and study.exhibits
     assert tuple(study.scales) == SCALES and all(scale.cost for scale in study.scales.values())
     assert all(claim.source for claim in study.claims)
-    assert 1 <= len(study.cells("smoke")) <= 12 and study.cells("laptop") and study.cells("full")
+    counts = {scale: len(study.cells(scale)) for scale in SCALES}
+    if study.runs:
+        assert 1 <= counts["smoke"] <= 12 and counts["laptop"] and counts["full"]
+    else:
+        assert set(counts.values()) == {0}
 
 
 @every_study
@@ -29,7 +33,8 @@ def test_a_shipped_study_runs_at_its_smallest_scale(
     monkeypatch.chdir(tmp_path)
     assert cadence("study", "run", name, "--scale", "smoke") == 0
     folder = Path("results/studies") / name / "smoke"
-    assert {row["status"] for row in read_table(folder / "cells.csv")} == {"finished"}
+    status = {row["status"] for row in read_table(folder / "cells.csv")}
+    assert status == ({"finished"} if read_study(shipped()[name]).runs else set())
     monkeypatch.setattr(fetched, "fetch", lambda name, **_: None)
     monkeypatch.setattr(fetched, "load_arrays", stand_in)
     assert cadence("study", "report", name) == 0

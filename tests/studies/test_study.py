@@ -65,7 +65,12 @@ def test_a_study_of_several_parts(tmp_path: Path) -> None:
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY | {"scales": {"full": {"seeds": 1}}}))
     assert [cell.part for cell in read_study(folder).cells("full")] == ["rates"]
     (folder / "rates.sweep.yaml").unlink()
-    with pytest.raises(ValueError, match=r"has no sweep\.yaml"):
+    with pytest.raises(ValueError, match=r"has no sweep\.yaml: add the grid of its cells, or `runs: false`"):
+        read_study(folder)
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY | {"runs": False}))
+    assert read_study(folder).cells("laptop") == []
+    (folder / "a.sweep.yaml").write_text(yaml.safe_dump(SWEEP))
+    with pytest.raises(ValueError, match=r"runs is false, and there is a\.sweep\.yaml: take one of them out"):
         read_study(folder)
 
 
