@@ -55,10 +55,17 @@ class Verdict:
 
 
 Check = Callable[..., tuple[bool, str]]
+Named = Callable[[Any], str]
 
 
-def judge(claim: Claim, rows: Sequence[Row], scale: str) -> Verdict:
+def judge(claim: Claim, rows: Sequence[Row], scale: str, named: Named = lambda value: _name(value)) -> Verdict:
     """Judge a claim by the cells of one scale.
+
+    Args:
+        claim: the claim.
+        rows: rows of the cells.
+        scale: name of the scale.
+        named: function from a column's value to what the report calls it.
 
     Raises:
         ValueError: the claim's check is unknown, or does not take its options.
@@ -76,52 +83,58 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str) -> Verdict:
         return Verdict(
             NOT_TESTED, [f"{waiting} of its cells have not run" if waiting else "no cell of this scale is about it"]
         )
+    shown = _shown_as(named)
     holds, lines = True, []
     for names, group in groups.items():
-        good, line = _asked(claim, CHECKS[claim.check], group)
+        good, line = _asked(claim, CHECKS[claim.check], group, shown)
         holds &= good
-        lines.append(f"{', '.join(map(str, names))}: {line}" if names else line)
+        lines.append(f"{', '.join(map(shown, names))}: {line}" if names else line)
     return Verdict(REPRODUCED if holds else NOT_REPRODUCED, lines)
 
 
-def _asked(claim: Claim, check: Check, *rows: Sequence[Row]) -> tuple[bool, str]:
+def _asked(claim: Claim, check: Check, *given: Any) -> tuple[bool, str]:
     try:
-        return check(*rows, **claim.options)
+        return check(*given, **claim.options)
     except TypeError as error:
         raise ValueError(f"claim '{claim.says}': {error}") from error
 
 
-def best(rows: Sequence[Row], metric: str, of: str, value: Any, goal: str = "highest") -> tuple[bool, str]:
+def best(
+    rows: Sequence[Row], named: Named, metric: str, of: str, value: Any, goal: str = "highest"
+) -> tuple[bool, str]:
     """Whether the metric is highest (or lowest) at one value of a column, against each of the others."""
     settings = {key: group for (key,), group in grouped(rows, [of]).items()}
     key = tuple(value) if isinstance(value, list) else value
     if key not in settings:
-        return False, f"{of} = {value} has not run"
+        return False, f"{named(of)} = {named(value)} has not run"
     sign = {"highest": 1, "lowest": -1}[goal]
     ranked = sorted(settings, key=lambda name: -sign * _level(settings[name], metric, sign))
     rival = next((name for name in ranked if name != key), None)
     if rival is None:
-        return False, f"{_shown(settings[key], metric)} at {of} = {value}: there is nothing to compare it with"
+        return (
+            False,
+            f"{_shown(settings[key], metric)} at {named(of)} = {named(value)}: there is nothing to compare it with",
+        )
     good, gap = _beyond(settings[key], settings[rival], metric, sign)
     edge = " (at the edge of the grid)" if ranked[0] in _edges(settings) else ""
     return good and ranked[0] == key, (
-        f"{goal} at {_name(ranked[0])}{edge}; {_name(key)}: {_shown(settings[key], metric)}, "
-        f"{_name(rival)}: {_shown(settings[rival], metric)}; {gap}"
+        f"{goal} at {named(ranked[0])}{edge}; {named(key)}: {_shown(settings[key], metric)}, "
+        f"{named(rival)}: {_shown(settings[rival], metric)}; {gap}"
     )
 
 
-def order(rows: Sequence[Row], metric: str, of: str, values: Sequence[Any]) -> tuple[bool, str]:
+def order(rows: Sequence[Row], named: Named, metric: str, of: str, values: Sequence[Any]) -> tuple[bool, str]:
     """Whether the metric grows from each of these values of a column to the next."""
     settings = {key: group for (key,), group in grouped(rows, [of]).items()}
     missing = [value for value in values if value not in settings]
     if missing:
-        return False, f"{of} = {missing[0]} has not run"
+        return False, f"{named(of)} = {named(missing[0])} has not run"
     steps = [_beyond(settings[high], settings[low], metric, 1) for low, high in pairwise(values)]
-    shown = " < ".join(f"{value}: {_shown(settings[value], metric)}" for value in values)
+    shown = ", ".join(f"{named(value)}: {_shown(settings[value], metric)}" for value in values)
     return all(good for good, _ in steps), f"{shown}; steps: {'; '.join(gap for _, gap in steps)}"
 
 
-def near(rows: Sequence[Row], metric: str, value: float, within: float) -> tuple[bool, str]:
+def near(rows: Sequence[Row], named: Named, metric: str, value: float, within: float) -> tuple[bool, str]:
     """Whether the mean lies within a distance of the published value."""
     found = described(rows, metric)
     return found.n > 0 and abs(found.mean - value) <= within, (
@@ -129,26 +142,29 @@ def near(rows: Sequence[Row], metric: str, value: float, within: float) -> tuple
     )
 
 
-def at_least(rows: Sequence[Row], metric: str, value: float) -> tuple[bool, str]:
+def at_least(rows: Sequence[Row], named: Named, metric: str, value: float) -> tuple[bool, str]:
     """Whether the mean reaches a value."""
     found = described(rows, metric)
     return found.n > 0 and found.mean >= value, f"{_shown(rows, metric)}; asked for {value:g}"
 
 
-def falling(rows: Sequence[Row], metrics: Sequence[str]) -> tuple[bool, str]:
+def falling(rows: Sequence[Row], named: Named, metrics: Sequence[str]) -> tuple[bool, str]:
     """Whether the mean falls from each of these columns to the next."""
     means = [described(rows, metric).mean for metric in metrics]
-    shown = ", ".join(f"{name} {mean:.2g}" for name, mean in zip(metrics, means, strict=True))
+    shown = ", ".join(f"{named(name)} {mean:.2g}" for name, mean in zip(metrics, means, strict=True))
     return all(after < before for before, after in pairwise(means)), shown
 
 
 def passing(
-    rows: Sequence[Row], metric: str, of: Sequence[str], value: float, cells: Sequence[Any]
+    rows: Sequence[Row], named: Named, metric: str, of: Sequence[str], value: float, cells: Sequence[Any]
 ) -> tuple[bool, str]:
     """Whether exactly these settings reach a value; a setting is its values of the columns `of`."""
     wanted = {tuple(tuple(part) if isinstance(part, list) else part for part in cell) for cell in cells}
     reach = {key for key, group in grouped(rows, of).items() if _level(group, metric, 1) >= value}
-    extra, missed = sorted(map(str, reach - wanted)), sorted(map(str, wanted - reach))
+    extra, missed = (
+        [f"({', '.join(map(named, key))})" for key in sorted(keys, key=str)]
+        for keys in (reach - wanted, wanted - reach)
+    )
     line = f"{len(reach)} settings reach {value:g}, published {len(wanted)}"
     line += f"; besides: {', '.join(extra)}" if extra else ""
     return reach == wanted, line + (f"; missing: {', '.join(missed)}" if missed else "")
@@ -156,6 +172,7 @@ def passing(
 
 def ratio(
     rows: Sequence[Row],
+    named: Named,
     metric: str,
     a: Mapping[str, Any],
     b: Mapping[str, Any],
@@ -219,6 +236,11 @@ def _edges(settings: Mapping[Any, Any]) -> set[Any]:
     if len(settings) < 3 or not all(isinstance(key, int | float) and not isinstance(key, bool) for key in settings):
         return set()
     return {min(settings), max(settings)}
+
+
+def _shown_as(named: Named) -> Named:
+    """Names of values of the table, in whose keys a list is a tuple."""
+    return lambda value: named(list(value) if isinstance(value, tuple) else value)
 
 
 def _name(value: Any) -> str:

@@ -54,7 +54,7 @@ def write_report(study: Study, folder: Path) -> Path:
     """Write the page, the tables and the figures of one scale; returns the path of the page."""
     found = load(study, folder)
     exhibits = [make(found, wanted) for wanted in study.exhibits]
-    verdicts = [(claim, judge(claim, found.rows, found.scale)) for claim in study.claims]
+    verdicts = [(claim, judge(claim, found.rows, found.scale, found.name)) for claim in study.claims]
     names = [name for name in found.rows[0] if name in _parameters(study, found)] if found.rows else []
     different = varied([{name: row.get(name) for name in names} for row in found.rows])
     common = [(name, str(found.rows[0].get(name))) for name in names if name not in different]

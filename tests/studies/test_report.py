@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from studies.exhibits import KINDS, make
-from studies.exhibits.run_figure import keep
+from studies.exhibits.kept import keep
 from studies.files import CELLS, CURVES, RECORD
 from studies.report.write import load, report, write_report
 from studies.study import read_study
@@ -45,6 +45,10 @@ STUDY: dict[str, Any] = {
         {"kind": "layers", "title": "Layers", "model": "MLP"},
         {"kind": "run_figure", "title": "A test", "file": "lr_range_test.png", "only": {"optimizer.lr": 0.01}},
         {"kind": "text", "title": "How", "file": "how.md"},
+        {"kind": "receptive_fields", "title": "Stacks", "sizes": [3, 5], "most": 2},
+        {"kind": "gradient_check", "title": "Gradients", "published": "differences.csv",
+         "only": {"optimizer.lr": 0.01, "seed_everything": 2}},
+        {"kind": "images", "title": "Some digits", "dataset": "Digits", "random": 3},
     ],
 }  # fmt: skip
 SWEEP = {
@@ -97,6 +101,10 @@ def made(tmp_path: Path) -> tuple[Path, Path]:
     (runs / cells()[3]["id"]).mkdir(parents=True)
     (runs / cells()[3]["id"] / "lr_range_test.png").write_bytes(b"a picture")
     keep(STUDY["exhibits"], cells(), runs, results)
+    (folder / "differences.csv").write_text("weight,N=1,N=50\n1,2e-3,0\n")
+    checked = ("precision,weight,N,difference,kinks", "float64,1,1,-4e-3,1", "float64,1,50,1e-9,0", "float32,1,1,1,0")
+    for name, content in (("csv", "\n".join(checked).encode()), ("png", b"a picture")):
+        (results / "runs" / f"{cells()[4]['id']}-gradient_check.{name}").write_bytes(content)
     return folder, results
 
 
@@ -104,7 +112,7 @@ def test_the_page_has_all_and_obeys_nothing(made: tuple[Path, Path]) -> None:
     folder, results = made
     page = write_report(read_study(folder), results).read_text()
     assert EVIL not in page and page.count("<script>") == 1 and "javascript:" not in re.sub(r"\[x\]\(.*?\)", "", page)
-    assert page.count("<svg") == 3 and page.count("<table>") == 8
+    assert page.count("<svg") == 4 and page.count("<table>") == 11
     ids = re.findall(r'\sid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert not re.search(r'(?:src|href)="https?:', re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
@@ -135,6 +143,22 @@ def test_an_epoch_s_mean_stands_at_the_middle_of_its_epoch(made: tuple[Path, Pat
     study = read_study(made[0])
     figure = make(load(study, made[1]), STUDY["exhibits"][2]).figure
     assert figure is not None and list(figure.axes[0].lines[0].get_xdata()) == [0.5, 1.5]
+
+
+def test_a_gradient_check_stands_beside_the_published_one(made: tuple[Path, Path]) -> None:
+    wanted = next(exhibit for exhibit in STUDY["exhibits"] if exhibit["kind"] == "gradient_check")
+    shown = make(load(read_study(made[0]), made[1]), wanted)
+    assert shown.tables[0].headings[:5] == [
+        "weight",
+        "N = 1, ours",
+        "N = 1, published",
+        "N = 50, ours",
+        "N = 50, published",
+    ]
+    assert [entry.text for entry in shown.tables[0].rows[0]][:6] == ["1", "-4.0e-03 *", "2.0e-03", "1.0e-09", "0", "-"]
+    assert shown.picture == b"a picture"
+    nobody = make(load(read_study(made[0]), made[1]), wanted | {"only": {"optimizer": "SGD"}})
+    assert nobody.caption == "No network of this scale was checked."
 
 
 def test_every_kind_of_exhibit_is_tried_above() -> None:
