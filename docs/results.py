@@ -43,6 +43,8 @@ def _study(folder: Path) -> str:
     devices, torch, lightning = (", ".join(record[name]) for name in ("devices", "torch", "lightning"))
     where = f"{devices}; torch {torch}, Lightning {lightning}"
     ran = f"{record['cells']:,} cells at scale {folder.name}, {record['hours']:.1f} hours together, on {where}."
+    if not study.runs:
+        ran = f"Nothing is trained: it is counted, with torch {torch}."
     lines = [f"## {study.title}", f"{study.source}. {ran}"]
     for verdict in _verdicts(folder):
         numbers = "\n".join(f"    - {line}" for line in verdict["numbers"])

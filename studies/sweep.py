@@ -4,6 +4,7 @@
 """
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 
 Values = Mapping[str, Sequence[Any]]
 RUNS = ("fit", "lr-range-test", "batch-size-range-test")  # commands that leave a run directory
+NAME = "[A-Za-z_][A-Za-z0-9_.-]*"  # of a parameter, as W&B's schema has it
 COMMAND = 'command: [cadence, fit, "${args}"]'
 
 
@@ -87,6 +89,11 @@ def _command(path: Path, words: Any) -> str:
 
 
 def _values(path: Path, name: str, given: Any) -> list[Any]:
+    if not re.fullmatch(NAME, str(name)):
+        raise ValueError(
+            f"{path}: parameters.{name}: W&B's schema takes letters, digits, '.', '_' and '-' alone: "
+            "write a list as one value, e.g. trainer.callbacks: {value: '[LRRangeTest]'}"
+        )
     if isinstance(given, dict) and set(given) == {"value"}:
         values = [given["value"]]
     elif isinstance(given, dict) and set(given) == {"values"} and isinstance(given["values"], list) and given["values"]:

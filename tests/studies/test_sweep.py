@@ -60,6 +60,7 @@ def test_a_scale_keeps_some_values_and_fixes_others() -> None:
             "one of fit, lr-range-test, batch-size-range-test, and",
         ),
         ("{value: digits_demo}", "{min: 0, max: 1}", "parameters.config must have `value`"),
+        ("optimizer.lr:", "trainer.callbacks+:", "W&B.s schema takes letters, digits"),
         ("[0.1, 1.0e-05]", "[]", "parameters.optimizer.lr must have"),
         ("[0.1, 1.0e-05]", "[null]", "holds null, which W&B hands on"),
         ("[0.1, 1.0e-05]", "[{a: 1}]", "holds a mapping: use dotted names"),
