@@ -1,11 +1,16 @@
 """The look of the studies' figures: colours that print and that colour-blind readers tell apart, and plain axes."""
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 # Okabe and Ito's set without its yellow, which is lost on white; each reads on dark paper too.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BAND = 0.18  # opacity of the band of seeds
+COLUMN = 3.35  # inches, the width of one of a paper's two columns
+POINTS = 7  # size of the texts there
 
 
 def colour(place: int) -> str:
@@ -24,3 +29,14 @@ def plain(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
+
+
+def to_column(figure: Figure) -> None:
+    """Shrink a figure to the width of a paper's column, with texts that can still be read and lines to match."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(COLUMN, height * COLUMN / width + 0.4)  # texts shrink less than the rest
+    for text in figure.findobj(Text):
+        text.set_fontsize(POINTS)
+    for line in figure.findobj(Line2D):
+        line.set_linewidth(0.7 * line.get_linewidth())
+        line.set_markersize(0.6 * line.get_markersize())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from figures.style import to_column
 from records.files import written_whole
 from studies import SCALES
 from studies.cells import varied
@@ -154,6 +155,7 @@ def _files(folder: Path, exhibit: Exhibit, stem: str) -> None:
     if exhibit.figure is not None:
         path = folder / "figures" / f"{stem}.pdf"
         path.parent.mkdir(parents=True, exist_ok=True)
+        to_column(exhibit.figure)
         with written_whole(path) as file:
             exhibit.figure.savefig(file, format="pdf", metadata={"CreationDate": None})
 
