@@ -8,13 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from docs.pages import table, write
+from figures.svg import standalone
 from studies import SCALES
 from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED
+from studies.exhibits import make
 from studies.files import RECORD
-from studies.report.write import PAGE, VERDICTS
+from studies.report.write import PAGE, VERDICTS, load
 from studies.study import read_study, shipped
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "studies"
+FIGURES = Path(__file__).parent / "figures"
+# Figures that the README shows: study -> title of the exhibit.
+SHOWN = {
+    "mlp_search": "Validation accuracy against learning rate",
+    "madam_lr_sweep": "CIFAR-10, test accuracy against learning rate",
+    "small_cnn_curves": "Training loss of the first 25 batches",
+}
 STATES = (REPRODUCED, NOT_REPRODUCED, NOT_TESTED)
 
 
@@ -62,5 +71,21 @@ def _verdicts(folder: Path) -> list[dict[str, Any]]:
     return content
 
 
+def figures() -> dict[str, str]:
+    """Names and contents of the .svg files, of those studies that have results."""
+    found = {}
+    for name, title in SHOWN.items():
+        if folders := reported(RESULTS / name):
+            results = load(read_study(shipped()[name]), folders[-1])
+            wanted = next(exhibit for exhibit in results.study.exhibits if exhibit["title"] == title)
+            figure = make(results, wanted).figure
+            assert figure is not None, f"{name}: {title} is no figure"
+            found[f"{name}.svg"] = standalone(figure, name)
+    return found
+
+
 if __name__ == "__main__":
     write(Path(__file__), values())
+    FIGURES.mkdir(exist_ok=True)
+    for name, content in figures().items():
+        (FIGURES / name).write_text(content)

@@ -1,4 +1,4 @@
-"""A figure as SVG that can stand inside a page: the same bytes each time, no clashing ids, the page's ink and paper."""
+"""A figure as SVG, the same bytes each time: inside a page, in the page's ink and paper; or as a file, on white."""
 
 import io
 import re
@@ -18,10 +18,24 @@ def svg(figure: Figure, name: str) -> str:
         figure: figure to draw.
         name: prefix of the element's ids, which must differ between the figures of a page.
     """
-    out = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
+    text = _drawn(figure, name, transparent=True)
     text = text[text.index("<svg") :]
     text = re.sub(r'(\sid="|url\(#|href="#)', lambda match: f"{match[1]}{name}-", text)
     return INK.sub("currentColor", text).replace("#ffffff", "var(--paper)")
+
+
+def standalone(figure: Figure, name: str) -> str:
+    """The figure as the content of an .svg file, on white.
+
+    Args:
+        figure: figure to draw.
+        name: name of the file, on which the figure's ids depend.
+    """
+    return "\n".join(line.rstrip() for line in _drawn(figure, name, transparent=False).splitlines()) + "\n"
+
+
+def _drawn(figure: Figure, name: str, transparent: bool) -> str:
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(out, format="svg", transparent=transparent, metadata={"Date": None, "Creator": None})
+    return out.getvalue()

@@ -19,6 +19,12 @@ def test_a_page_is_what_its_script_makes(script: ModuleType) -> None:
     assert made == path.with_suffix(".md").read_text(), f"stale: run `python {path.relative_to(ROOT)}`"
 
 
+def test_the_readmes_figures_are_those_of_the_results() -> None:
+    made = results.figures()
+    kept = {path.name: path.read_text() for path in results.FIGURES.glob("*.svg")}
+    assert made == kept, "stale: run `python docs/results.py`"
+
+
 @pytest.mark.parametrize(
     "figure",
     [
