@@ -123,7 +123,7 @@ class BatchAugmented:
     def _train(self, images: Any, labels: Any) -> None:
         self.optimizer.zero_grad()
         totals = self.model.train_totals
-        self.model.accumulate((images, labels), len(labels), lambda loss, rows: (loss / rows).backward(), totals)
+        self.model.accumulate((images, labels), len(labels), lambda loss, rows, last: (loss / rows).backward(), totals)
         self.optimizer.step()
 
     def measure(self, copies: tuple[int, ...], rounds: int) -> dict[str, list[Timed]]:

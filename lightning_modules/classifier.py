@@ -18,7 +18,7 @@ from lightning_modules._checks import check_chunks
 from lightning_modules._metrics import ClassificationTotals, means
 from lightning_modules._parameter_groups import parameter_groups
 from trainer.access import datamodule_of, row_due, stream_of
-from trainer.direct_step import loss_scale, nobody_between, step
+from trainer.direct_step import loss_scale, no_exchange, nobody_between, step
 
 OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
 
@@ -137,7 +137,7 @@ class ImageClassifier(pl.LightningModule):
         self,
         batch: tuple[Tensor, Tensor],
         rows: float,
-        backward: Callable[[Tensor, float], None],
+        backward: Callable[[Tensor, float, bool], None],
         totals: ClassificationTotals,
     ) -> list[Tensor]:
         """The gradient of one step, in chunks of at most `micro_batch_size` images.
@@ -149,7 +149,7 @@ class ImageClassifier(pl.LightningModule):
             batch: images and labels of this process; labels int64 (batch,), or float (batch, classes) of rows that
                 sum to 1.
             rows: rows of the whole batch over all processes, divided by the number of processes.
-            backward: function of a chunk's summed loss, and `rows` to divide it by.
+            backward: function of a chunk's summed loss, `rows` to divide it by, and whether it is the last chunk.
             totals: sums that each chunk is added to.
 
         Returns:
@@ -162,7 +162,7 @@ class ImageClassifier(pl.LightningModule):
             target = labels[start : start + size]
             logits = self(images[start : start + size])
             loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=self.label_smoothing)
-            backward(loss, rows)
+            backward(loss, rows, start + size >= len(labels))
             totals.update(loss, logits, target)
             losses.append(loss.detach())
         return losses
@@ -249,9 +249,10 @@ class ImageClassifier(pl.LightningModule):
             return own
         return stream.size(self.global_step) * self._copies / self.trainer.world_size
 
-    def _backward(self, loss: Tensor, rows: float) -> None:
+    def _backward(self, loss: Tensor, rows: float, last: bool) -> None:
         if not self.steps_directly:
-            self.manual_backward(loss / rows)
+            with nullcontext() if last else no_exchange(self.trainer):
+                self.manual_backward(loss / rows)
             return
         kept_rows, share = self._kept_share
         if share is None or kept_rows != rows:  # what dividing the loss by `rows` would begin with

@@ -6,10 +6,12 @@ that uses those hooks, only `loss.backward()` and `optimizer.step()` remain; cal
 some per cent of its step.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import pytorch_lightning as pl
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.plugins.precision import MixedPrecision, Precision
-from pytorch_lightning.strategies import SingleDeviceStrategy
+from pytorch_lightning.strategies import ParallelStrategy, SingleDeviceStrategy
 
 from trainer.access import callbacks_of, overrides
 
@@ -27,6 +29,16 @@ def nobody_between(module: pl.LightningModule) -> bool:
         if any(overrides(callback, hook, pl.Callback) for callback in callbacks_of(trainer)):
             return False
     return not overrides(module, "optimizer_step", pl.LightningModule)
+
+
+def no_exchange(trainer: pl.Trainer) -> AbstractContextManager[None]:
+    """Context in which a backward pass adds to this process's gradients without exchanging them.
+
+    The exchange of a step's last chunk sends the sum. One for each chunk would send the same numbers again and again,
+    and wait for ever where processes have different numbers of chunks.
+    """
+    strategy = trainer.strategy
+    return strategy.block_backward_sync() if isinstance(strategy, ParallelStrategy) else nullcontext()
 
 
 def step(optimizer: LightningOptimizer, direct: bool) -> None:

@@ -170,7 +170,7 @@ class Rehearsal:
             return []
         return [name for name, _ in self.module.named_buffers() if name in state]
 
-    def _backward(self, loss: Tensor, rows: float) -> None:
+    def _backward(self, loss: Tensor, rows: float, last: bool) -> None:
         scaled = loss / rows
         (scaled if self._scaler is None else self._scaler.scale(scaled)).backward()
 
