@@ -29,10 +29,15 @@ def exhibit(
         caption: what is to be said of it, behind the totals.
     """
     counts = traced(model, options or {}, image)
-    rows = [[Entry(text) for text in as_texts(layer)] for layer in counts.layers]
+    rows = [[_entry(text) for text in as_texts(layer)] for layer in counts.layers]
     weights, biases, kept = (counts.total(column) for column in ("weights", "biases", "activations"))
     totals = (
         f"{weights + biases:,} parameters, {weights:,} weights and {biases:,} biases; {counts.multiply_adds:,} "
         f"multiply-adds; {kept:,} activations, and {math.prod(counts.input_shape):,} values of the image."
     )
     return Exhibit(title, f"{totals} {caption}".strip(), [Table(list(HEADINGS), rows)])
+
+
+def _entry(text: str) -> Entry:
+    digits = text.replace(",", "")
+    return Entry(text, float(digits) if digits.isdecimal() else None)

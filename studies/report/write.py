@@ -95,13 +95,18 @@ def facts(found: Found) -> list[tuple[str, str]]:
     record, rows = found.record, found.rows
     torch, lightning = ", ".join(record["torch"]), ", ".join(record["lightning"])
     seeds = {row.get("seed_everything") for row in rows}
-    return [
-        ("scale", found.scale),
-        ("cells", f"{len(finished(rows))} of {len(rows)} finished, {len(seeds)} seeds"),
-        ("hardware", ", ".join(record["devices"])),
+    with_what = [
         ("versions", f"Python {', '.join(record['python'])}, torch {torch}, Lightning {lightning}"),
         ("commit", ", ".join(record["commits"])),
         ("dates", ", ".join(record["dates"])),
+    ]
+    if not found.study.runs:
+        return [("cells", "none: all of it is counted"), *with_what]
+    return [
+        ("scale", found.scale),
+        ("cells", f"{len(finished(rows))} of {len(rows)} finished, {len(seeds)} seed{'s' * (len(seeds) != 1)}"),
+        ("hardware", ", ".join(record["devices"])),
+        *with_what,
         ("computed for", f"{record['hours']:.2f} hours, of all cells together"),
     ]
 
