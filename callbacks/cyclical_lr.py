@@ -1,6 +1,6 @@
 """The learning rate of every parameter group follows a cycle."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
 from torch.optim import Optimizer
@@ -33,6 +33,8 @@ class CyclicalLR(LRSchedule):
             has no momentum to cycle, the data have no passes to count, another schedule sets the rate too, or the
             range test found no bounds.
     """
+
+    scales: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """The learning-rate range test, rehearsed on copies beside the run."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
@@ -7,15 +8,16 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 
+from callbacks.lr_schedule import only_schedule, set_lr
 from callbacks.range_tests.lr_outcome import LROutcome
 from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
 from callbacks.range_tests.lr_sweeps import Sweep, candidates, rates, swept
-from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, RangeTest
+from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, NoSuggestion, RangeTest
 from callbacks.range_tests.rehearsal import Rehearsal
 from callbacks.range_tests.trials import Trials
 from checks.arguments import require_not_negative, require_within
 from timeline.keys import rehearsal_seed
-from trainer.access import datamodule_of, is_fast_dev_run
+from trainer.access import callbacks_of, datamodule_of, is_fast_dev_run
 
 
 class LRRangeTest(RangeTest):
@@ -23,7 +25,8 @@ class LRRangeTest(RangeTest):
 
     The run itself is not touched: its weights, optimizer, generators, place in the data and metrics are the same to the
     bit with and without the test. Param groups keep their ratios. Several seeds (orders of samples and draws) give a
-    band; where the curve is flat or the rules disagree, the answer is a refusal with its reason.
+    band; where the curve is flat or the rules disagree, the answer is a refusal with its reason. With `update_lr` the
+    run then trains at the suggested rate, as if that had been the optimizer's own, and a refusal ends it.
 
     Leaves `lr_range_test.json`, `.csv` and `.png` in the run directory and at the loggers; logs no keys.
 
@@ -38,6 +41,13 @@ class LRRangeTest(RangeTest):
         smoothing: weight of the past in the running mean that divergence is judged by.
         diverged_at: stop a sweep once the smoothed loss is this many times its best.
         at_step: number of steps that the run makes before the test.
+        update_lr: whether the run trains at the suggested rate from the test on, in place of the optimizer's own.
+
+    Raises:
+        ValueError: a field is out of range; with `update_lr`, also where a schedule sets the rate without regard to the
+            optimizer's own, or the test suggests none.
+
+    `updated_to` is the rate that `update_lr` has set, None without.
     """
 
     NAME = "lr_range_test"
@@ -49,6 +59,7 @@ class LRRangeTest(RangeTest):
     FOUND = (*RangeTest.FOUND, "lr")
     RECORDED = ("settings", "device", "optimizer", "versions")
     lr: float | None = None
+    updated_to: float | None = None
 
     def __init__(
         self,
@@ -62,6 +73,7 @@ class LRRangeTest(RangeTest):
         smoothing: float = 0.9,
         diverged_at: float = 4.0,
         at_step: int = 0,
+        update_lr: bool = False,
     ) -> None:
         if not 0 < lower < upper:
             raise ValueError(f"lower must lie between 0 and upper, got {lower:g} and {upper:g}: try 1e-7 and 10")
@@ -81,6 +93,46 @@ class LRRangeTest(RangeTest):
         self.lower, self.upper, self.steps, self.sweep, self.seeds = lower, upper, steps, sweep, seeds
         self.candidates, self.candidate_steps = candidates, candidate_steps
         self.smoothing, self.diverged_at, self.at_step = smoothing, diverged_at, at_step
+        self.update_lr = update_lr
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Do as every range test does, and refuse `update_lr` beside a schedule that it would not reach.
+
+        Raises:
+            ValueError: there is one.
+        """
+        super().setup(trainer, pl_module, stage)
+        if stage != "fit" or not self.update_lr:
+            return
+        self.updated_to = None
+        callbacks = callbacks_of(trainer)
+        if (schedule := only_schedule(callbacks)) is None:
+            return
+        name = type(schedule).__name__
+        if not schedule.scales:
+            raise ValueError(
+                f"update_lr has no part beside {name}, which sets every rate itself: leave one of them out"
+            )
+        if callbacks.index(schedule) < callbacks.index(self):
+            raise ValueError(f"update_lr needs LRRangeTest before {name} in trainer.callbacks: put it there")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Run the test, if it is due before the first step; a resumed run takes the rate that it had found."""
+        if self.done:  # a checkpoint holds the rates of the groups, not the optimizer's own
+            self._update(trainer)
+        super().on_train_start(trainer, pl_module)
+
+    def run(self, trainer: pl.Trainer) -> None:
+        """Measure, keep the answer, and publish it; with `update_lr`, train at the suggested rate from now on.
+
+        Raises:
+            NoSuggestion: there is none to train at.
+        """
+        super().run(trainer)
+        own = trainer.optimizers[0].defaults["lr"]
+        self._update(trainer)
+        if self.updated_to is not None and trainer.is_global_zero:
+            print(f"{self.TITLE}: training at lr {self.updated_to:.3g}, in place of {own:.3g}", file=sys.stderr)
 
     def lrs(self) -> np.ndarray:
         """The rates of the test."""
@@ -108,6 +160,18 @@ class LRRangeTest(RangeTest):
     def brief_bounds(self) -> tuple[Any, Any]:
         """The rates at which the test begins and ends."""
         return self.lower, self.upper
+
+    def _update(self, trainer: pl.Trainer) -> None:
+        if not self.update_lr or is_fast_dev_run(trainer):
+            return
+        if self.lr is None:
+            raise NoSuggestion(
+                f"update_lr: LRRangeTest suggests no rate ({self.refusal}): leave update_lr out to train at your own"
+            )
+        self.updated_to = self.lr
+        for optimizer in trainer.optimizers:
+            optimizer.defaults["lr"] = self.lr  # what a schedule scales
+            set_lr(optimizer, self.lr)
 
     def _sweep(self, trials: Trials, name: str, start: Callable[[], Rehearsal], lrs: np.ndarray, steps: int) -> Sweep:
         if self.candidates:

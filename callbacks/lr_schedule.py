@@ -15,9 +15,11 @@ class LRSchedule(pl.Callback):
 
     Attributes:
         unit: unit of the schedule: steps, epochs (passes over the training set) or samples.
+        scales: whether its rates are multiples of the optimizer's own.
     """
 
     left_out_of_range_tests: ClassVar[bool] = True
+    scales: ClassVar[bool] = True
     unit: Unit
 
     def __init__(self, unit: Unit) -> None:
@@ -56,9 +58,7 @@ class LRSchedule(pl.Callback):
 
     def apply(self, optimizer: Optimizer, position: Position) -> None:
         """Set the rate of the step that begins at `position`."""
-        lr = self.lr(position, optimizer.defaults["lr"])  # a checkpoint overwrites the groups' rates, not this
-        for group in optimizer.param_groups:
-            group["lr"] = group.get("lr_ratio", 1.0) * lr
+        set_lr(optimizer, self.lr(position, optimizer.defaults["lr"]))  # a checkpoint overwrites the groups', not this
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -67,6 +67,12 @@ class LRSchedule(pl.Callback):
         if row_due(trainer):
             rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
             log_row(trainer, {"lr": rates[0]} if len(rates) == 1 else {f"lr/{i}": lr for i, lr in enumerate(rates)})
+
+
+def set_lr(optimizer: Optimizer, lr: float) -> None:
+    """Set each parameter group's rate to its `lr_ratio` times a rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group.get("lr_ratio", 1.0) * lr
 
 
 def only_schedule(callbacks: list[pl.Callback]) -> LRSchedule | None:

@@ -57,7 +57,7 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
     """
     import numpy as np
 
-    from callbacks import CyclicalLR
+    from callbacks import CyclicalLR, LRRangeTest
     from callbacks.lr_schedule import only_schedule
     from commands.configuration.cadence_cli import listed
 
@@ -68,6 +68,11 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
     if isinstance(policy, CyclicalLR) and policy.cycle is None:
         raise UserError(
             "trainer.callbacks.bounds: auto is known only after the range test\ngive CyclicalLR lower and upper to draw"
+        )
+    if any(isinstance(callback, LRRangeTest) and callback.update_lr for callback in callbacks):
+        raise UserError(
+            "trainer.callbacks.update_lr: the rate is known only after the range test\n"
+            "leave update_lr out, and set optimizer.lr, to draw"
         )
     own = 0.0 if isinstance(policy, CyclicalLR) else _configured_lr(cli)  # a cycle sets the rate itself
     cli.images.prepare_data()

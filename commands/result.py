@@ -5,10 +5,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from callbacks import RunRecord
+from callbacks import LRRangeTest, RunRecord
 from commands.configuration.cadence_cli import CadenceCLI
 from records.environment import commit, device_name, versions
 from records.run_directory import RunDirectory
+from trainer.access import callbacks_of
 
 
 def named(checkpoint: Path, directory: RunDirectory | None) -> str:
@@ -22,12 +23,15 @@ def result_of(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[s
     device = trainer.strategy.root_device
     values = {name: float(value) for name, value in trainer.callback_metrics.items()}
     values |= getattr(cli.model, "recorded", {})
+    tests = [callback for callback in callbacks_of(trainer) if isinstance(callback, LRRangeTest)]
+    updated = next((test.updated_to for test in tests if test.updated_to is not None), None)
     return {
         "metrics": {name: values[name] for name in sorted(values)},
         "steps": trainer.global_step,
         "parameters": sum(parameter.numel() for parameter in cli.model.parameters()),
         "seconds": {name: round(value, 3) for name, value in record.seconds.items()},
         "device": {"type": device.type, "name": device_name(device), "processes": trainer.world_size},
+        **({} if updated is None else {"lr": updated}),  # in place of the configured one
         "validation": getattr(cli.datamodule, "val", None),
         "seed": cli.config.seed_everything,
         **({} if (parent := cli.config.get("from")) is None else {"parent": parent.as_dict()}),

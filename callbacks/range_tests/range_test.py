@@ -166,8 +166,8 @@ class RangeTest(pl.Callback):
         return self.settings() | {"processes": trainer.world_size}
 
 
-class NoBounds(ValueError):
-    """The range test refused to suggest bounds: the user's to settle, though training has begun."""
+class NoSuggestion(ValueError):
+    """The range test refused to suggest what the run needs: the user's to settle, though training has begun."""
 
 
 def earlier_test(trainer: pl.Trainer, taker: pl.Callback, test: type[RangeTest]) -> RangeTest:
@@ -190,11 +190,11 @@ def found_bounds(trainer: pl.Trainer, taker: pl.Callback, test: type[RangeTest])
     """The bounds that the test of class `test` before `taker` has found.
 
     Raises:
-        NoBounds: it refused, with its reason.
+        NoSuggestion: it refused, with its reason.
     """
     source = earlier_test(trainer, taker, test)
     if source.bounds is None:
-        raise NoBounds(
+        raise NoSuggestion(
             f"bounds: {test.__name__} found none ({source.refusal or 'it has not run'}): give lower and upper"
         )
     return source.bounds

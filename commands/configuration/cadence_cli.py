@@ -35,6 +35,7 @@ from commands.configuration.parent import Parent
 from commands.configuration.references import filled
 from commands.configuration.replaced import dropped_by, replaced_lists
 from commands.configuration.shipped import config_paths
+from commands.configuration.signatures import OF_A_RUN, RANGE_TESTS
 from commands.configuration.strict_yaml import as_written, within_bounds
 from commands.configuration.vocabulary import vocabulary_of
 from commands.errors import UserError, notice
@@ -60,7 +61,6 @@ for package in (callbacks, datamodules, lightning_modules, optimizers):
 
 DEFAULT_SEED = 1
 _RUN_DIR = "--run_dir="
-RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
 DESCRIPTIONS = {
     "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
     "`cadence fit --resume RUN_DIR` goes on with a run that was stopped; `cadence fit --from RUN_DIR [--at best|last]` "
@@ -146,7 +146,7 @@ class CadenceCLI(LightningCLI):
             )
         if self.command in RANGE_TESTS:
             test = getattr(callbacks, RANGE_TESTS[self.command])
-            parser.add_class_arguments(test, "range_test", skip={"at_step"})
+            parser.add_class_arguments(test, "range_test", skip=OF_A_RUN)
         parser.add_optimizer_args((Optimizer,))
         parser.link_arguments("seed_everything", "data.init_args.seed")
         for name in ("in_channels", "image_size", "num_classes"):

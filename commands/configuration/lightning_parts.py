@@ -125,7 +125,7 @@ CALLBACKS: Mapping[str, Part] = {
     "LambdaCallback": WORKS,
     "LearningRateFinder": Part(
         "trains the run itself to find out, and changes it: use the callback LRRangeTest, which trains copies, "
-        "or `cadence lr-range-test`"
+        "with update_lr to train at what it suggests, or `cadence lr-range-test`"
     ),
     "LearningRateMonitor": WORKS,
     "ModelCheckpoint": WORKS,

@@ -11,6 +11,7 @@ from commands.configuration.contents import HOUSE, imported_by
 PARSER = HOUSE / "commands" / "configuration" / "cadence_cli.py"
 SECTIONS = ("model", "data", "optimizer", "trainer")
 RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
+OF_A_RUN = {"at_step", "update_lr"}  # what a range test alone has no use for
 
 
 def own_options(command: str) -> set[str]:
@@ -22,7 +23,7 @@ def own_options(command: str) -> set[str]:
     test = RANGE_TESTS.get(command)
     options = class_options("callbacks", test) if test else None
     found |= {"range_test"} if test else set()
-    return found | {f"range_test.{name}" for name in options or () if name != "at_step"}
+    return found | {f"range_test.{name}" for name in options or () if name not in OF_A_RUN}
 
 
 def trainer_options() -> list[str] | None:
