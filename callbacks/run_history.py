@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import yaml
 
 from records.checkpoint_io import Unreadable
+from records.dashboard import Dashboard
 from records.environment import device_name, environment
 from records.files import write_json, write_text
 from records.history import KEY, Past, new_id, segment
@@ -78,6 +79,7 @@ class RunHistory(pl.Callback):
         first = self.directory.begun_with() if self.directory is not None else {}
         packages = first.get("packages") if self._earlier else None
         self._now = segment(trainer.global_step, self.options, self._changes, here | place, packages)
+        _tell_dashboards(trainer, {"id": self.id, "command": self.command, **here, **place})
         if self.directory is None or not trainer.is_global_zero:
             return
         if not _same(self.directory, self.config):
@@ -109,6 +111,15 @@ class RunHistory(pl.Callback):
 def run_history(trainer: pl.Trainer) -> RunHistory | None:
     """The run's RunHistory; None without one."""
     return next((callback for callback in callbacks_of(trainer) if isinstance(callback, RunHistory)), None)
+
+
+def _tell_dashboards(trainer: pl.Trainer, run: Mapping[str, Any]) -> None:
+    """Begin the dashboards before the training's clocks start, with what the run is made of."""
+    parameters = sum(parameter.numel() for parameter in trainer.lightning_module.parameters())
+    told = {name: value for name, value in run.items() if name != "packages"} | {"parameters": parameters}
+    for logger in trainer.loggers:
+        if isinstance(logger, Dashboard):
+            logger.begin({KEY: told})
 
 
 def _same(directory: RunDirectory, config: str) -> bool:

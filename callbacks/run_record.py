@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
+from records.dashboard import Dashboard
 from records.files import write_csv, write_figure
 from records.metrics_csv import MetricsCSV
 from records.relocation import with_place, without_place
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class RunRecord(pl.Callback):
     """Make the run directory once the data are there, and count the seconds of each part of a run.
 
-    The parts are set-up, rehearsals (range tests on copies), training and evaluation.
+    The parts are set-up, rehearsals (range tests on copies), training, evaluation, and logging to dashboards.
 
     The seconds are in the checkpoint: a resumed run counts on. They are wall-clock times of this process; on an
     accelerator, a step's time is counted when the device is next waited for, at the latest at the next evaluation. It
@@ -45,7 +46,7 @@ class RunRecord(pl.Callback):
         self.without_rows = without_rows
         self.lost: list[str] = []
         self.begun = False
-        self.seconds = {"setup": 0.0, "rehearsal": 0.0, "training": 0.0, "evaluation": 0.0}
+        self.seconds = dict.fromkeys(("setup", "rehearsal", "training", "evaluation", "logging"), 0.0)
         self._running: tuple[str, float] | None = None
         self._mark: dict[str, Any] | None = None
 
@@ -55,10 +56,10 @@ class RunRecord(pl.Callback):
         return self.seconds["training"] + (time.monotonic() - running[1] if running and running[0] == "training" else 0)
 
     @contextmanager
-    def rehearsing(self) -> Iterator[None]:
-        """Count the time of the block as rehearsal."""
+    def during(self, part: str) -> Iterator[None]:
+        """Count the time of the block as another part: `rehearsal` or `logging`."""
         before = self._running[0] if self._running else None
-        self._switch("rehearsal")
+        self._switch(part)
         try:
             yield
         finally:
@@ -176,11 +177,11 @@ def run_folder(trainer: pl.Trainer) -> Path | None:
 def publish(
     trainer: pl.Trainer, name: str, figure: "Figure | None" = None, rows: list[dict[str, Any]] | None = None
 ) -> None:
-    """Write `name`.png and `name`.csv into the run directory, and hand both to loggers that take them; on rank 0.
+    """Write `name`.png and `name`.csv into the run directory, and hand both to the dashboards; on rank 0.
 
     Args:
         trainer: the run's.
-        name: stem of the files, and name at the loggers.
+        name: stem of the files, and name at the dashboards.
         figure: figure to save; None leaves it out.
         rows: rows of the table, all with the same keys; None leaves it out.
     """
@@ -192,7 +193,7 @@ def publish(
     if figure is not None:
         write_figure(folder / f"{name}.png", figure)
     for logger in trainer.loggers:
-        if figure is not None and hasattr(logger, "log_figure"):
-            logger.log_figure(name, folder / f"{name}.png")
-        if rows and hasattr(logger, "log_rows"):
-            logger.log_rows(f"{name}_table" if figure is not None else name, rows)
+        if isinstance(logger, Dashboard) and figure is not None:
+            logger.log_figure(name, folder / f"{name}.png", trainer.global_step)
+        if isinstance(logger, Dashboard) and rows:
+            logger.log_rows(f"{name}_table" if figure is not None else name, rows, trainer.global_step)

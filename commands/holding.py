@@ -3,6 +3,7 @@
 import contextlib
 import errno
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -10,10 +11,11 @@ import yaml
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
+from callbacks import RunRecord
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.errors import UserError
+from records.dashboard import Dashboard, RunFacts
 from records.run_directory import RunDirectory
-from records.wandb_record import WandbRecord
 from trainer.handlers import end_children
 from trainer.shipped_callbacks import ShippedCallbacks
 from trainer.shipped_files import ShippedFiles
@@ -23,18 +25,36 @@ from trainer.signals import RunStopped
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
 
 
-def loggers_of(cli: CadenceCLI, directory: RunDirectory | None) -> list[WandbRecord]:
-    """The configuration's W&B records, given the run directory and the configuration."""
-    records = [logger for logger in _configured(cli) if isinstance(logger, WandbRecord)]
-    for record in records:
-        record.attach(directory.root if directory else None, yaml.safe_load(cli.resolved()))
-    return records
+def loggers_of(cli: CadenceCLI, record: RunRecord, run: str | None) -> list[Dashboard]:
+    """The configuration's dashboards, given what is known of the run.
+
+    Args:
+        cli: the configuration.
+        record: the run's, whose directory they write to and whose clock counts their time.
+        run: id of the run.
+    """
+    dashboards = [logger for logger in _configured(cli) if isinstance(logger, Dashboard)]
+    directory = record.directory.root if record.directory is not None else None
+    config = yaml.safe_load(cli.resolved()) if dashboards else {}
+    for dashboard in dashboards:
+        clock, position = partial(record.during, "logging"), partial(position_of, cli)
+        dashboard.attach(RunFacts(directory, run, config, position, clock))
+    return dashboards
+
+
+def position_of(cli: CadenceCLI, step: int) -> tuple[float, int]:
+    """Passes over the training set, and samples seen, after `step` steps."""
+    stream = cli.images.stream if cli.images else None
+    if stream is None:
+        return float("nan"), 0
+    position = stream.position(step)
+    return round(position.epochs, 6), position.samples
 
 
 def companions(cli: CadenceCLI, directory: RunDirectory | None) -> list[pl.Callback]:
     """What makes Lightning's callbacks, loggers and profilers exact, and puts their files into the run directory."""
     root = directory.root if directory else None
-    loggers = [logger for logger in _configured(cli) if not isinstance(logger, WandbRecord)]
+    loggers = [logger for logger in _configured(cli) if not isinstance(logger, Dashboard)]
     for given, built in zip(*(listed(one.trainer.callbacks) for one in (cli.config, cli.config_init)), strict=True):
         path = given.init_args.dirpath if isinstance(built, ModelCheckpoint) else None
         if path and root is not None and "://" not in path and not Path(path).expanduser().is_absolute():
@@ -73,8 +93,8 @@ def stops_told(trainer: pl.Trainer, directory: RunDirectory | None, command: str
 
 
 @contextlib.contextmanager
-def closed(loggers: list[WandbRecord]) -> Iterator[None]:
-    """Close W&B's record at the end of the block, with what became of the run."""
+def closed(loggers: list[Dashboard]) -> Iterator[None]:
+    """Close the dashboards at the end of the block, with what became of the run."""
     exit_code = 1
     try:
         yield

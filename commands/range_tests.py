@@ -59,7 +59,7 @@ def range_test(call: Call, arguments: list[str], resume: bool) -> int:
     own = [RekeyedRandomness(cli.config.seed_everything), test, _EndBeforeTraining(), *bar_of(cli)]
     given = listed(cli.config_init.trainer.callbacks)
     kept = [callback for callback in given if not _left_out(callback)]
-    loggers = loggers_of(cli, directory)
+    loggers = loggers_of(cli, record, history.id)
     trainer = cli.build_trainer(
         [record, history, *([start] if start else []), *companions(cli, directory), *kept, *own],
         callbacks=None,

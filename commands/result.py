@@ -1,5 +1,6 @@
-"""What result.json and test.json say."""
+"""What result.json and test.json say, and dashboards with them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import pytorch_lightning as pl
 
 from callbacks import LRRangeTest, RunRecord
 from commands.configuration.cadence_cli import CadenceCLI
+from records.dashboard import Dashboard
 from records.environment import commit, device_name, versions
+from records.files import write_json
+from records.history import KEY
 from records.run_directory import RunDirectory
 from trainer.access import callbacks_of
 
@@ -16,6 +20,37 @@ def named(checkpoint: Path, directory: RunDirectory | None) -> str:
     """The checkpoint's path; within the run directory, which may be moved, if it lies there."""
     inside = directory is not None and checkpoint.resolve().is_relative_to(directory.root.resolve())
     return str(checkpoint.resolve().relative_to(directory.root.resolve()) if directory and inside else checkpoint)
+
+
+def end_dashboards(
+    dashboards: Sequence[Dashboard],
+    result: dict[str, Any],
+    record: RunRecord,
+    directory: RunDirectory,
+    exit_code: int = 0,
+) -> dict[str, Any]:
+    """Tell the dashboards what came out and close them; result.json then counts the time of that, too.
+
+    Args:
+        dashboards: the run's.
+        result: content of result.json, which is there already.
+        record: the run's.
+        directory: the run's.
+        exit_code: exit status of the run.
+
+    Returns:
+        The content as it is now.
+    """
+    if not dashboards:
+        return result
+    for dashboard in dashboards:
+        dashboard.log_result(result)
+        if directory.best.is_file():
+            dashboard.log_checkpoint(directory.best, {"run": result[KEY], "metrics": result["metrics"]})
+        dashboard.close(exit_code)
+    result = result | {"seconds": result["seconds"] | {"logging": round(record.seconds["logging"], 3)}}
+    write_json(directory.result, result)
+    return result
 
 
 def result_of(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str, Any]:

@@ -33,8 +33,8 @@ from commands.configuration.translations import found_late
 from commands.diverging import DIVERGED, end_diverged, rates_told, said_of
 from commands.errors import UserError, notice
 from commands.final_test import best_of, training_stays
-from commands.holding import closed, companions, held, loggers_of, refusals_told, stops_told
-from commands.result import named, result_of
+from commands.holding import closed, companions, held, loggers_of, position_of, refusals_told, stops_told
+from commands.result import end_dashboards, named, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
 from commands.starting import starting
 from commands.tables.summary import print_summary
@@ -75,7 +75,7 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
     record = RunRecord(directory, resume, call.started, without_rows)
     history = history_of(cli, call, directory, going_on)
     metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
-    loggers = loggers_of(cli, directory)
+    loggers = loggers_of(cli, record, history.id)
     watch, randomness = DivergenceWatch(cli.config.on_nonfinite), RekeyedRandomness(cli.config.seed_everything)
     own = [record, history, *([start] if start else []), *companions(cli, directory), watch, randomness]
     own += [*_checkpoints(cli, directory), *bar_of(cli)]
@@ -100,8 +100,7 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
             if trainer.is_global_zero:
                 result = result_of(cli, trainer, record) | history.record(trainer.global_step)
                 end_diverged(directory, result, error.divergence)
-            for logger in loggers:
-                logger.close(DIVERGED)
+                end_dashboards(loggers, result | said_of(error.divergence), record, directory, DIVERGED)
             return DIVERGED
         if not record.begun:
             if nothing_left(cli, trainer, directory):
@@ -120,6 +119,7 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
             result |= {"seconds": tested["seconds"], "metrics": result["metrics"] | tested["metrics"]}
         if trainer.is_global_zero:
             write_json(directory.result, result)
+            result = end_dashboards(loggers, result, record, directory)
             print_summary(result, directory.root)
     return 0
 
@@ -131,10 +131,11 @@ def test(arguments: list[str], started: float) -> int:
     checkpoint = _checkpoint(cli, directory)
     kept = directory if directory is not None and directory.writable() else None
     record = RunRecord(kept, False, started)
-    loggers = loggers_of(cli, kept)
     own = directory if directory is not None and not cli.config.checkpoint else None  # one that is named may be any
+    history = RunHistory(own, cli.resolved(), "test")
+    loggers = loggers_of(cli, record, history.id)
     trainer = cli.build_trainer(
-        [record, RunHistory(own, cli.resolved(), "test"), *companions(cli, kept), *bar_of(cli)],
+        [record, history, *companions(cli, kept), *bar_of(cli)],
         logger=loggers,
         plugins=plugins_of(cli),
         **sharing_of(cli),
@@ -200,15 +201,6 @@ def history_of(cli: CadenceCLI, call: Call, directory: RunDirectory, going_on: R
     """The callback that keeps the run's id, configuration and segments."""
     past, changes = (going_on.past, going_on.changes) if going_on else (None, {})
     return RunHistory(directory, cli.resolved(), call.command, without(call.arguments, _PLACES), past, changes)
-
-
-def position_of(cli: CadenceCLI, step: int) -> tuple[float, int]:
-    """Passes over the training set, and samples seen, after `step` steps."""
-    stream = cli.images.stream if cli.images else None
-    if stream is None:
-        return float("nan"), 0
-    position = stream.position(step)
-    return round(position.epochs, 6), position.samples
 
 
 def _checkpoints(cli: CadenceCLI, directory: RunDirectory) -> list[pl.Callback]:

@@ -1,54 +1,63 @@
 """A run's record at Weights & Biases: offline by default; its failures never end a training."""
 
 import os
-import sys
-from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from checks.shell import command_line, place
+from records.dashboard import AXES, Dashboard, reason
+from records.wandb_files import last_step
 
-class WandbRecord(Logger):
-    """Log to W&B, with the resolved configuration; rows are keyed by `step`.
+Mode = Literal["online", "offline", "disabled"]
+
+
+class WandbRecord(Dashboard):
+    """Log to W&B, with the resolved configuration, under the run's own id; a resumed run goes on in its chart.
 
     Its files lie in the run directory (`wandb/`): `wandb sync RUN_DIR/wandb/offline-run-*` uploads an offline run.
-    If the service cannot be reached, a line says so and the run goes on offline; if W&B fails altogether, it goes on
-    without. A resumed run keeps its W&B id. wandb is imported when the first row comes, and on rank 0 only.
+    A service that does not answer costs `init_timeout` at the start and `finish_timeout` at the end, never a step; a
+    line then says how to upload what is kept. wandb is imported when the training begins, and on rank 0 only.
 
     Lightning's own WandbLogger lets an unreachable server end the run, and makes its files before the run directory.
 
     Args:
-        project: W&B's project.
-        mode: `online`, `offline` or `disabled`; by default what WANDB_MODE says, else `offline`.
+        project: W&B's project; a sweep's runs are in the sweep's.
+        mode: `online`, `offline` or `disabled`; by default what WANDB_MODE says, else `online` for a sweep's run, else
+            `offline`.
         run_name: name of the run at W&B; by default the run directory's.
         entity: W&B's user or team.
-        group: group of runs.
+        group: group of runs; by default a study's name, for a study's cell.
         tags: tags of the run.
-        init_timeout: seconds that an online run's start may wait for the service (some 10 s of login come before).
+        log_best: whether best.ckpt goes to W&B when the run ends, as the artifact `best-ID`.
+        init_timeout: seconds that an online run's start may wait for the service.
+        finish_timeout: seconds that an online run's end may wait until all is uploaded.
     """
+
+    SERVICE: ClassVar[str] = "W&B"
 
     def __init__(
         self,
         project: str = "cadence",
-        mode: Literal["online", "offline", "disabled"] | None = None,
+        mode: Mode | None = None,
         run_name: str | None = None,
         entity: str | None = None,
         group: str | None = None,
         tags: list[str] | None = None,
-        init_timeout: float = 30.0,
+        log_best: bool = False,
+        init_timeout: float = 10.0,
+        finish_timeout: float = 15.0,
     ) -> None:
         super().__init__()
-        if init_timeout <= 0:
-            raise ValueError(f"init_timeout must be positive, got {init_timeout:g}: 30 seconds suits most networks")
+        for name, value in (("init_timeout", init_timeout), ("finish_timeout", finish_timeout)):
+            if value <= 0:
+                raise ValueError(f"{name} must be positive, got {value:g}: 10 seconds suit most networks")
         self.project, self.mode, self.run_name, self.entity = project, mode, run_name, entity
-        self.group, self.tags, self.init_timeout = group, tags, init_timeout
-        self.directory: Path | None = None
-        self.config: dict[str, Any] = {}
+        self.group, self.tags, self.log_best = group, tags, log_best
+        self.init_timeout, self.finish_timeout = init_timeout, finish_timeout
         self._run: Any = None
-        self._given_up = False
+        self._first = 0  # step of the chart's first new row
 
     @property
     def name(self) -> str:
@@ -60,83 +69,41 @@ class WandbRecord(Logger):
         """The run's id at W&B, once it has begun."""
         return self._run.id if self._run is not None else None
 
-    def attach(self, directory: Path | None, config: dict[str, Any]) -> None:
-        """Set the run directory and the configuration; nothing is started or written yet."""
-        self.directory, self.config = directory, config
-
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Add to the run's configuration."""
-        self.config |= vars(params) if isinstance(params, Namespace) else params
-        if self._run is not None:
-            self._run.config.update(self.config, allow_val_change=True)
-
-    @rank_zero_only
-    def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
-        """Log one row. An error is printed once and ends W&B's record, not the run."""
-        if self._given_up:
-            return
-        try:
-            if self._run is None:
-                self._begin()
-            self._run.log(metrics if step is None else {**metrics, "step": step})
-        except Exception as error:  # wandb's own errors, a service process that died, a full disk
-            self._given_up = True
-            _say(f"W&B failed ({_reason(error)}): the run goes on without it")
-
-    @rank_zero_only
-    def log_figure(self, name: str, path: Path) -> None:
-        """Log a picture that lies in the run directory."""
-        self._add(name, lambda wandb: wandb.Image(str(path)))
-
-    @rank_zero_only
-    def log_rows(self, name: str, rows: list[dict[str, Any]]) -> None:
-        """Log a table; its columns are the first row's keys."""
-        if rows:
-            self._add(name, lambda wandb: wandb.Table(list(rows[0]), [list(row.values()) for row in rows]))
-
-    @rank_zero_only
-    def close(self, exit_code: int = 0) -> None:
-        """End the run at W&B. A later row would begin it again under the same id."""
-        if self._run is None:
-            return
-        run, self._run = self._run, None
-        try:
-            run.finish(exit_code=exit_code)
-        except Exception as error:
-            _say(f"W&B failed at its end ({_reason(error)}): what it has lies in {self.directory or Path.cwd()}/wandb")
+    def log_checkpoint(self, path: Path, told: dict[str, Any]) -> None:
+        """Upload the best checkpoint as an artifact, if that is asked for."""
+        if self.log_best:
+            self.send(lambda: self._artifact(path, told))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the run: a spawned process begins it itself."""
-        return self.__dict__ | {"_run": None}
-
-    def _add(self, name: str, made: Callable[[Any], Any]) -> None:
-        if self._given_up or self.mode == "disabled":
-            return
-        import wandb
-
-        self.log_metrics({name: made(wandb)})
+        return self.__dict__ | {"_run": None, "_open": False}
 
     def _begin(self) -> None:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # sends to others, and waits for them at the end
         import wandb
 
-        mode = self.mode or os.environ.get("WANDB_MODE") or "offline"
+        usual = "online" if os.environ.get("WANDB_SWEEP_ID") else "offline"
+        mode = self.mode or os.environ.get("WANDB_MODE") or usual
         try:
             self._run = self._init(mode)
         except wandb.errors.Error as error:
             if mode != "online":
                 raise
-            _say(f"W&B cannot be reached ({_reason(error)}): the run goes on offline")
+            wandb.teardown()  # its process takes the run that could not begin for one that goes on
             self._run = self._init("offline")
-        self._run.define_metric("step")
+            upload = command_line("wandb", "sync", self._files())
+            self.tell(f"W&B cannot be used ({reason(error)}): the run goes on offline; to upload it later: {upload}")
+        for axis in AXES:
+            self._run.define_metric(axis, hidden=True)
         self._run.define_metric("*", step_metric="step")
 
     def _init(self, mode: str) -> Any:
         import wandb
 
-        directory = self.directory or Path.cwd()
+        directory = self.facts.directory or Path.cwd()
         remembered = directory / "wandb" / "run-id"
-        known = remembered.read_text().strip() if remembered.is_file() else None
+        known = remembered.read_text().strip() if remembered.is_file() else self.facts.id
         run = wandb.init(
             project=self.project,
             entity=self.entity,
@@ -149,20 +116,71 @@ class WandbRecord(Logger):
             resume="allow" if known and mode == "online" else None,
             mode=mode,  # type: ignore[arg-type]
             reinit="create_new",
+            allow_val_change=True,
             settings=wandb.Settings(
-                console="off", quiet=True, init_timeout=self.init_timeout, login_timeout=self.init_timeout
+                console="off",
+                quiet=True,
+                init_timeout=self.init_timeout,
+                login_timeout=self.init_timeout,
+                x_graphql_timeout_seconds=self.init_timeout,
+                finish_timeout=self.finish_timeout,
+                finish_timeout_raises=True,
             ),
         )
-        if known is None and self.directory is not None and mode != "disabled":
-            remembered.parent.mkdir(parents=True, exist_ok=True)
+        self._first = run.starting_step
+        if mode != "disabled" and self.facts.directory is not None:
             remembered.write_text(run.id + "\n")
+        if mode == "offline" and (last := last_step(directory / "wandb", run.id)) is not None:
+            self._first = last + 1
         return run
 
+    def _configure(self, added: dict[str, Any]) -> None:
+        self._run.config.update(added, allow_val_change=True)
 
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__
+    def _row(self, row: dict[str, Any], best: dict[str, float]) -> None:
+        tested = {name: value for name, value in row.items() if name.startswith("test/")}
+        if row["step"] >= self._first:
+            self._run.log(row, step=row["step"])
+        elif tested:  # a later test, of a step that the chart has
+            self._run.summary.update(tested)
+        if best:
+            self._run.summary.update(best)
 
+    def _figure(self, name: str, path: Path, step: int) -> None:
+        import wandb
 
-def _say(message: str) -> None:
-    print(f"cadence: {message}", file=sys.stderr)
+        self._shown({name: wandb.Image(str(path))}, step)
+
+    def _table(self, name: str, rows: list[dict[str, Any]], step: int) -> None:
+        import wandb
+
+        self._shown({name: wandb.Table(list(rows[0]), [list(row.values()) for row in rows])}, step)
+
+    def _shown(self, content: dict[str, Any], step: int) -> None:
+        if step >= self._first:
+            self._run.log(content, step=step)
+
+    def _artifact(self, path: Path, told: dict[str, Any]) -> None:
+        import wandb
+
+        artifact = wandb.Artifact(f"best-{self._run.id}", type="model", metadata=told)
+        artifact.add_file(str(path), name="best.ckpt")
+        self._run.log_artifact(artifact, aliases=["best"])
+
+    def _result(self, result: dict[str, Any]) -> None:
+        self._run.summary["result"] = result
+
+    def _end(self, exit_code: int) -> None:
+        run = self._run
+        try:
+            run.finish(exit_code=exit_code)
+        finally:
+            self._ended, self._run = run, None
+
+    def _files(self) -> str:
+        return place(Path(self._run.dir).parent)
+
+    def _failed_at_the_end(self, error: Exception) -> str:
+        folder = place(Path(self._ended.dir).parent)
+        upload = command_line("wandb", "sync", "--include-online", folder)
+        return f"W&B failed at its end ({reason(error)}): what it has not is kept; to upload it: {upload}"

@@ -184,7 +184,7 @@ def undisturbed(trainer: pl.Trainer) -> Iterator[None]:
         stack.enter_context(torch.random.fork_rng(devices, device_type=kind))
         stack.enter_context(torch.enable_grad())
         if record is not None:
-            stack.enter_context(record.rehearsing())
+            stack.enter_context(record.during("rehearsal"))
         yield
 
 

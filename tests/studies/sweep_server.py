@@ -1,12 +1,8 @@
-"""As much of a W&B server, on loopback, as `wandb sweep` and `wandb agent` ask of it: a grid, trial by trial."""
+"""What a W&B server answers to `wandb sweep` and `wandb agent`: a grid, trial by trial."""
 
 import itertools
 import json
-import threading
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import yaml
@@ -69,42 +65,3 @@ class SweepServer:
         stored = {"run_id": name, "run_storage_id": b64encode(f"Run:{name}".encode()).decode()}
         values = {key: {"value": value} for key, value in trial.items()}
         return {"type": "run", **stored, "args": values, "program": None, "resume": False}
-
-
-@contextmanager
-def sweep_server() -> Iterator[SweepServer]:
-    """A server on loopback for as long as the block lasts."""
-    server: SweepServer
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def do_GET(self) -> None:
-            self._say({})
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            asked = json.loads(body) if self.path.startswith("/graphql") else {}
-            self._say({"data": server.answer(asked["query"], asked.get("variables") or {})} if asked else {})
-
-        def _say(self, content: dict[str, Any]) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server = SweepServer(f"http://127.0.0.1:{listening.server_port}")
-    thread = threading.Thread(target=listening.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()

@@ -11,23 +11,24 @@ import pytest
 
 from studies.files import read_table
 from tests.studies.conftest import written
-from tests.studies.sweep_server import sweep_server
+from tests.wandb_server import wandb_server
 
 
 @pytest.mark.slow
 def test_an_agent_runs_the_same_cells(cadence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    folder = written(tmp_path / "rates", {"seed_everything": {"value": 1}, "trainer.max_epochs": {"value": 1}})
+    fixed = {"seed_everything": 1, "trainer.max_epochs": 1, "trainer.logger": "records.wandb_record.WandbRecord"}
+    folder = written(tmp_path / "rates", {name: {"value": value} for name, value in fixed.items()})
     here = Path(sys.executable).parent
     environment = os.environ | {
         "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(sys.path),
         "WANDB_API_KEY": "x" * 40,
-        "WANDB_MODE": "online",
         "WANDB_CONFIG_DIR": str(tmp_path / "wandb"),
         "HOME": str(tmp_path),
     }
-    with sweep_server() as server:
+    del environment["WANDB_MODE"]  # a sweep's run is online without it
+    with wandb_server() as server:
         environment["WANDB_BASE_URL"] = server.url
         wandb = [str(here / "wandb")]
         sent = subprocess.run(
@@ -40,6 +41,9 @@ def test_an_agent_runs_the_same_cells(cadence, tmp_path: Path, monkeypatch: pyte
         )
         assert agent.returncode == 0, agent.stderr
         assert len(server.given) == 2 and not server.waiting
+        charts = {name: kept.summary["result"]["metrics"] for name, kept in server.runs.items()}
+        assert list(charts) == ["trial1", "trial2"]
+        assert {kept.told["sweep"] for kept in server.runs.values()} == {"s"}
     theirs = sorted(
         (float(re.search(r"lr: ([\d.]+)", (run / "config.yaml").read_text())[1]), metrics(run))  # type: ignore[index]
         for run in Path("runs").iterdir()
@@ -50,7 +54,8 @@ def test_an_agent_runs_the_same_cells(cadence, tmp_path: Path, monkeypatch: pyte
         for row in read_table(Path("results/studies/rates/smoke/cells.csv"))
     )
     assert ours == theirs
+    assert {found for _, found in theirs} == {json.dumps(found, sort_keys=True) for found in charts.values()}
 
 
 def metrics(run: Path) -> str:
-    return json.dumps(json.loads((run / "result.json").read_text())["metrics"])
+    return json.dumps(json.loads((run / "result.json").read_text())["metrics"], sort_keys=True)
