@@ -2,7 +2,7 @@
 
     python docs/gradient_check.py
 
-Reads results/gradient_check, written by `cadence gradient-check` (the page has the commands), and the published table.
+Reads the results of the study gradient_check at full scale, and the published table beside it.
 """
 
 import csv
@@ -12,9 +12,10 @@ from pathlib import Path
 
 from commands.tables.gradient_check import SHOWN
 from docs.pages import table, write
+from studies.study import SHIPPED
 
-HERE = Path(__file__).parent
-RESULTS = HERE.parent / "results"
+RESULTS = Path(__file__).parents[1] / "results" / "studies" / "gradient_check" / "full" / "runs"
+PUBLISHED = SHIPPED / "gradient_check" / "published.csv"
 SMOOTH = (5, 1000)  # from an N whose step is free of kinks to one before round-off
 
 Differences = dict[tuple[int, int], float]
@@ -22,7 +23,7 @@ Differences = dict[tuple[int, int], float]
 
 def values() -> dict[str, str]:
     """Values for the template, by name."""
-    found = json.loads((RESULTS / "gradient_check" / "gradient_check.json").read_text())
+    found = json.loads(checked("json").read_text())
     ours, kinked, gradient = _ours()
     published = _published()
     weights = sorted(gradient)
@@ -38,6 +39,7 @@ def values() -> dict[str, str]:
     slope = math.log(largest[last] / largest[first]) / math.log(last / first)
     versions = found["versions"]
     return {
+        "figure": f"../{checked('png').relative_to(Path(__file__).parents[1]).as_posix()}",
         "parameter": f"`{found['parameter']}`",
         "ours": table(
             ("weight", "gradient", *headings[1:]),
@@ -64,9 +66,14 @@ def values() -> dict[str, str]:
     }
 
 
+def checked(ending: str) -> Path:
+    """A file that the study's one network left."""
+    return next(RESULTS.glob(f"*-gradient_check.{ending}"))
+
+
 def _ours() -> tuple[Differences, set[tuple[int, int]], dict[int, float]]:
     """In float64: differences by (weight, N), the (weight, N) with a kink within the step, and gradients by weight."""
-    with (RESULTS / "gradient_check" / "gradient_check.csv").open(newline="") as file:
+    with checked("csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["precision"] == "float64"]
     cells = {(int(row["weight"]), int(row["N"])): row for row in rows}
     differences = {cell: float(row["difference"]) for cell, row in cells.items()}
@@ -75,7 +82,7 @@ def _ours() -> tuple[Differences, set[tuple[int, int]], dict[int, float]]:
 
 
 def _published() -> Differences:
-    with (RESULTS / "published" / "gradient_finite_difference.csv").open(newline="") as file:
+    with PUBLISHED.open(newline="") as file:
         return {
             (int(row["weight"]), int(name.removeprefix("N="))): float(value)
             for row in csv.DictReader(file)

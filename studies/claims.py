@@ -83,12 +83,11 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str, named: Named = lambda v
         return Verdict(
             NOT_TESTED, [f"{waiting} of its cells have not run" if waiting else "no cell of this scale is about it"]
         )
-    shown = _shown_as(named)
     holds, lines = True, []
     for names, group in groups.items():
-        good, line = _asked(claim, CHECKS[claim.check], group, shown)
+        good, line = _asked(claim, CHECKS[claim.check], group, named)
         holds &= good
-        lines.append(f"{', '.join(map(shown, names))}: {line}" if names else line)
+        lines.append(f"{', '.join(map(named, names))}: {line}" if names else line)
     return Verdict(REPRODUCED if holds else NOT_REPRODUCED, lines)
 
 
@@ -236,11 +235,6 @@ def _edges(settings: Mapping[Any, Any]) -> set[Any]:
     if len(settings) < 3 or not all(isinstance(key, int | float) and not isinstance(key, bool) for key in settings):
         return set()
     return {min(settings), max(settings)}
-
-
-def _shown_as(named: Named) -> Named:
-    """Names of values of the table, in whose keys a list is a tuple."""
-    return lambda value: named(list(value) if isinstance(value, tuple) else value)
 
 
 def _name(value: Any) -> str:

@@ -34,7 +34,8 @@ class Found:
     folder: Path
 
     def name(self, value: Any) -> str:
-        """How the report calls a column, or a value of one."""
+        """How the report calls a column, or a value of one; a list may come as a tuple."""
+        value = list(value) if isinstance(value, tuple) else value
         shown = f"{value:g}" if isinstance(value, float) else str(value)
         return str(self.study.names.get(str(value), self.study.names.get(shown, shown)))
 

@@ -56,7 +56,7 @@ def exhibit(
 
 
 def _key(found: Found, value: Any) -> Entry:
-    shown = found.name(list(value) if isinstance(value, tuple) else value)
+    shown = found.name(value)
     return Entry(shown, float(value) if isinstance(value, int | float) and shown != str(value).lower() else None)
 
 

@@ -40,7 +40,7 @@ def test_problem_3_has_its_answers(figure: str) -> None:
 
 
 def test_the_error_falls_with_n_until_round_off() -> None:
-    found = json.loads((ROOT / "results/gradient_check/gradient_check.json").read_text())
+    found = json.loads(gradient_check.checked("json").read_text())
     errors = list(found["float64"]["largest_difference"].values())
     lowest = errors.index(min(errors))
     assert 0 < lowest < len(errors) - 1

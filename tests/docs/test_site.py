@@ -12,6 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 
 from docs import site
+from docs.gradient_check import checked
 
 
 @pytest.fixture
@@ -44,8 +45,9 @@ def test_links_lead_where_they_lead_on_github(at: str, written: str, expected: s
 
 def test_a_file_outside_docs_comes_along_and_a_lost_one_does_not(config: MkDocsConfig) -> None:
     files = Files([])
-    shown("![x](../results/gradient_check/gradient_check.png) [y](../nowhere.png)", "gradient_check.md", config, files)
-    assert list(files.src_uris) == ["results/gradient_check/gradient_check.png"]
+    picture = checked("png").relative_to(site.HOUSE).as_posix()
+    shown(f"![x](../{picture}) [y](../nowhere.png)", "gradient_check.md", config, files)
+    assert list(files.src_uris) == [picture]
 
 
 def test_tables_stand_where_their_markers_are(config: MkDocsConfig) -> None:

@@ -1,11 +1,14 @@
 """Every shipped study: its files, and a run at its smallest scale with a report at the end."""
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from datamodules import fetched
 from studies import SCALES
+from studies.exhibits import make
+from studies.exhibits.exhibit import Found
 from studies.files import read_table
 from studies.study import read_study, shipped
 from tests.configs.conftest import stand_in
@@ -24,6 +27,23 @@ def test_a_shipped_study_says_what_it_asks_and_costs(name: str) -> None:
         assert 1 <= counts["smoke"] <= 12 and counts["laptop"] and counts["full"]
     else:
         assert set(counts.values()) == {0}
+
+
+@every_study
+def test_every_published_number_stands_beside_a_cell(name: str) -> None:
+    study = read_study(shipped()[name])
+    for wanted in study.exhibits:
+        if wanted["kind"] != "table" or not wanted.get("published"):
+            continue
+        metrics = dict.fromkeys(wanted["metrics"], 0.5)
+        rows = [
+            {**cell.parameters, **metrics, "id": "x", "status": "finished"} for cell in study.cells("full", seeds=1)
+        ]
+        shown = make(Found(study, "full", rows, {}, {}, Path()), wanted).tables[0]
+        place = shown.headings.index("published")
+        beside = [row for row in shown.rows if row[place].value is not None]
+        with (study.folder / wanted["published"]["file"]).open(newline="") as file:
+            assert len(beside) == len(list(csv.DictReader(file)))
 
 
 @every_study
