@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from figures import as_text
-from figures.style import BAND, colour, marker, plain
+from figures.style import BAND, looks, plain
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,12 @@ class Curve:
     Attributes:
         x: places on the horizontal axis, (n,).
         values: value of each seed there, (seeds, n).
+        key: values that tell the group apart from the others, by which its look is chosen; its name if empty.
     """
 
     x: np.ndarray
     values: np.ndarray
+    key: tuple[Any, ...] = ()
 
 
 def draw(
@@ -51,19 +53,22 @@ def draw(
     """
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    for place, (name, curve) in enumerate(groups.items()):
-        style: dict[str, Any] = {"marker": marker(place), "markersize": 4.5} if points else {}
+    chosen = looks([curve.key or (name,) for name, curve in groups.items()])
+    for look, (name, curve) in zip(chosen, groups.items(), strict=True):
+        style: dict[str, Any] = {"marker": look.marker, "markersize": 4.5} if points else {}
+        style |= {"color": look.colour, "linestyle": look.dash, "linewidth": 1.6}
         count = len(curve.values)
         label = as_text(name if count == 1 else f"{name} (n = {count})")
-        axes.plot(curve.x, curve.values.mean(axis=0), color=colour(place), linewidth=1.6, label=label, **style)
+        axes.plot(curve.x, curve.values.mean(axis=0), label=label, **style)
         if count > 1:
-            axes.fill_between(curve.x, *_band(curve.values, band), color=colour(place), alpha=BAND, linewidth=0)
+            axes.fill_between(curve.x, *_band(curve.values, band), color=look.colour, alpha=BAND, linewidth=0)
         if published and name in published:
             printed = published[name]
-            look: dict[str, Any] = {"color": colour(place), "linewidth": 1.1, "linestyle": (0, (4, 2)), "alpha": 0.9}
-            axes.plot(printed.x, printed.values.mean(axis=0), label=as_text(f"{name}, published"), **look)
+            thin: dict[str, Any] = {"color": look.colour, "linewidth": 1.1, "linestyle": (0, (4, 2)), "alpha": 0.9}
+            axes.plot(printed.x, printed.values.mean(axis=0), label=as_text(f"{name}, published"), **thin)
     if log_x:
         axes.set_xscale("log")
+        _ticks(axes, sorted({float(place) for curve in groups.values() for place in curve.x}))
     elif all(
         float(place).is_integer() or float(place + 0.5).is_integer() for one in groups.values() for place in one.x
     ):
@@ -78,6 +83,13 @@ def draw(
     else:
         axes.text(0.5, 0.5, "no cell came far enough for a point", ha="center", transform=axes.transAxes)
     return figure
+
+
+def _ticks(axes: Axes, places: Sequence[float]) -> None:
+    """Name the places of a grid themselves, where they are few."""
+    if 0 < len(places) <= 8:
+        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _band(values: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:

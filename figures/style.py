@@ -1,5 +1,9 @@
 """The look of the studies' figures: colours that print and that colour-blind readers tell apart, and plain axes."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -8,9 +12,40 @@ from matplotlib.text import Text
 # Okabe and Ito's set without its yellow, which is lost on white; each reads on dark paper too.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)))
 BAND = 0.18  # opacity of the band of seeds
 COLUMN = 3.35  # inches, the width of one of a paper's two columns
 POINTS = 7  # size of the texts there
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a group is drawn.
+
+    Attributes:
+        colour: colour of its line and its marks.
+        marker: mark at its places, a second way to tell groups apart.
+        dash: dashes of its line.
+    """
+
+    colour: str
+    marker: str
+    dash: Any
+
+
+def looks(keys: Sequence[tuple[Any, ...]]) -> list[Look]:
+    """A look for each group, no two alike up to four times seven groups.
+
+    Args:
+        keys: values that tell each group apart; the first is told by the colour, the others by marks and dashes.
+    """
+    firsts, others = (list(dict.fromkeys(part)) for part in ([key[:1] for key in keys], [key[1:] for key in keys]))
+    found = []
+    for key in keys:
+        place, other = firsts.index(key[:1]), others.index(key[1:])
+        mark = other if len(others) > 1 else place
+        found.append(Look(colour(place), marker(mark), DASHES[(other + place // len(COLOURS)) % len(DASHES)]))
+    return found
 
 
 def colour(place: int) -> str:

@@ -1,6 +1,7 @@
 """A result against a number of the sweep, such as the learning rate, a curve for each group."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def exhibit(
     for key, rows in grouped(where(found.rows, only or {}), by).items():
         curve = _curve(rows, metric, of, factor)
         if curve is not None:
-            groups[", ".join(map(found.name, key))] = curve
+            groups[", ".join(map(found.name, key))] = replace(curve, key=key)
     printed = _published(found, published, factor) if published else None
     figure = draw(groups, found.name(of), y, published=printed, log_x=log_x, points=True)
     return Exhibit(title, f"Mean over the seeds, and their range as a band. {caption}".strip(), figure=figure)

@@ -1,6 +1,7 @@
 """A metric along epochs, steps, samples or seconds, a curve for each group of cells."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def exhibit(
     for key, rows in grouped(finished(where(found.rows, only or {})), by).items():
         curve = along([found.curves.get(str(row["id"]), []) for row in rows], metric, against, until)
         if curve is not None:
-            groups[", ".join(map(found.name, key))] = curve
+            groups[", ".join(map(found.name, key))] = replace(curve, key=key)
     printed = None
     if published:
         table = found.published(published["file"])
