@@ -12,9 +12,10 @@ from pathlib import Path
 
 from commands.tables.gradient_check import SHOWN
 from docs.pages import table, write
+from studies.exhibits.kept import FOLDER
 from studies.study import SHIPPED
 
-RESULTS = Path(__file__).parents[1] / "results" / "studies" / "gradient_check" / "full" / "runs"
+RESULTS = Path(__file__).parents[1] / "results" / "studies" / "gradient_check" / "full" / FOLDER
 PUBLISHED = SHIPPED / "gradient_check" / "published.csv"
 SMOOTH = (5, 1000)  # from an N whose step is free of kinks to one before round-off
 

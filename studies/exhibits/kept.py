@@ -12,7 +12,7 @@ from records.run_directory import RunDirectory
 from studies.exhibits import KINDS
 from studies.table import finished, where
 
-FOLDER = "runs"
+FOLDER = "from_cells"  # not `runs`, which a checkout ignores
 
 
 def first(rows: Sequence[Mapping[str, Any]], only: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from studies.exhibits import KINDS, make
-from studies.exhibits.kept import keep
+from studies.exhibits.kept import FOLDER, keep
 from studies.files import CELLS, CURVES, RECORD
 from studies.report.write import load, report, write_report
 from studies.study import read_study
@@ -104,7 +104,7 @@ def made(tmp_path: Path) -> tuple[Path, Path]:
     (folder / "differences.csv").write_text("weight,N=1,N=50\n1,2e-3,0\n")
     checked = ("precision,weight,N,difference,kinks", "float64,1,1,-4e-3,1", "float64,1,50,1e-9,0", "float32,1,1,1,0")
     for name, content in (("csv", "\n".join(checked).encode()), ("png", b"a picture")):
-        (results / "runs" / f"{cells()[4]['id']}-gradient_check.{name}").write_bytes(content)
+        (results / FOLDER / f"{cells()[4]['id']}-gradient_check.{name}").write_bytes(content)
     return folder, results
 
 
