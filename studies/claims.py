@@ -227,7 +227,8 @@ def _shown(rows: Sequence[Row], metric: str) -> str:
     if not found.n:
         return gone or "no result"
     spread = f" (sd {found.deviation:.2g}, n = {found.n})" if found.deviation is not None else " (n = 1)"
-    return f"{found.mean:.4g}{spread}" + (f", {gone}" if gone else "")
+    mean = f"{found.mean:,.0f}" if found.mean.is_integer() else f"{found.mean:.4g}"
+    return f"{mean}{spread}" + (f", {gone}" if gone else "")
 
 
 def _edges(settings: Mapping[Any, Any]) -> set[Any]:

@@ -65,6 +65,8 @@ def _entries(group: Sequence[Row], metric: str, factor: float) -> list[Entry]:
     if not mean.n:
         return [Entry(gone or "-"), entry(0)]
     digits = 2 if factor == 100 else 4
+    if factor == 1 and mean.mean.is_integer() and not mean.deviation:  # a count, the same for every seed
+        return [Entry(f"{mean.mean:,.0f}", mean.mean), entry(mean.n)]
     text = f"{factor * mean.mean:.{digits}f}" if abs(factor * mean.mean) < 1e4 else f"{factor * mean.mean:,.0f}"
     if mean.deviation is not None:
         text += f" ± {factor * mean.deviation:.{digits}f}"
