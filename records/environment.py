@@ -30,13 +30,21 @@ def device_name(device: torch.device) -> str:
 
 def cpu_name() -> str:
     """Model name of the CPU."""
+    return _told_by_linux("model name") or platform.processor() or platform.machine()
+
+
+def cpu_features() -> set[str]:
+    """Instruction sets of the CPU, by the kernel's names; empty where the kernel does not tell."""
+    return set((_told_by_linux("flags") or _told_by_linux("Features") or "").split())
+
+
+def _told_by_linux(name: str) -> str | None:
+    """What /proc/cpuinfo says of the first core under a name."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
 
 
 def commit() -> str | None:

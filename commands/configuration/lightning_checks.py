@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 
 from commands.configuration import lightning_parts as parts
 from commands.configuration.lightning_parts import Part
-from commands.configuration.trainer_checks import check_device, check_numbers, check_ours
+from commands.configuration.trainer_checks import check_device, check_numbers, check_ours, warn_of_slow_bfloat16
 from commands.errors import UserError
 from datamodules.image_datamodule import ImageDataModule
 from lightning_modules import ImageClassifier
@@ -42,6 +42,7 @@ def check_parts(command: str, config: Any) -> None:
         _check_checkpoints(trainer)
     check_numbers(command, trainer)
     check_device(trainer)
+    warn_of_slow_bfloat16(trainer)
     if _derives(config.data.class_path, ImageDataModule):
         check_ours(trainer)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from commands.configuration import trainer_checks
+
 RUN = [
     "fit", "--model", "SmallCNN", "--data", "Digits", "--optimizer", "Adam", "--optimizer.lr", "0.01",
     "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "5",
@@ -91,6 +93,23 @@ def test_precisions(cadence, tmp_path: Path, precision: str) -> None:
     options = ["--trainer.precision", precision, "--trainer.max_steps", "3"]
     assert cadence(*RUN, *options, "--run_dir", tmp_path / "run") == 0
     assert result(tmp_path / "run")["metrics"]["test/loss"] < 3
+
+
+@pytest.mark.parametrize(
+    ("features", "precision", "told"),
+    [
+        ({"avx2"}, "bf16-mixed", True),
+        ({"avx2", "avx512_bf16"}, "bf16-mixed", False),
+        ({"avx2"}, "32-true", False),
+        (set(), "bf16-mixed", False),
+    ],
+)
+def test_a_cpu_without_bfloat16_says_that_it_is_slow(
+    cadence, monkeypatch: pytest.MonkeyPatch, capsys, features: set[str], precision: str, told: bool
+) -> None:
+    monkeypatch.setattr(trainer_checks, "cpu_features", lambda: features)
+    assert cadence(*RUN, "--trainer.precision", precision, "--trainer.max_steps", "1", "--run_dir", "run") == 0
+    assert ("this CPU has no instructions for bfloat16" in capsys.readouterr().err) == told
 
 
 @pytest.mark.real_data
