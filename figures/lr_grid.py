@@ -8,8 +8,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-GRID, CHOICE = "#1f5f99", "#c0392b"
-COLUMNS = 4
+from figures import as_text
+from figures.style import BAND, colour, plain
+
+COLUMNS = 3  # at a paper's column, names still fit above their panels
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Panel:
     Attributes:
         title: name of the optimizer.
         rates: learning rates of the grid, (n,), increasing.
-        accuracies: accuracy at each rate of the grid, in per cent, (seeds, n).
+        accuracies: accuracy at each rate of the grid, in per cent, (seeds, n); NaN where a seed has none.
         suggested: suggested learning rates, (k,); k is 0 where every test refused.
         reached: accuracy at each suggested rate, in per cent, (k,).
     """
@@ -31,38 +33,43 @@ class Panel:
     reached: np.ndarray
 
 
-def draw(panels: Sequence[Panel]) -> Figure:
-    """Small multiples, four a row, on common axes: the grid's mean and range over seeds, and each suggestion."""
-    rows = -(-len(panels) // COLUMNS)
-    figure = Figure(figsize=(11, 0.8 + 2.5 * rows), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+def draw(panels: Sequence[Panel], y: str = "held-out accuracy, %") -> Figure:
+    """Small multiples, three a row, on common axes: the grid's mean and range over seeds, and each suggestion.
+
+    Args:
+        panels: one for each optimizer.
+        y: label of the vertical axes.
+    """
+    columns = min(COLUMNS, max(len(panels), 1))
+    rows = -(-max(len(panels), 1) // columns)
+    figure = Figure(figsize=(1.4 + 2.2 * columns, 1.1 + 2.1 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     for axes, panel in zip(grid.flat, panels, strict=False):
         _panel(axes, panel)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("held-out accuracy, %")
+    for axes in grid.flat[max(len(panels) - columns, 0) : len(panels)]:
+        axes.tick_params(labelbottom=True)  # the last of its column, above an empty place too
+    figure.supylabel(y, fontsize=10)
     figure.supxlabel("learning rate", fontsize=10)
     handles: dict[str, Artist] = {}
     for axes in grid.flat[: len(panels)]:  # the first may have no suggestion, and so no mark
         handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(handles.values()), list(handles), frameon=False, loc="outside upper left", ncols=3, fontsize=9)
+    figure.legend(list(handles.values()), list(handles), frameon=False, loc="outside upper center", ncols=2, fontsize=9)
     return figure
 
 
 def _panel(axes: Axes, panel: Panel) -> None:
     axes.set_xscale("log")
     axes.set_ylim(0, 101)
-    low, high = panel.accuracies.min(axis=0), panel.accuracies.max(axis=0)
-    axes.fill_between(panel.rates, low, high, color=GRID, alpha=0.2, linewidth=0, label="lowest to highest seed")
-    label = f"grid, mean of {len(panel.accuracies)} seeds"
-    axes.plot(panel.rates, panel.accuracies.mean(axis=0), "o-", color=GRID, markersize=3, linewidth=1.5, label=label)
+    plain(axes, "", "")
+    axes.set_title(as_text(panel.title), loc="left", fontsize=10)
+    if len(panel.rates):
+        low, middle, high = (part(panel.accuracies, axis=0) for part in (np.nanmin, np.nanmean, np.nanmax))
+        label = f"grid, mean of {len(panel.accuracies)} seeds"
+        axes.fill_between(panel.rates, low, high, color=colour(0), alpha=BAND, linewidth=0, label="range of the seeds")
+        axes.plot(panel.rates, middle, "o-", color=colour(0), markersize=3, linewidth=1.6, label=label)
     for rate in panel.suggested:
-        axes.axvline(rate, color=CHOICE, linewidth=0.8, alpha=0.6)
+        axes.axvline(rate, color=colour(1), linewidth=0.8, alpha=0.6)
     if len(panel.suggested):
-        axes.plot(
-            panel.suggested, panel.reached, "D", color=CHOICE, markersize=4.5, label="suggested rate, a seed each"
-        )
-    axes.set_title(panel.title, loc="left", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25, linewidth=0.6)
+        axes.plot(panel.suggested, panel.reached, "D", color=colour(1), markersize=4.5, label="suggested rates")

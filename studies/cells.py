@@ -75,7 +75,7 @@ class CellDirectory:
 
     @property
     def failure(self) -> Path:
-        """Why the last try failed; absent unless it did."""
+        """Why the last try failed, or the run was refused what it needs; absent unless it was."""
         return self.root / f"{self.id}.failed.json"
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from studies import SCALES
+from studies.against_grid import near_best, refusals
 from studies.counted import counted, field_of_stack
 from studies.statistics import Sample, paired
 from studies.table import Row, by_seed, described, grouped, lost, where
@@ -194,6 +195,8 @@ CHECKS: dict[str, Check] = {
     "falling": falling,
     "passing": passing,
     "ratio": ratio,
+    "near_best": near_best,
+    "refusals": refusals,
 }
 # Checks of networks themselves, which need no run.
 COUNTS: dict[str, Check] = {"counted": counted, "field": field_of_stack}

@@ -7,17 +7,21 @@ from commands.configuration.files import read_config
 from records.run_directory import RunDirectory
 from studies.cells import CellDirectory
 
-FINISHED, DIVERGED, FAILED, STOPPED, MISSING = "finished", "diverged", "failed", "stopped", "missing"
-OVER = (FINISHED, DIVERGED)
+FINISHED, DIVERGED, REFUSED = "finished", "diverged", "refused"
+FAILED, STOPPED, MISSING = "failed", "stopped", "missing"
+OVER = (FINISHED, DIVERGED, REFUSED)
 
 
 def state(directory: CellDirectory) -> str:
-    """FINISHED or DIVERGED once its record says so, FAILED after a failed last try, STOPPED if it can go on."""
+    """FINISHED or DIVERGED once its record says so, FAILED after a failed last try, STOPPED if it can go on.
+
+    REFUSED if its range test suggested nothing that it could train with: the same again, however often it is tried.
+    """
     answer = result(directory)
     if answer is not None:
         return DIVERGED if answer.get("diverged") else FINISHED
     if directory.failure.is_file():
-        return FAILED
+        return REFUSED if json.loads(directory.failure.read_text()).get("refused") else FAILED
     return STOPPED if directory.run.is_dir() else MISSING
 
 
@@ -38,6 +42,7 @@ def result(directory: CellDirectory) -> dict[str, Any] | None:
             return None
         tested = any(name.startswith("test/") for name in found["metrics"])
         return found if tested or found.get("diverged") or not _to_be_tested(run) else None
+    if run.begun_with().get("command", "fit") == "fit" or any(directory.run.glob("*_range_test.ckpt")):
+        return None
     answers = sorted(directory.run.glob("*_range_test.json"))
-    alone = answers and not run.last.is_file() and not any(directory.run.glob("*_range_test.ckpt"))
-    return json.loads(answers[0].read_text()) if alone else None
+    return json.loads(answers[0].read_text()) if answers else None

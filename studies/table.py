@@ -23,7 +23,7 @@ def grouped(rows: Iterable[Row], keys: Sequence[str]) -> dict[tuple[Any, ...], l
 
 
 def finished(rows: Iterable[Row]) -> list[Row]:
-    """Rows of cells that came to their end; neither those that diverged nor those that failed."""
+    """Rows of cells that came to their end; not those that diverged, were refused, or failed."""
     return [row for row in rows if row["status"] == "finished"]
 
 

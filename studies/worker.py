@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
+from records.files import write_json
 from records.run_directory import RunDirectory
 from studies.cells import CellDirectory
 
@@ -62,6 +63,7 @@ def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | 
     """
     import torch
 
+    from callbacks.range_tests.range_test import NoSuggestion
     from commands import Call, training
     from commands.errors import report
     from records.lock import exclusive
@@ -75,6 +77,8 @@ def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | 
     except _Taken:
         return ELSEWHERE
     except BaseException as error:
+        if isinstance(error.__cause__, NoSuggestion):
+            write_json(directory.failure, {"status": 2, "error": str(error.__cause__), "refused": True})
         return report(error)
 
 

@@ -17,6 +17,7 @@ KINDS = {
     "by_epoch": "studies.exhibits.epoch_table",
     "curves": "studies.exhibits.curves",
     "against": "studies.exhibits.against",
+    "against_grid": "studies.exhibits.against_grid",
     "at_equal": "studies.exhibits.at_equal",
     "gradient_check": "studies.exhibits.gradient_check",
     "images": "studies.exhibits.images",

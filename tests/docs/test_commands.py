@@ -20,6 +20,7 @@ WORK = (
     "datamodules.sources.fetch",
     "commands.data._print_and_draw",
     "studies.local.Launcher.resolve",
+    "studies.report.write.report",
 )
 OWN_MODULE = """from torch import nn
 

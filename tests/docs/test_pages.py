@@ -6,13 +6,17 @@ from types import ModuleType
 
 import pytest
 
-from docs import architectures, gradient_check, results
+from docs import architectures, gradient_check, lr_finder_against_grid, results
 from docs.pages import page, table
+from studies.against_grid import Comparison
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("script", [architectures, gradient_check, results], ids=lambda script: script.__name__)
+SCRIPTS = [architectures, gradient_check, lr_finder_against_grid, results]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
 def test_a_page_is_what_its_script_makes(script: ModuleType) -> None:
     path = Path(str(script.__file__))
     made = page(path, script.values())
@@ -23,6 +27,21 @@ def test_the_readmes_figures_are_those_of_the_results() -> None:
     made = results.figures()
     kept = {path.name: path.read_text() for path in results.FIGURES.glob("*.svg")}
     assert made == kept, "stale: run `python docs/results.py`"
+
+
+def test_the_figure_of_suggested_rates_is_that_of_its_runs() -> None:
+    for name, content in lr_finder_against_grid.figures().items():
+        assert content == (ROOT / "docs" / name).read_text(), "stale: run `python docs/lr_finder_against_grid.py`"
+
+
+def test_the_worst_loss_is_told_and_a_refusal_is_no_success() -> None:
+    def group(reached: dict[int, float]) -> Comparison:
+        best = dict.fromkeys((1, 2), 0.9)
+        return Comparison({0.1: best}, dict.fromkeys(reached, 0.1), reached, 0.1, 2 - len(reached), 2)
+
+    groups = {"SGD": group({1: 0.9, 2: 0.92}), "Adam": group({1: 0.6, 2: 0.7}), "Madam": group({})}
+    said = lr_finder_against_grid.sentence(groups)
+    assert said.startswith("For 1 of 3 optimizers") and "worst loss is 25.00 points, with Adam. 2 of 6 tests" in said
 
 
 @pytest.mark.parametrize(

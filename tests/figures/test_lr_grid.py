@@ -26,10 +26,10 @@ def test_draws_mean_range_and_suggestions() -> None:
     assert len(refused.lines) == 1
 
 
-def test_eight_optimizers_in_two_rows_of_four(tmp_path: Path) -> None:
+def test_eight_optimizers_in_rows_of_three(tmp_path: Path) -> None:
     figure = draw([panel(str(number), [0.1]) for number in range(8)])
     figure.savefig(tmp_path / "grid.png")
-    assert [axes.get_subplotspec().rowspan.start for axes in figure.axes] == [0] * 4 + [1] * 4
+    assert [axes.get_subplotspec().rowspan.start for axes in figure.axes] == [0] * 3 + [1] * 3 + [2] * 3
     assert not any(axes.get_visible() for axes in draw([panel("one", [])]).axes[1:])
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["lowest to highest seed", "grid, mean of 3 seeds", "suggested rate, a seed each"]
+    assert texts == ["range of the seeds", "grid, mean of 3 seeds", "suggested rates"]

@@ -24,6 +24,21 @@ def claim(check: str, each: tuple[str, ...] = (), scale: str = "full", **options
 
 
 APART = cells(a=[0.90, 0.92, 0.91], b=[0.80, 0.82, 0.82], c=[0.10, 0.10, 0.10])
+# A grid of rates with a best in its middle, and a run that found its own: near it for a, short of it for b, none for c.
+GRID = [
+    {"arm": arm, "part": "grid", "rate": rate, "seed_everything": seed, "status": "finished", ACCURACY: top - drop}
+    for arm in "abc"
+    for rate, drop in ((0.1, 0.3), (1.0, 0.0), (10.0, 0.2))
+    for seed, top in ((1, 0.9), (2, 0.92))
+]
+OWN = [
+    {"arm": arm, "part": "own", "seed_everything": seed, "status": status, ACCURACY: reached, "lr": rate}
+    for arm, seed, status, reached, rate in (
+        ("a", 1, "finished", 0.89, 0.7), ("a", 2, "finished", 0.92, 0.8), ("b", 1, "finished", 0.85, 0.2),
+        ("b", 2, "refused", None, None), ("c", 1, "refused", None, None), ("c", 2, "refused", None, None),
+    )
+]  # fmt: skip
+NEAR = {"by": "arm", "of": "rate", "found": {"part": "own"}, "within": 0.01}
 FALLS: list[dict[str, Any]] = [{"seed_everything": 1, "status": "finished", "N=1": 0.5, "N=50": 0.1, "N=900": 0.1}]
 ALEXNET = {"model": "AlexNet", "options": {"num_classes": 1000}, "of": "parameters"}
 MIXED = cells(a=[0.90, 0.92, 0.91], b=[0.95, 0.82, 0.92])
@@ -50,6 +65,10 @@ MIXED = cells(a=[0.90, 0.92, 0.91], b=[0.95, 0.82, 0.92])
         (APART, claim("ratio", a={"arm": "a"}, b={"arm": "c"}, most=9), NOT, "9.1"),
         (FALLS, Claim("", "", "falling", {"metrics": ["N=1", "N=50"]}), REPRODUCED, "N=1 0.5, N=50 0.1"),
         (FALLS, Claim("", "", "falling", {"metrics": ["N=1", "N=50", "N=900"]}), NOT, "N=50 0.1, N=900 0.1"),
+        ([*GRID, *OWN], claim("near_best", **NEAR), NOT, "1 of 3 within 0.01 of the best of the grid; diff"),
+        ([*GRID, *OWN], claim("near_best", **NEAR, least=1), REPRODUCED, "differences: a -0.0050, b -0.0500, c none"),
+        (OWN, Claim("", "", "refusals", {"most": 2}), NOT, "3 of 6 refused, allowed 2"),
+        (OWN, Claim("", "", "refusals", {"most": 3}), REPRODUCED, "3 of 6 refused, allowed 3"),
         ([], Claim("", "", "counted", ALEXNET | {"value": 60_965_224}), REPRODUCED, "60,965,224 parameters; published"),
         ([], Claim("", "", "counted", ALEXNET | {"value": 60_000_000}), NOT, "published 60,000,000"),
         ([], Claim("", "", "counted", ALEXNET | {"value": 60_000_000, "within": 0.02}), REPRODUCED, "+1.61 %, allowed"),

@@ -48,6 +48,8 @@ STUDY: dict[str, Any] = {
         {"kind": "receptive_fields", "title": "Stacks", "sizes": [3, 5], "most": 2},
         {"kind": "gradient_check", "title": "Gradients", "published": "differences.csv",
          "only": {"optimizer.lr": 0.01, "seed_everything": 2}},
+        {"kind": "against_grid", "title": "Found", "metric": "test/accuracy", "y": "%", "of": "optimizer.lr",
+         "by": "optimizer", "rates": {"trainer.max_epochs": 3}},
         {"kind": "images", "title": "Some digits", "dataset": "Digits", "random": 3},
     ],
 }  # fmt: skip
@@ -112,7 +114,7 @@ def test_the_page_has_all_and_obeys_nothing(made: tuple[Path, Path]) -> None:
     folder, results = made
     page = write_report(read_study(folder), results).read_text()
     assert EVIL not in page and page.count("<script>") == 1 and "javascript:" not in re.sub(r"\[x\]\(.*?\)", "", page)
-    assert page.count("<svg") == 4 and page.count("<table>") == 11
+    assert page.count("<svg") == 5 and page.count("<table>") == 12
     ids = re.findall(r'\sid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert not re.search(r'(?:src|href)="https?:', re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))

@@ -77,6 +77,23 @@ def test_a_failed_cell_leaves_the_rest_alone(
     assert cadence("study", "run", str(folder), "--scale", "smoke") == 1
 
 
+def test_a_cell_that_its_range_test_refuses_is_over(
+    cadence: Cadence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody can do anything about it: it is recorded with its reason, and not tried again."""
+    flat = "[{class_path: LRRangeTest, init_args: {steps: 20, seeds: 1, lower: %s, upper: %s, update_lr: true}}]"
+    values = [flat % ("1e-12", "1e-11"), flat % ("1e-5", "1.0")]
+    folder = written(tmp_path / "found", {"trainer.callbacks": {"values": values}, "optimizer.lr": {"value": 1.0}})
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 0
+    refused, found = read_table(Path("results/studies/found/smoke/cells.csv"))
+    assert (refused["status"], found["status"]) == ("refused", "finished")
+    assert "update_lr: LRRangeTest suggests no rate (the curve is flat" in refused["error"]
+    assert "lr" not in refused and 1e-5 < found["lr"] < 1
+    assert "1 refused, 1 finished" in capsys.readouterr().out
+    monkeypatch.setattr(local.Launcher, "_start", lambda *args: pytest.fail("a refused cell was started"))
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 0
+
+
 def test_a_mistake_in_the_sweep_is_told_before_anything_runs(
     cadence: Cadence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

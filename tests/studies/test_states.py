@@ -9,6 +9,8 @@ import pytest
 from studies.cells import CellDirectory
 from studies.states import state
 
+ALONE = {"command": "lr-range-test"}
+
 
 def ended(metrics: dict[str, float], **more: Any) -> dict[str, Any]:
     return {"metrics": metrics, "seconds": {}, "steps": 3, "parameters": 5, **more}
@@ -26,9 +28,11 @@ def ended(metrics: dict[str, float], **more: Any) -> dict[str, Any]:
         ({"cell/result.json": ended({}, diverged={"step": 3}), "cell/config.yaml": "a: 1"}, "diverged"),
         ({"cell/result.json": "{", "cell/config.yaml": "a: 1"}, "stopped"),
         ({"cell/config.yaml": "a: 1", "cell.failed.json": {"error": "x"}}, "failed"),
-        ({"cell/lr_range_test.json": {"bounds": None}, "cell/config.yaml": "a: 1"}, "finished"),
-        ({"cell/lr_range_test.json": {}, "cell/lr_range_test.ckpt": "", "cell/config.yaml": "a: 1"}, "stopped"),
-        ({"cell/lr_range_test.json": {}, "cell/checkpoints/last.ckpt": "", "cell/config.yaml": "a: 1"}, "stopped"),
+        ({"cell/config.yaml": "a: 1", "cell.failed.json": {"error": "the curve is flat", "refused": True}}, "refused"),
+        ({"cell/lr_range_test.json": {"bounds": None}, "cell/environment.json": ALONE}, "finished"),
+        ({"cell/environment.json": ALONE, "cell/lr_range_test.ckpt": ""}, "stopped"),
+        ({"cell/lr_range_test.json": {}, "cell/environment.json": ALONE, "cell/lr_range_test.ckpt": ""}, "stopped"),
+        ({"cell/lr_range_test.json": {}, "cell/environment.json": {"command": "fit"}}, "stopped"),
     ],
 )
 def test_a_state_follows_from_the_files(tmp_path: Path, files: dict[str, Any], expected: str) -> None:
