@@ -69,21 +69,27 @@ class Resuming:
         edited = yaml.safe_load(config.read_text())
         past = self.past or Past("", edited, [])
         past = Past(past.id, cli.reparsed(past.config), past.segments, past.step, past.epochs)
-        words = [word for word in self.words if word != "--without_rows"]
 
         def new(same_network: bool) -> str:
             weights = same_network and self.past is not None and self.directory.last.is_file()
-            start = ["--from", place(self.directory.root)] if weights else ["-c", place(config)]
-            return command_line("cadence", self.command, *start, *words)
+            return self._beginning("--from", self.directory.root) if weights else self._beginning("-c", config)
 
         now = yaml.safe_load(cli.resolved())
         check_same(now, past, self.directory.root, edited, new)
         self.changes = changed(past.config, now)
 
     def anew(self, path: Path) -> str:
-        """How to go on without a file, in two lines."""
+        """How to go on without a file, in two lines; a run that has ended keeps its result, and begins elsewhere."""
+        if path == self.directory.last and self.directory.result.is_file():
+            again = self._beginning("-c", self.directory.config())
+            return f"train the run, which has ended, once more by\n{again}"
         begins = "run begins again at its first step" if path == self.directory.last else "test begins again"
         return f"delete {command_line(str(path))}, and the {begins} by\n{self.directory.going_on(self.command)}"
+
+    def _beginning(self, flag: str, start: Path) -> str:
+        """The command line that begins a run with the words that were typed."""
+        words = [word for word in self.words if word != "--without_rows"]
+        return command_line("cadence", self.command, flag, place(start), *words)
 
     def _past(self, path: Path) -> Past:
         try:

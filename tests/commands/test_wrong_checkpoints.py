@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from records.checkpoint_io import AtomicCheckpointIO
-from tests.commands.going_on import BEST, LAST, assert_same_training, flip
+from tests.commands.going_on import BEST, LAST, RUN, assert_same_training, contents, flip, result, rows
 
 
 def told(cadence, capsys, *arguments: object) -> list[str]:
@@ -35,6 +35,25 @@ def test_a_flipped_bit_in_the_last_checkpoint(cadence, stopped: Path, ended: Pat
     assert lines[0] == f"cadence: checkpoint {stopped / LAST} is damaged"
     follow(cadence, lines)
     assert_same_training(stopped, ended)
+
+
+@pytest.mark.parametrize("more", [[], ["--trainer.max_epochs", "3"]])
+@pytest.mark.parametrize("wrong", ["damaged", "another run's"])
+def test_of_an_ended_run_the_last_checkpoint_is_not_all(
+    cadence, ended: Path, wrong: str, more: list[str], capsys
+) -> None:
+    """It has its result, so that nothing begins again there; the command that is told trains it once more."""
+    if wrong == "damaged":
+        flip(ended / LAST)
+    else:
+        assert cadence(*RUN, "--trainer.max_steps", "2", "--run_dir", "other") == 0
+        shutil.copy(Path("other") / LAST, ended / LAST)
+    before = contents(ended)
+    lines = told(cadence, capsys, "fit", "--resume", ended, *more)
+    assert wrong in lines[0] and lines[1].strip() == "train the run, which has ended, once more by"
+    assert cadence(*shlex.split(lines[2])[1:], "--run_dir", "again") == 0
+    assert rows(Path("again"))[: len(rows(ended))] == rows(ended) and contents(ended) == before
+    assert result(Path("again"))["steps"] == (48 if more else 32), "what was asked for besides is in the command"
 
 
 def test_a_flipped_bit_in_the_best_checkpoint(cadence, ended: Path, capsys) -> None:
