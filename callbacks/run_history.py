@@ -119,7 +119,7 @@ def _tell_dashboards(trainer: pl.Trainer, run: Mapping[str, Any]) -> None:
     told = {name: value for name, value in run.items() if name != "packages"} | {"parameters": parameters}
     for logger in trainer.loggers:
         if isinstance(logger, Dashboard):
-            logger.begin({KEY: told})
+            logger.begin(trainer.global_step, {KEY: told})
 
 
 def _same(directory: RunDirectory, config: str) -> bool:

@@ -126,6 +126,8 @@ class RunRecord(pl.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, MetricsCSV) and trainer.is_global_zero:
                 checkpoint["metrics_csv"] = {"rows": logger.mark(), "lost": self.lost}
+            elif isinstance(logger, Dashboard):
+                logger.save()
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

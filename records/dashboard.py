@@ -41,7 +41,7 @@ class Dashboard(Logger):
 
     Every row has the axes `step` (finished optimizer steps), `samples_seen` and `epoch` (passes over the training
     samples). All of it happens on rank 0, from the training's beginning on, and its time counts as logging. Whatever
-    fails is told in one line, and the run goes on without its dashboard.
+    fails is told in one line, and the run goes on without its dashboard. `step` is that of the newest row.
     """
 
     SERVICE: ClassVar[str]
@@ -52,7 +52,7 @@ class Dashboard(Logger):
         self.config: dict[str, Any] = {}
         self._open = self._given_up = False
         self._best = BestValues()
-        self._step = 0
+        self.step = 0
 
     def attach(self, facts: RunFacts) -> None:
         """Set what is known of the run; nothing is started or written yet."""
@@ -67,17 +67,18 @@ class Dashboard(Logger):
             self.send(lambda: self._configure(added))
 
     @rank_zero_only
-    def begin(self, more: dict[str, Any]) -> None:
-        """Begin, with more of what the run is: parameters, commit, environment."""
+    def begin(self, step: int, more: dict[str, Any]) -> None:
+        """Begin at a step, with more of what the run is: parameters, commit, environment."""
+        self.step = step
         self.log_hyperparams(more)
         self.send(lambda: None)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         """Log one row; its best values so far come with it."""
-        self._step = self._step if step is None else step
-        epoch, samples = self.facts.position(self._step)
-        row = metrics | {"step": self._step, "samples_seen": samples, "epoch": epoch}
+        self.step = self.step if step is None else step
+        epoch, samples = self.facts.position(self.step)
+        row = metrics | {"step": self.step, "samples_seen": samples, "epoch": epoch}
         self.send(lambda: self._row(row, self._best.better(metrics)))
 
     @rank_zero_only

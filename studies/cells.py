@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+DASHBOARDS = ("tensorboard", "wandb")  # overlays in configs/loggers
 ID_LENGTH = 12  # hexadecimal digits: two of a million cells share one with a chance of one in five hundred
 
 
@@ -45,6 +47,11 @@ class Cell:
         own = [name for name in varied if name in self.parameters]
         return " ".join(f"{name.rpartition('.')[2]}={_short(self.parameters[name])}" for name in own) or self.id
 
+    def labels(self, study: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """Variables by which W&B knows its group (the study) and job type (the sweep file); a user's own stay."""
+        own = {"WANDB_RUN_GROUP": study, "WANDB_JOB_TYPE": self.part}
+        return {name: environment.get(name, value) for name, value in own.items()}
+
 
 @dataclass(frozen=True)
 class CellDirectory:
@@ -77,6 +84,11 @@ class CellDirectory:
     def failure(self) -> Path:
         """Why the last try failed, or the run was refused what it needs; absent unless it was."""
         return self.root / f"{self.id}.failed.json"
+
+
+def logging_to(dashboard: str | None) -> Sequence[str]:
+    """Words behind a cell's own; they are no part of its id, as where rows go changes no run."""
+    return [] if dashboard is None else ["--config", f"loggers/{dashboard}.yaml"]
 
 
 def varied(cells: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,6 +9,7 @@ from commands.arguments import Parser, nearest, one_of, whole_number
 from commands.errors import UserError
 from commands.tables.layout import lay, say
 from studies import SCALES
+from studies.cells import DASHBOARDS
 
 ACTIONS = ("list", "show", "run", "report")
 USAGE = "list | show NAME | run NAME [options] | report NAME ... [options]"
@@ -66,6 +67,9 @@ def _parser(command: str) -> Parser:
     for flag, what in (("--runs", "the cells' run directories"), ("--results", "tables and reports")):
         usual = f"{flag[2:]}/studies"
         parser.value(flag, usual, type=Path, default=Path(usual), help=f"folder of {what}; {usual} by default")
+    parser.value(
+        "--logger", "wandb", type=one_of(DASHBOARDS), help=f"{' or '.join(DASHBOARDS)}, where cells' rows go, too"
+    )
     parser.value(
         "--launcher", "local", type=one_of(("local", "slurm")), default="local", help="local (the default) or slurm"
     )

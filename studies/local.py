@@ -38,12 +38,13 @@ class Launcher:
         root: folder of the cells' run directories.
         workers: number of cells at a time.
         told: function that is told of each change.
+        options: words behind those of each cell, which change nothing of what it computes.
 
     `stopping` is True once `stop` was called.
     """
 
-    def __init__(self, root: Path, workers: int, told: Told) -> None:
-        self.root, self.workers, self.told = root, workers, told
+    def __init__(self, root: Path, workers: int, told: Told, options: Sequence[str] = ()) -> None:
+        self.root, self.workers, self.told, self.options = root, workers, told, options
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["studies.server"])
         self._running: dict[int, _Running] = {}
@@ -106,7 +107,7 @@ class Launcher:
         directory = self._directory(cell)
         directory.failure.unlink(missing_ok=True)
         theirs, line = self._context.Pipe(duplex=False)
-        target = (list(cell.arguments), directory, theirs, dict(os.environ))
+        target = ([*cell.arguments, *self.options], directory, theirs, os.environ | cell.labels(self.root.name))
         process = self._context.Process(target=worker.run, args=target)
         process.start()
         theirs.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from commands.tables.layout import lay, say
+from studies.cells import logging_to
 from studies.local import Launcher
 from studies.plan import Plan, waiting
 from studies.progress import Progress, minutes_left
@@ -37,7 +38,7 @@ def run_study(name: str, given: argparse.Namespace) -> int:
         return 0
     root = given.runs / study.name
     progress: Progress
-    launcher = Launcher(root, given.workers, lambda *change: progress(*change))
+    launcher = Launcher(root, given.workers, lambda *change: progress(*change), logging_to(given.logger))
     print("reading the configurations", file=sys.stderr)
     tables = given.results / study.name / given.scale
     plan = Plan(study, given.scale, given.seeds, root, launcher, Recorded() if given.anew else read_recorded(tables))
@@ -69,6 +70,7 @@ def _again(name: str, given: argparse.Namespace) -> str:
     """The command that goes on: all that names the cells and their folders, whatever began them."""
     words = ["cadence", "study", "run", name, "--scale", given.scale]
     words += ["--seeds", str(given.seeds)] if given.seeds else []
+    words += ["--logger", given.logger] if given.logger else []
     for flag, folder in (("--runs", given.runs), ("--results", given.results)):
         words += [flag, str(folder)] if folder != Path(f"{flag[2:]}/studies") else []
     return shlex.join(words)
@@ -87,7 +89,7 @@ def _tell(plan: Plan, root: Path, states: Sequence[str], left: str) -> None:
 def _hand_in(plan: Plan, root: Path, given: argparse.Namespace) -> int:
     from studies.slurm import job_folder, parameters, submit
 
-    jobs = submit(plan.waiting(), root, "slurm", parameters(given.slurm), given.workers)
+    jobs = submit(plan.waiting(), root, "slurm", parameters(given.slurm), given.workers, logging_to(given.logger))
     say(f"{len(jobs)} of {len(plan.cells)} cells handed in, {given.workers} at once; output in {job_folder(root)}")
     say("once they have ended, the same command without --launcher writes the tables")
     return 0

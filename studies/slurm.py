@@ -20,12 +20,19 @@ class CellJob:
     """One cell on a node of the cluster; submitit pickles it.
 
     A job that was preempted or ran into its time limit is handed in again, and goes on from the cell's checkpoint.
+
+    Args:
+        variables: variables to add to the job's environment.
     """
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self.variables = dict(variables or {})
 
     def __call__(self, arguments: Sequence[str], directory: CellDirectory) -> int:
         """Run the cell, or go on with it; returns its exit status."""
         from trainer.process import settle
 
+        os.environ.update(self.variables)
         settle()
         if state(directory) in OVER:  # another launcher's job was quicker
             return 0
@@ -38,7 +45,14 @@ class CellJob:
         return DelayedSubmission(self, arguments, directory)
 
 
-def submit(cells: Sequence[Cell], root: Path, cluster: str, given: Mapping[str, Any], at_once: int) -> list[Any]:
+def submit(
+    cells: Sequence[Cell],
+    root: Path,
+    cluster: str,
+    given: Mapping[str, Any],
+    at_once: int,
+    options: Sequence[str] = (),
+) -> list[Any]:
     """Hand in the cells that have neither ended nor wait already; returns submitit's jobs.
 
     Args:
@@ -47,6 +61,7 @@ def submit(cells: Sequence[Cell], root: Path, cluster: str, given: Mapping[str, 
         cluster: submitit's name of the cluster: `slurm`, or `local` and `debug` to try without one.
         given: submitit's parameters for each job, such as `timeout_min`, `slurm_partition`, `gpus_per_node`.
         at_once: largest number of jobs that run at the same time.
+        options: words behind those of each cell, which change nothing of what it computes.
 
     Raises:
         ValueError: submitit is not installed, there is no such cluster here, or a parameter is unknown to it.
@@ -67,7 +82,8 @@ def submit(cells: Sequence[Cell], root: Path, cluster: str, given: Mapping[str, 
     if waiting:
         with executor.batch():
             for cell in waiting:
-                jobs.append(executor.submit(CellJob(), list(cell.arguments), CellDirectory(root, cell.id)))
+                work, words = CellJob(cell.labels(root.name)), [*cell.arguments, *options]
+                jobs.append(executor.submit(work, words, CellDirectory(root, cell.id)))
     for cell, job in zip(waiting, jobs, strict=True):
         _note(CellDirectory(root, cell.id), job.job_id)
     return jobs

@@ -28,7 +28,7 @@ class Kept:
 
 
 class WandbServer(SweepServer):
-    """Runs by their ids, artifacts by their names, and `url`, its address.
+    """Runs by their ids, artifacts by their names, views (workspaces, reports), and `url`, its address.
 
     `silent` answers nothing more, `rejecting` refuses every key, and `dead` closes every connection. `last_answer` is a
     word of the first request after which it is dead: `upsertBucket` begins a run, `file_stream` brings its rows.
@@ -39,6 +39,7 @@ class WandbServer(SweepServer):
         self.runs: dict[str, Kept] = {}
         self.files: dict[str, int] = {}
         self.artifacts: dict[str, dict[str, Any]] = {}
+        self.views: list[dict[str, Any]] = []
         self.silent = self.rejecting = self.dead = False
         self.last_answer: str | None = None
 
@@ -67,6 +68,18 @@ class WandbServer(SweepServer):
         if "createRunFiles" in query:
             files = [{"name": name, "uploadUrl": f"{self.url}/put/{name}"} for name in variables["files"]]
             return {"createRunFiles": {"runID": "1", "uploadHeaders": [], "files": files}}
+        if "upsertView" in query:
+            self.views.append(variables)
+            name = variables.get("name") or "a-view"
+            return {"upsertView": {"view": {"id": "v", "name": name}, "inserted": True}}
+        if "internalId" in query:
+            return {"project": {"id": "1", "internalId": "UHJvamVjdDox"}}
+        if "models(" in query:
+            page = {"__typename": "PageInfo", "endCursor": None, "hasNextPage": False}
+            project = {"__typename": "Project", "id": "1", "name": "p", "entityName": "me", "isBenchmark": False}
+            return {
+                "models": {"pageInfo": page, "edges": [{"node": project | {"createdAt": "2026-01-01", "user": None}}]}
+            }
         if artifact := self._artifact(query, variables):
             return artifact
         return super().answer(query, variables)

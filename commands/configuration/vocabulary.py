@@ -13,6 +13,8 @@ from commands.configuration.contents import contents
 from commands.configuration.lightning_parts import CALLBACKS, LOGGERS, PLUGINS, PROFILERS, STRATEGIES, that_work
 from commands.configuration.messages import Vocabulary
 
+DASHBOARDS = ("records.wandb_record.WandbRecord", "records.tensorboard_record.TensorBoardRecord")
+
 
 def vocabulary_of(parser: ArgumentParser, asker: Parser | None = None) -> Vocabulary:
     """The vocabulary of `fit`, `test` or a range test, or of a command that passes its arguments on to one of them."""
@@ -30,7 +32,7 @@ def classes() -> dict[str, list[str]]:
         "optimizer": list(contents("optimizers")),
         "data.augment": transform_names(),
         "trainer.callbacks": sorted([*contents("callbacks"), *that_work(CALLBACKS)]),
-        "trainer.logger": [*that_work(LOGGERS), "records.wandb_record.WandbRecord"],
+        "trainer.logger": [*that_work(LOGGERS), *DASHBOARDS],
         "trainer.profiler": that_work(PROFILERS),
         "trainer.strategy": that_work(STRATEGIES),
         "trainer.plugins": that_work(PLUGINS),

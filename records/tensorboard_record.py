@@ -1,0 +1,106 @@
+"""A run's record for TensorBoard: event files in the run directory."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from records.dashboard import Dashboard
+
+# Folders of event files, a run each at TensorBoard, by what stands on their axis: whole numbers, as TensorBoard has it.
+AXES = {"step": ("step", 1), "samples_seen": ("samples_seen", 1), "epoch_thousandths": ("epoch", 1000)}
+
+
+class TensorBoardRecord(Dashboard):
+    """Log for TensorBoard, with the same keys, axes, figures and tables as at W&B; a resumed run goes on in its curves.
+
+    Its files lie in the run directory, a folder for each axis: TensorBoard shows each as a run, and an epoch in
+    thousandths. What a resume trains once more replaces what was there. It needs tensorboardX, or tensorboard.
+
+    Args:
+        folder: folder below the run directory.
+    """
+
+    SERVICE: ClassVar[str] = "TensorBoard"
+
+    def __init__(self, folder: str = "tensorboard") -> None:
+        super().__init__()
+        if find_spec("tensorboardX") is None and find_spec("tensorboard") is None:
+            raise ValueError("TensorBoardRecord needs tensorboardX: install it by pip install tensorboardX")
+        self.folder = folder
+        self._writers: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """The folder below the run directory."""
+        return self.folder
+
+    @property
+    def version(self) -> str:
+        """A run has one record."""
+        return ""
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Bring what was logged to the disk: a resumed run goes on behind it."""
+        for writer in self._writers.values():
+            writer.flush()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the writers: a spawned process makes its own."""
+        return self.__dict__ | {"_writers": {}, "_open": False}
+
+    def _begin(self) -> None:
+        root = (self.facts.directory or Path.cwd()) / self.folder
+        after = self._on_axes(self.step)
+        for axis in AXES:
+            self._writers[axis] = _writer()(str(root / axis), purge_step=after[axis] + 1)
+        self._text("configuration", self.config)
+
+    def _configure(self, added: dict[str, Any]) -> None:
+        self._text("configuration", self.config)
+
+    def _row(self, row: dict[str, Any], best: dict[str, float]) -> None:
+        values = {name: value for name, value in row.items() if name != "step"} | best
+        for axis, place in self._on_axes(row["step"]).items():
+            for name, value in values.items():
+                self._writers[axis].add_scalar(name, value, place)
+
+    def _figure(self, name: str, path: Path, step: int) -> None:
+        import numpy as np
+        from PIL import Image  # the writer draws by it, too
+
+        with Image.open(path) as picture:
+            self._writers["step"].add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+
+    def _table(self, name: str, rows: list[dict[str, Any]], step: int) -> None:
+        lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+        text = "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in lines)
+        self._writers["step"].add_text(name, text, step)
+
+    def _result(self, result: dict[str, Any]) -> None:
+        self._text("result", result)
+
+    def _end(self, exit_code: int) -> None:
+        while self._writers:
+            self._writers.popitem()[1].close()
+
+    def _text(self, name: str, content: dict[str, Any]) -> None:
+        lines = json.dumps(content, indent=2, default=str).splitlines()
+        self._writers["step"].add_text(name, "\n".join(f"    {line}" for line in lines), self.step)
+
+    def _on_axes(self, step: int) -> dict[str, int]:
+        epoch, samples = self.facts.position(step)
+        values = {"step": step, "samples_seen": samples, "epoch": epoch if epoch == epoch else 0.0}
+        return {axis: round(values[name] * factor) for axis, (name, factor) in AXES.items()}
+
+
+def _writer() -> Any:
+    """The class of tensorboardX, which brings nothing else along, else torch's."""
+    if find_spec("tensorboardX") is not None:
+        from tensorboardX import SummaryWriter
+    else:
+        from torch.utils.tensorboard import SummaryWriter
+    return SummaryWriter
