@@ -6,7 +6,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from trainer.signals import RunStopped, deferred, requested
+from trainer.signals import RunStopped, deferred, follow, job_ends, requested
 
 AGREE_EVERY = 20  # steps between two exchanges of whether to stop; in each, all processes wait for each other
 
@@ -55,4 +55,8 @@ class LastCheckpoint(Checkpoint):
             return requested()
         if not now and trainer.global_step % AGREE_EVERY:
             return False
-        return trainer.strategy.reduce_boolean_decision(requested(), all=False)
+        agree = trainer.strategy.reduce_boolean_decision
+        if not agree(requested(), all=False):
+            return False
+        follow(agree(job_ends(), all=False))
+        return True

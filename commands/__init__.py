@@ -18,8 +18,10 @@ class Call:
         command: name that was typed, as several commands may share a module.
         arguments: words that follow the name.
         started: `time.monotonic()` when the process began.
+        alone: whether nothing above it, such as a study, looks after the job that it runs in.
     """
 
     command: str
     arguments: list[str]
     started: float
+    alone: bool = True

@@ -15,6 +15,7 @@ from callbacks import RunRecord
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.errors import UserError
 from records.dashboard import Dashboard, RunFacts
+from records.generation import TakenOver
 from records.run_directory import RunDirectory
 from trainer.handlers import end_children
 from trainer.shipped_callbacks import ShippedCallbacks
@@ -82,7 +83,7 @@ def stops_told(trainer: pl.Trainer, directory: RunDirectory | None, command: str
         yield
     except RunStopped as stop:
         end_children(trainer)
-        stop.told = True
+        stop.told, stop.first = True, trainer.is_global_zero
         if trainer.is_global_zero:
             done = f"after step {trainer.global_step:,}" if command == "fit" else "before the end of the test"
             if directory is not None and directory.resumable():
@@ -99,7 +100,7 @@ def closed(loggers: list[Dashboard]) -> Iterator[None]:
     try:
         yield
         exit_code = 0
-    except RunStopped:
+    except (RunStopped, TakenOver):
         exit_code = 0  # it goes on
         raise
     finally:

@@ -16,6 +16,7 @@ from commands.configuration.translations import translated
 from commands.errors import UserError, notice
 from commands.tables.summary import print_summary
 from records.checkpoint_io import REMEDY, Unreadable
+from records.generation import this_start
 from records.history import KEY, Past, past_in
 from records.run_directory import RunDirectory
 from trainer.fit_loop import leave_ended
@@ -45,9 +46,13 @@ class Resuming:
         self.changes: dict[str, Any] = {}
 
     def tell(self) -> None:
-        """Say so where the run begins once more."""
+        """Say so where the run begins once more, or where its job does."""
         if self.past is None:
             print(f"cadence: {self.directory.root} has no checkpoint: it begins at its first step", file=sys.stderr)
+        elif (start := this_start()).restart:
+            after = f" after step {self.past.step:,}" if self.command == "fit" else ""
+            told = f"start {start.restart} of job {start.job}: {self.directory.root} goes on{after}"
+            print(f"cadence: {told}", file=sys.stderr)
 
     def prepare(self, cli: "CadenceCLI", trainer: pl.Trainer) -> None:
         """Say so where the run begins once more; let one that has its result end at once."""

@@ -53,6 +53,7 @@ _NOT_THE_USERS = (
     r"It is recommended to use `self\.log\(.*sync_dist=True",  # what is logged is summed over the processes already
     r"You're using the WeightAveraging callback, but loading",  # a test takes the averaged weights, and nothing else
     r"Using ModelCheckpoint with manual optimization",  # what it keeps is the state after the step, as said
+    r"The `srun` command is available on your system but is not used",  # one process needs none, a login node has none
     r"GPU available but not used",  # the configuration asks for it, or `accelerator_of` does
 )
 

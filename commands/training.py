@@ -10,10 +10,12 @@ from commands.arguments import Parser, one_of, path_of
 from commands.configuration.files import checked, read_config
 from commands.configuration.parent import checkpoint_of
 from commands.configuration.shipped import config_paths, resolve_config_arguments
-from commands.errors import UserError
+from commands.errors import UserError, notice
+from commands.requeueing import goes_on_with, queue_again
+from records.generation import ELSEWHERE, TakenOver
 from records.run_directory import RunDirectory
 from trainer.process import settle
-from trainer.signals import STOPPED, RunStopped, interruptible
+from trainer.signals import STOPPED, RunStopped, interruptible, job_ends
 
 
 def run(call: Call) -> int:
@@ -24,7 +26,15 @@ def run(call: Call) -> int:
     except RunStopped as stop:
         if not stop.told:
             print("cadence: stopped before anything was done: run the command again", file=sys.stderr)
+        if not job_ends() or not call.alone:
+            return STOPPED
+        if not stop.first:  # the run's first process asks, and is left the time to
+            return 0
+        queue_again(call.command, call.arguments)
         return STOPPED
+    except TakenOver as over:
+        notice(str(over))
+        return ELSEWHERE
 
 
 def _run(call: Call) -> int:
@@ -39,6 +49,14 @@ def _run(call: Call) -> int:
         parser.switch("--without_rows")
     given, arguments = parser.split(call.arguments)
     resume = getattr(given, "resume", None)
+    if resume is None and command != "test" and (run := goes_on_with(given.run_dir)) is not None:
+        if (answer := _answer(command, run)).is_file():
+            print(f"cadence: the test had ended, and its answer is in {answer}")
+            return 0
+        call = Call(command, ["--resume", str(run.root)], call.started, call.alone)
+        (given, arguments), resume = parser.split(call.arguments), str(run.root)
+    elif resume is not None:
+        RunDirectory(Path(resume)).take_over()
     if getattr(given, "without_rows", False) and resume is None:
         raise UserError("--without_rows goes with --resume RUN_DIR alone: a new run has no rows to miss")
     parent, at = getattr(given, "from", None), getattr(given, "at", None)
@@ -87,11 +105,16 @@ def _resuming(command: str, arguments: list[str], directory: str, run_dir: str |
         raise UserError(
             f"--resume {directory}: the run has ended, and has no last.ckpt to go on from\nonce more: {again}"
         )
-    if command != "fit" and (answer := run.root / f"{command.replace('-', '_')}.json").is_file():
+    if command != "fit" and (answer := _answer(command, run)).is_file():
         raise UserError(f"--resume {directory}: that test has ended, and its answer is in {answer}: begin another")
     if run_dir is not None or any("run_dir" in read_config(Path(path)) for path in config_paths(arguments)):
         raise UserError("run_dir cannot go with --resume, as a run goes on in its own directory: leave it out")
     return ["--config", str(run.config()), *arguments, f"--run_dir={directory}"]
+
+
+def _answer(command: str, run: RunDirectory) -> Path:
+    """The file in which a range test leaves its answer; `fit` leaves none of that name."""
+    return run.root / f"{command.replace('-', '_')}.json"
 
 
 def _beginning(arguments: list[str], directory: str, at: str | None, resume: str | None) -> list[str]:

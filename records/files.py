@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from records.generation import check_ours
+
 
 @contextlib.contextmanager
 def written_whole(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
@@ -25,7 +27,9 @@ def written_whole(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
 
     Raises:
         OSError: naming `path`, as the disk is full, or refuses it otherwise.
+        TakenOver: it lies in a run directory that another process has now.
     """
+    check_ours(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with refusals_of(path), temporary.open("xb") as file:

@@ -12,6 +12,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from records.files import refusals_of, written_whole
+from records.generation import check_ours
 from records.row_marks import RowMarks, as_marked, lost
 
 KEYS = ("step", "epoch", "samples", "seconds")
@@ -59,6 +60,7 @@ class MetricsCSV(Logger):
         values = {name: value for name, value in metrics.items() if not name.startswith("test/") and name != "epoch"}
         if step is None or not values:
             return
+        check_ours(self.path)
         if self._row.get("step") != step:
             if self.path.exists():
                 self._offset = self.path.stat().st_size

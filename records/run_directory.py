@@ -10,6 +10,7 @@ from typing import Any
 
 from checks.shell import command_line, place
 from records.files import clear_parts, expanded
+from records.generation import FILE, claimed, goes_on, last_start
 from records.lock import exclusive, holder
 
 
@@ -25,6 +26,7 @@ class RunDirectory:
     result.json       final metrics, parameters, seconds, device, versions, commit, seed
     environment.json  hardware and the versions of every installed package when the run began, its id and its command
     .lock             who is at work here; locked for as long as that process lives
+    .generation       which start of which job of SLURM was at work here last, if one was
     ```
     """
 
@@ -81,9 +83,10 @@ class RunDirectory:
         """
         made = self._make() if new else []
         try:
-            with exclusive(self.lock, self._refuse) as locked:
+            with exclusive(self.lock, self._refuse) as locked, contextlib.ExitStack() as stack:
                 if new:
                     self.check_empty()
+                stack.enter_context(claimed(self.root))
                 if locked:  # no other process writes here now
                     clear_parts(self.root, self.checkpoints)
                 else:
@@ -96,8 +99,28 @@ class RunDirectory:
             raise ValueError(f"run_dir {self.root} cannot be written ({error.strerror}): {remedy}") from error
         finally:
             with contextlib.suppress(OSError):
+                if made and [path.name for path in self.root.iterdir()] == [FILE]:
+                    (self.root / FILE).unlink()
                 for folder in made:
                     folder.rmdir()
+
+    def take_over(self) -> bool:
+        """Wait until an older copy of the run has ended, which an earlier start of this process's job has left.
+
+        That copy ends when it would write here next. Returns whether there may have been one.
+        """
+        if not goes_on(self.root):
+            return False
+        older = last_start(self.root)
+        told: list[bool] = []
+
+        def wait() -> None:
+            if not told:
+                told.append(True)
+                print(f"cadence: {self.root}: {older} is at work there: waiting until it has ended", file=sys.stderr)
+
+        with claimed(self.root), exclusive(self.lock, wait):
+            return True
 
     def check_empty(self) -> None:
         """Check that there are no files of another run.
@@ -105,7 +128,7 @@ class RunDirectory:
         Raises:
             ValueError: there are.
         """
-        if any(path != self.lock for path in self.root.iterdir()):
+        if any(path.name not in (self.lock.name, FILE) for path in self.root.iterdir()):
             command = self.going_on(self.begun_with().get("command", "fit"))
             go_on = f", or go on with it by\n{command}" if self.resumable() else ""
             raise ValueError(f"run_dir {self.root} is not empty: name another{go_on}")

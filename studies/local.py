@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from records.files import write_json
+from records.generation import ELSEWHERE
 from studies import worker
 from studies.cells import Cell, CellDirectory
 from studies.states import FAILED, OVER, STOPPED, state
@@ -85,7 +86,7 @@ class Launcher:
                 tries[cell.id] += 1
                 self._start(cell)
             for run in self._ended():
-                if run.process.exitcode == worker.ELSEWHERE:
+                if run.process.exitcode == ELSEWHERE:
                     elsewhere.append(run.cell)
                 elif self._again(run, tries[run.cell.id]):
                     waiting.insert(0, run.cell)

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from records.files import write_json
+from records.generation import ELSEWHERE
 from records.run_directory import RunDirectory
 from studies.cells import CellDirectory
-
-ELSEWHERE = 75  # another launcher's process runs this cell: EX_TEMPFAIL of sysexits.h
 
 
 class _Taken(Exception):
@@ -59,7 +58,7 @@ def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | 
     Args:
         arguments: command line of the cell.
         directory: directory of the cell.
-        threads: number of torch's threads, None for torch's own choice.
+        threads: number of torch's threads; None for torch's own choice, in a job that has this cell alone.
     """
     import torch
 
@@ -71,9 +70,10 @@ def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | 
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        with exclusive(directory.lock, _taken):
+        taken = RunDirectory(directory.run).take_over()
+        with exclusive(directory.lock, (lambda: None) if taken else _taken):
             command, *words = _command(arguments, directory)
-            return training.run(Call(command, words, time.monotonic()))
+            return training.run(Call(command, words, time.monotonic(), alone=threads is None))
     except _Taken:
         return ELSEWHERE
     except BaseException as error:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-_OF_SLURM = "SIGUSR1"  # what a job asks for ahead of its end: `#SBATCH --signal=SIGUSR1@60`
+_OF_SLURM = "SIGUSR1"  # what a job asks for ahead of its end: `#SBATCH --signal=USR1@120`
 
 
 STOPPED = 130  # exit status; the shell's of a process that SIGINT ended
@@ -19,14 +19,15 @@ class RunStopped(BaseException):
 
     Attributes:
         told: whether the user knows by now.
+        first: whether this process is its run's first one, which speaks for the others.
     """
 
-    told = False
+    told, first = False, True
 
 
 class _Stop:
     def __init__(self) -> None:
-        self.requested, self.at_once = False, True
+        self.requested, self.at_once, self.of_slurm, self.others = False, True, False, False
         self.before: dict[signal.Signals, Any] = {}
 
 
@@ -38,15 +39,34 @@ def requested() -> bool:
     return _STOP.requested
 
 
-def request(*_: object) -> None:
+def job_ends() -> bool:
+    """Whether SLURM's own signal has stopped the command: its job ends, and is to be queued again."""
+    return _STOP.of_slurm
+
+
+def request(number: int = signal.SIGTERM, *_: object) -> None:
     """Stop, as a signal does: at once, or when the step is settled; the second time at once.
+
+    SLURM's own signal is none of the two: it comes with others that say the same, before or behind it.
+
+    Args:
+        number: number of the signal.
 
     Raises:
         RunStopped: where the command may be interrupted.
     """
-    again, _STOP.requested = _STOP.requested, True
+    of_slurm = signal.Signals(number).name == _OF_SLURM
+    again = _STOP.others and not of_slurm
+    if of_slurm and _STOP.of_slurm:  # the processes of a run have agreed on it already
+        return
+    _STOP.requested, _STOP.of_slurm, _STOP.others = True, _STOP.of_slurm or of_slurm, _STOP.others or not of_slurm
     if again or _STOP.at_once:
         raise RunStopped
+
+
+def follow(of_slurm: bool) -> None:
+    """Stop since another process of the run was told to; SLURM's signal may be on its way to this one."""
+    _STOP.requested, _STOP.of_slurm = True, _STOP.of_slurm or of_slurm
 
 
 @contextmanager
@@ -78,7 +98,7 @@ def _handled(at_once: bool) -> Iterator[None]:
         return
     outermost, before = not _STOP.before, _STOP.at_once
     if outermost:
-        _STOP.requested = False
+        _STOP.requested = _STOP.of_slurm = _STOP.others = False
         _STOP.before = {number: signal.signal(number, request) for number in _numbers()}
     _STOP.at_once = at_once
     try:

@@ -78,6 +78,11 @@ TRANSLATIONS: tuple[tuple[str, str], ...] = (
         "set data.drop_last to true, or data.batch_size or model.micro_batch_size so that no chunk of one remains",
     ),
     (
+        r"Timed out after (\d+) seconds waiting for clients. (\d+)/(\d+) clients joined",
+        r"trainer: \2 of \3 processes came within \1 seconds: look into the others' logs\n"
+        "or set trainer.devices and trainer.num_nodes to what was started",
+    ),
+    (
         _NO_COMPILER,
         "model.compile: torch finds no compiler on this machine, which it needs to compile a network\n"
         "install g++ (and Triton for a GPU), or set model.compile to null",

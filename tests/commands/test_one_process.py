@@ -150,10 +150,10 @@ def test_a_rank_that_is_no_number(cadence, monkeypatch, capsys, name: str, value
 @pytest.mark.slow
 def test_the_processes_of_a_launcher_are_one_run(tmp_path: Path) -> None:
     """torchrun's, and those that Lightning starts to go on: the first one holds the directory, none is refused."""
-    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.max_steps", "8"]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    two = ["-c", "cluster/ddp.yaml", "--trainer.devices", "2", "--trainer.max_steps", "8"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     for command in (
-        [*launcher, HOUSE / "cli.py", *FIT, *two, "--run_dir", "run"],
+        [*launcher, sys.executable, HOUSE / "cli.py", *FIT, *two, "--run_dir", "run"],
         [sys.executable, HOUSE / "cli.py", "fit", "--resume", "run", "--trainer.max_steps", "12"],
     ):
         environment, pipe = os.environ | {"MASTER_ADDR": "127.0.0.1"}, subprocess.PIPE

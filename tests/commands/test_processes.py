@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -110,3 +111,21 @@ def test_a_run_goes_on_with_more_processes(tmp_path: Path) -> None:
         (0, 17, 1),
         (17, 34, 2),
     ]
+
+
+@pytest.mark.slow
+def test_a_process_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
+    left = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    alone = environment() | left | {"MASTER_PORT": str(free_port()), "TORCHELASTIC_RUN_ID": "tests"}
+    options = ["-c", "cluster/ddp.yaml", "--trainer.num_nodes", "2", "--trainer.strategy.timeout", "0:00:03"]
+    options += ["--trainer.devices", "1", "--trainer.max_epochs", "1", "--run_dir", str(tmp_path / "run")]
+    done = subprocess.run([*COMMON, *options], cwd=tmp_path, capture_output=True, text=True, timeout=120, env=alone)
+    assert done.returncode == 2
+    assert "cadence: trainer: 1 of 2 processes came within " in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

@@ -17,7 +17,7 @@ PAGES = [
 ROOMS = sorted(path.parent.name for path in HOUSE.glob("*/__init__.py"))
 # folder/file.py and the like; not a part of an address, of a run directory, or of a name that the reader chooses.
 MENTIONED = re.compile(r"(?<![\w/:.<>*-])((?:\.\./)*[\w.-]+/[\w./-]*\w\.(?:py|md|yaml|yml|csv|png|txt|toml|lock))\b")
-CHOSEN = re.compile(r"(^|[/_])NAME\b|^(runs|checkpoints|site|loggers|my_package|gradient_check)/")
+CHOSEN = re.compile(r"(^|[/_])NAME\b|^(runs|checkpoints|site|loggers|cluster|my_package|gradient_check)/")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HOUSE)))
 
