@@ -53,8 +53,8 @@ def _study(folder: Path) -> str:
     where = f"{devices}; torch {torch}, Lightning {lightning}"
     ran = f"{record['cells']:,} cells at scale {folder.name}, {record['hours']:.1f} hours together, on {where}."
     if not study.runs:
-        ran = f"Nothing is trained: it is counted, with torch {torch}."
-    lines = [f"## {study.title}", f"{study.source}. {ran}"]
+        ran = f"Nothing is trained: all of it is computed, with torch {torch}."
+    lines = [f"## {study.title}", f"{study.source}. {ran}" if study.source else ran]
     for verdict in _verdicts(folder):
         numbers = "\n".join(f"    - {line}" for line in verdict["numbers"])
         lines.append(f"- **{verdict['state']}**: {verdict['says']} ({verdict['source']}).\n{numbers}")

@@ -13,6 +13,7 @@ from typing import Any
 from studies import SCALES
 from studies.against_grid import near_best, refusals
 from studies.counted import counted, field_of_stack
+from studies.known_curves import known_bounds, known_point
 from studies.statistics import Sample, paired
 from studies.table import Row, by_seed, described, grouped, lost, where
 
@@ -73,11 +74,11 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str, named: Named = lambda v
     """
     if claim.check not in {*CHECKS, *COUNTS}:
         raise ValueError(f"claim '{claim.says}': check {claim.check} is none of {', '.join([*CHECKS, *COUNTS])}")
+    if scale in SCALES and SCALES.index(scale) < SCALES.index(claim.scale):
+        return Verdict(NOT_TESTED, [f"asks for scale {claim.scale}"])
     if claim.check in COUNTS:
         good, line = _asked(claim, COUNTS[claim.check])
         return Verdict(REPRODUCED if good else NOT_REPRODUCED, [line])
-    if scale in SCALES and SCALES.index(scale) < SCALES.index(claim.scale):
-        return Verdict(NOT_TESTED, [f"asks for scale {claim.scale}"])
     groups = grouped(where(rows, claim.where), claim.each)
     waiting = sum(row["status"] in ("missing", "stopped") for group in groups.values() for row in group)
     if not groups or waiting:
@@ -198,8 +199,13 @@ CHECKS: dict[str, Check] = {
     "near_best": near_best,
     "refusals": refusals,
 }
-# Checks of networks themselves, which need no run.
-COUNTS: dict[str, Check] = {"counted": counted, "field": field_of_stack}
+# Checks of what is computed here, which need no run.
+COUNTS: dict[str, Check] = {
+    "counted": counted,
+    "field": field_of_stack,
+    "known_point": known_point,
+    "known_bounds": known_bounds,
+}
 
 
 def _level(rows: Sequence[Row], metric: str, sign: int) -> float:

@@ -21,6 +21,7 @@ KINDS = {
     "at_equal": "studies.exhibits.at_equal",
     "gradient_check": "studies.exhibits.gradient_check",
     "images": "studies.exhibits.images",
+    "known_curves": "studies.exhibits.known_curves",
     "layers": "studies.exhibits.layers",
     "receptive_fields": "studies.exhibits.receptive_fields",
     "run_figure": "studies.exhibits.run_figure",

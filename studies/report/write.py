@@ -101,7 +101,7 @@ def facts(found: Found) -> list[tuple[str, str]]:
         ("dates", ", ".join(record["dates"])),
     ]
     if not found.study.runs:
-        return [("cells", "none: all of it is counted"), *with_what]
+        return [("scale", found.scale), ("cells", "none: all of it is computed"), *with_what]
     return [
         ("scale", found.scale),
         ("cells", f"{len(finished(rows))} of {len(rows)} finished, {len(seeds)} seed{'s' * (len(seeds) != 1)}"),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from studies.claims import CHECKS, COUNTS, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim, judge
+from studies.known_curves import RAW
 
 ACCURACY = "test_accuracy"
 NOT = NOT_REPRODUCED
@@ -39,6 +40,7 @@ OWN = [
     )
 ]  # fmt: skip
 NEAR = {"by": "arm", "of": "rate", "found": {"part": "own"}, "within": 0.01}
+POINT = {"seeds": 3, "within": 0.5, "curves": ["usual", "10 rates"]}
 FALLS: list[dict[str, Any]] = [{"seed_everything": 1, "status": "finished", "N=1": 0.5, "N=50": 0.1, "N=900": 0.1}]
 ALEXNET = {"model": "AlexNet", "options": {"num_classes": 1000}, "of": "parameters"}
 MIXED = cells(a=[0.90, 0.92, 0.91], b=[0.95, 0.82, 0.92])
@@ -74,6 +76,9 @@ MIXED = cells(a=[0.90, 0.92, 0.91], b=[0.95, 0.82, 0.92])
         ([], Claim("", "", "counted", ALEXNET | {"value": 60_000_000, "within": 0.02}), REPRODUCED, "+1.61 %, allowed"),
         ([], Claim("", "", "field", {"filters": 3, "size": 5, "value": 13}), REPRODUCED, "13 x 13 pixels; published"),
         ([], Claim("", "", "field", {"filters": 2, "size": 3, "value": 6}), NOT, "5 x 5 pixels; published 6"),
+        ([], Claim("", "", "known_point", POINT | {"rule": "steepest"}), REPRODUCED, "usual +0."),
+        ([], Claim("", "", "known_point", POINT | {"rule": RAW}), NOT, "10 rates no answer"),
+        ([], Claim("", "", "known_bounds", {"seeds": 3, "curves": ["usual"]}), REPRODUCED, "3 seeds each: usual 3"),
     ],
 )  # fmt: skip
 def test_a_claim_is_judged_by_its_numbers(rows: list[dict[str, Any]], made: Claim, state: str, numbers: str) -> None:
@@ -87,6 +92,10 @@ def test_every_check_is_tried_above() -> None:
 
 
 def test_what_cannot_be_counted_is_told() -> None:
+    with pytest.raises(ValueError, match="curves: flat is none of usual, narrow fall"):
+        judge(Claim("", "", "known_bounds", {"curves": ["flat"]}), [], "full")
+    with pytest.raises(ValueError, match="rule: deepest is none of valley, steepest"):
+        judge(Claim("", "", "known_point", POINT | {"rule": "deepest"}), [], "full")
     with pytest.raises(ValueError, match="of: neurons is none of weights, biases, parameters"):
         judge(Claim("", "", "counted", ALEXNET | {"of": "neurons", "value": 1}), [], "full")
     with pytest.raises(ValueError, match="unexpected keyword argument 'sizes'"):
@@ -103,6 +112,7 @@ def test_it_must_hold_in_each_group() -> None:
 def test_a_smaller_scale_tests_nothing() -> None:
     assert judge(claim("at_least", value=0.0), APART[:3], "laptop").state == NOT_TESTED
     assert judge(claim("at_least", scale="laptop", value=0.0), APART[:3], "laptop").state == REPRODUCED
+    assert judge(Claim("", "", "known_bounds", {}, scale="laptop"), [], "smoke").state == NOT_TESTED
 
 
 @pytest.mark.parametrize("status", ["missing", "stopped"])

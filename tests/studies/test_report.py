@@ -20,7 +20,7 @@ EVIL = "<script>alert(1)</script>"
 STUDY: dict[str, Any] = {
     "title": "Two *rates* " + EVIL,
     "asks": f"Which of **two** rates? {EVIL} [x](javascript:alert(1))",
-    "scales": {"smoke": None, "full": None},
+    "scales": {"smoke": {"seeds": 3}, "full": None},
     "names": {"optimizer.lr": "learning rate", "Adam": "the Adam"},
     "claims": [
         {"says": ".01 is best", "source": "a report", "check": "best", "metric": "test/accuracy", "of": "optimizer.lr",
@@ -50,6 +50,7 @@ STUDY: dict[str, Any] = {
          "only": {"optimizer.lr": 0.01, "seed_everything": 2}},
         {"kind": "against_grid", "title": "Found", "metric": "test/accuracy", "y": "%", "of": "optimizer.lr",
          "by": "optimizer", "rates": {"trainer.max_epochs": 3}},
+        {"kind": "known_curves", "title": "Curves"},
         {"kind": "images", "title": "Some digits", "dataset": "Digits", "random": 3},
     ],
 }  # fmt: skip
@@ -114,7 +115,7 @@ def test_the_page_has_all_and_obeys_nothing(made: tuple[Path, Path]) -> None:
     folder, results = made
     page = write_report(read_study(folder), results).read_text()
     assert EVIL not in page and page.count("<script>") == 1 and "javascript:" not in re.sub(r"\[x\]\(.*?\)", "", page)
-    assert page.count("<svg") == 5 and page.count("<table>") == 12
+    assert page.count("<svg") == 5 and page.count("<table>") == 13
     ids = re.findall(r'\sid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert not re.search(r'(?:src|href)="https?:', re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
