@@ -13,6 +13,7 @@ from records.generation import last_start, this_start
 from records.run_directory import RunDirectory
 
 _NAMED = ("--run_dir", "--resume")
+_QUEUED = "Job is pending execution"  # what scontrol says where another process of the job was quicker
 
 
 def goes_on_with(named: str | None) -> RunDirectory | None:
@@ -32,17 +33,21 @@ def goes_on_with(named: str | None) -> RunDirectory | None:
     return run if run.resumable() else None
 
 
-def queue_again(command: str, words: Sequence[str]) -> None:
+def names_its_run(words: Sequence[str]) -> bool:
+    """Whether a command line names its run directory, so that it goes on there in a later start of its job."""
+    return any(word.partition("=")[0] in _NAMED for word in words)
+
+
+def queue_again(goes_on: bool = True) -> None:
     """Ask SLURM to queue this process's job again, and say what came of it.
 
     Args:
-        command: command that was stopped.
-        words: words behind it.
+        goes_on: whether the job's command would go on with what it did, and not begin another run.
     """
     job = _job()
-    if command != "test" and not any(word.partition("=")[0] in _NAMED for word in words):
+    if not goes_on:
         notice(f"job {job} is not queued again, as its command would begin another run: name the run by --run_dir")
-    elif refusal := _refusal(job):
+    elif (refusal := _refusal(job)) and _QUEUED not in refusal:
         notice(f"job {job} is not queued again, as scontrol says: {refusal}")
     else:
         print(f"cadence: job {job} is queued again, and goes on from there", file=sys.stderr, flush=True)

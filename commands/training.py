@@ -11,7 +11,7 @@ from commands.configuration.files import checked, read_config
 from commands.configuration.parent import checkpoint_of
 from commands.configuration.shipped import config_paths, resolve_config_arguments
 from commands.errors import UserError, notice
-from commands.requeueing import goes_on_with, queue_again
+from commands.requeueing import goes_on_with, names_its_run, queue_again
 from records.generation import ELSEWHERE, TakenOver
 from records.run_directory import RunDirectory
 from trainer.process import settle
@@ -30,7 +30,7 @@ def run(call: Call) -> int:
             return STOPPED
         if not stop.first:  # the run's first process asks, and is left the time to
             return 0
-        queue_again(call.command, call.arguments)
+        queue_again(call.command == "test" or names_its_run(call.arguments))
         return STOPPED
     except TakenOver as over:
         notice(str(over))

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import shlex
 import signal
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+from commands.requeueing import queue_again
 from commands.tables.layout import lay, say
 from studies.cells import logging_to
 from studies.local import Launcher
@@ -21,6 +23,22 @@ from studies.study import find, read_study
 from trainer.signals import STOPPED
 
 
+@contextlib.contextmanager
+def _spared() -> Iterator[None]:
+    """Ignore SLURM's own signal, outside of `_stopping`: a server started in the block would end by it."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _of_job()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _of_job() -> list[signal.Signals]:
+    return [signal.SIGUSR1] if "SLURM_JOB_ID" in os.environ else []
+
+
+@_spared()
 def run_study(name: str, given: argparse.Namespace) -> int:
     """Run a study's cells; returns 0 once all are over, 1 if some failed, 130 if it was stopped.
 
@@ -51,7 +69,7 @@ def run_study(name: str, given: argparse.Namespace) -> int:
     if given.launcher == "slurm":
         return _hand_in(plan, root, given)
     progress = Progress(len(states), len(states) - waiting(states), plan.varied, minutes, given.workers)
-    with _stopping(launcher), progress:
+    with _stopping(launcher) as heard, progress:
         launcher.run(plan.waiting())
     folder = write_results(study, given.scale, plan.cells, root, given.results, plan.recorded)
     states = plan.states()
@@ -62,6 +80,8 @@ def run_study(name: str, given: argparse.Namespace) -> int:
             say(f"failed: {cell.label(plan.varied)}: see {root / cell.id}.log")
     if launcher.stopping:
         say(f"Go on with: {_again(name, given)}")
+        if signal.SIGUSR1 in heard:
+            queue_again()
         return STOPPED
     return 0 if all(found in OVER for found in states) else 1
 
@@ -96,15 +116,20 @@ def _hand_in(plan: Plan, root: Path, given: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _stopping(launcher: Launcher) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the cells, each with a checkpoint, and no more are started."""
+def _stopping(launcher: Launcher) -> Iterator[list[int]]:
+    """Ctrl-C, SIGTERM and SLURM's own signal stop the cells, each with a checkpoint, and no more are started.
+
+    Yields the numbers of the signals that came.
+    """
+    heard: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
         launcher.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, *_of_job())}
     try:
-        yield
+        yield heard
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -121,6 +121,14 @@ def test_what_scontrol_refuses_is_told(cadence, job, send, capsys) -> None:
     assert capsys.readouterr().err.splitlines()[-1] == f"cadence: job 17 is not queued again, {said}"
 
 
+def test_another_process_of_the_job_was_quicker(cadence, job, send, capsys) -> None:
+    Path("bin/scontrol.says").write_text("Job is pending execution for job 17\n")
+    job(0)
+    send(USR1)
+    assert cadence(*RUN, "--run_dir", "run") == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "cadence: job 17 is queued again, and goes on from there"
+
+
 def test_of_an_array_its_task_alone_is_queued_again(cadence, job, send, monkeypatch) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "17")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")

@@ -150,11 +150,11 @@ class Cluster:
         self.says("scancel", f"--signal={name}", job)
 
     def restarted(self, job: str, seconds: float = 90) -> None:
-        """Wait until a job is queued again, and let it start now: SLURM would have it wait for two minutes."""
+        """Wait until a job is queued again, and let it start now, for an hour: SLURM has it wait for two minutes."""
         wait_until(lambda: self.job(job).get("Restarts", "0") != "0", seconds, f"job {job} to be queued again")
         wait_until(lambda: self.job(job).get("JobState") != "COMPLETING", seconds, f"job {job} to be over")
         if self.job(job)["JobState"] == "PENDING":
-            self.says("scontrol", "update", f"jobid={job}", "StartTime=now")
+            self.says("scontrol", "update", f"jobid={job}", "StartTime=now", "TimeLimit=60")
 
     def ended(self, job: str, seconds: float = 150) -> str:
         """Wait until a job has ended; returns its state."""

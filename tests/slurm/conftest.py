@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from records.lock import exclusive
 from tests.slurm.cluster import Cluster, installed
 
 
@@ -16,8 +17,7 @@ def cluster() -> Iterator[Cluster]:
     if not installed():
         if os.getuid() != 0:
             pytest.skip("SLURM is not installed, and only root could do that")
-        for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "slurm-wlm", "munge"]):
-            subprocess.run(["apt-get", *words], check=True, stdout=subprocess.DEVNULL)
+        _install()
     if os.getuid() != 0:
         pytest.skip("the daemons of SLURM start the jobs of others, and need root for it")
     with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as folder:
@@ -27,3 +27,14 @@ def cluster() -> Iterator[Cluster]:
             yield found
         finally:
             found.end()
+
+
+def _install() -> None:
+    """Install Debian's packages, once for all workers of the suite."""
+    with exclusive(Path(tempfile.gettempdir(), "cadence-tests-slurm.lock"), lambda: None):
+        if not installed():
+            packages = ["install", "-y", "-qq", "--no-install-recommends", "slurm-wlm", "munge"]
+            for words in (["update", "-qq"], packages):
+                subprocess.run(
+                    ["apt-get", "-o", "DPkg::Lock::Timeout=300", *words], check=True, stdout=subprocess.DEVNULL
+                )

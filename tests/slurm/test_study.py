@@ -22,11 +22,21 @@ def study(cluster: Cluster, folder: Path, *words: str) -> subprocess.CompletedPr
     return subprocess.run(command, env=cluster.environment, cwd=folder, capture_output=True, text=True, timeout=240)
 
 
+def write(folder: Path, cells: int) -> None:
+    """A study whose cells wait at step 40, in their job's first start, until there is a file `go`."""
+    reached, go = str(folder / "reached-${SLURM_JOB_ID}"), str(folder / "go")
+    wait = {"class_path": "tests.slurm.waiting.Wait", "init_args": {"step": 40, "reached": reached, "file": go}}
+    rates = [0.01, 0.003, 0.001, 0.0003][:cells]
+    written(folder / "rates", {"optimizer.lr": {"values": rates}, "trainer.callbacks": {"value": [wait]}})
+
+
+def segments(run: Path) -> list[tuple[int, int]]:
+    parts = json.loads((run / "result.json").read_text())["segments"]
+    return [(part["from"], part["to"]) for part in parts]
+
+
 def test_every_cell_ends_once(cluster: Cluster, tmp_path: Path) -> None:
-    wait = {"class_path": "tests.slurm.waiting.Wait", "init_args": {"step": 40}}
-    wait["init_args"] |= {"reached": str(tmp_path / "reached-${SLURM_JOB_ID}"), "file": str(tmp_path / "go")}
-    rates = [0.01, 0.003, 0.001, 0.0003]
-    written(tmp_path / "rates", {"optimizer.lr": {"values": rates}, "trainer.callbacks": {"value": [wait]}})
+    write(tmp_path, CELLS)
     asks = "timeout_min=10 cpus_per_task=2"
     handed = study(cluster, tmp_path, "--launcher", "slurm", "--slurm", asks, "--workers", str(CELLS))
     assert handed.returncode == 0 and f"{CELLS} of {CELLS} cells handed in" in handed.stdout, handed.stderr
@@ -44,10 +54,26 @@ def test_every_cell_ends_once(cluster: Cluster, tmp_path: Path) -> None:
     for cell, job in jobs.items():
         assert cluster.ended(job) == "COMPLETED"
         assert state(CellDirectory(root, cell)) == FINISHED
-        segments = json.loads((root / cell / "result.json").read_text())["segments"]
         ends = [0, 34, STEPS] if cell in lost else [0, STEPS]
-        assert [(part["from"], part["to"]) for part in segments] == [*pairwise(ends)]
+        assert segments(root / cell) == [*pairwise(ends)]
     cluster.start_node("n1")
     tables = study(cluster, tmp_path)
     assert tables.returncode == 0 and f"rates at scale smoke: {CELLS} finished" in tables.stdout, tables.stderr
-    assert HOUSE.is_dir() and not list(root.glob("*.failed.json"))
+    assert not list(root.glob("*.failed.json"))
+
+
+def test_the_tasks_of_an_array_share_a_study_s_cells(cluster: Cluster, tmp_path: Path) -> None:
+    write(tmp_path, 2)
+    script = HOUSE / "configs" / "cluster" / "study_array.sbatch"
+    array = cluster.submit(tmp_path, "--array", "0-1", script, tmp_path / "rates", "--scale", "smoke")
+    wait_until(lambda: len(list(tmp_path.glob("reached-*"))) == 2, 150, "each task to begin a cell")
+    cluster.signal(f"{array}_0", "USR1")
+    cluster.restarted(f"{array}_0")
+    (tmp_path / "go").touch()
+    logs = [tmp_path / f"slurm-{array}_{task}.out" for task in range(2)]
+    assert [cluster.ended(f"{array}_{task}") for task in range(2)] == ["COMPLETED"] * 2, logs[0].read_text()
+    assert f"job {array}_0 is queued again, and goes on from there" in logs[0].read_text()
+    assert all("rates at scale smoke: 2 finished; tables in" in log.read_text() for log in logs)
+    runs = [path.parent for path in (tmp_path / "runs" / "studies" / "rates").glob("*/result.json")]
+    assert sorted(map(segments, runs)) == [[(0, 40), (40, STEPS)], [(0, STEPS)]]
+    assert not list(tmp_path.rglob("*.failed.json"))
