@@ -71,7 +71,8 @@ def test_the_tasks_of_an_array_share_a_study_s_cells(cluster: Cluster, tmp_path:
     cluster.restarted(f"{array}_0")
     (tmp_path / "go").touch()
     logs = [tmp_path / f"slurm-{array}_{task}.out" for task in range(2)]
-    assert [cluster.ended(f"{array}_{task}") for task in range(2)] == ["COMPLETED"] * 2, logs[0].read_text()
+    states = [cluster.ended(f"{array}_{task}") for task in range(2)]
+    assert states == ["COMPLETED"] * 2, f"{cluster.job(f'{array}_0')}\n{logs[0].read_text()}"
     assert f"job {array}_0 is queued again, and goes on from there" in logs[0].read_text()
     assert all("rates at scale smoke: 2 finished; tables in" in log.read_text() for log in logs)
     runs = [path.parent for path in (tmp_path / "runs" / "studies" / "rates").glob("*/result.json")]
