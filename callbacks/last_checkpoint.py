@@ -38,13 +38,13 @@ class LastCheckpoint(Checkpoint):
         if milestone or trainer.global_step % self.every_n_steps == 0 or self._stop(trainer):
             trainer.save_checkpoint(self.path)
             if self._stop(trainer, now=True):
-                raise RunStopped
+                raise RunStopped(agreed=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop here if a signal has come after the last checkpoint."""
         self._signals.close()
         if self._stop(trainer, now=True):
-            raise RunStopped
+            raise RunStopped(agreed=True)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Leave the signals as they were."""

@@ -15,6 +15,7 @@ from commands.requeueing import goes_on_with, names_its_run, queue_again
 from records.generation import ELSEWHERE, TakenOver
 from records.run_directory import RunDirectory
 from trainer.process import settle
+from trainer.process_group import end_process_group
 from trainer.signals import STOPPED, RunStopped, interruptible, job_ends
 
 
@@ -22,8 +23,12 @@ def run(call: Call) -> int:
     """Run `fit`, `test` or a range test; returns the exit status. A signal ends it at any time, and is told."""
     try:
         with interruptible():
-            return _run(call)
+            status = _run(call)
+        end_process_group()
+        return status
     except RunStopped as stop:
+        if stop.agreed:
+            end_process_group()
         if not stop.told:
             print("cadence: stopped before anything was done: run the command again", file=sys.stderr)
         if not job_ends() or not call.alone:

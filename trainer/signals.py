@@ -20,9 +20,14 @@ class RunStopped(BaseException):
     Attributes:
         told: whether the user knows by now.
         first: whether this process is its run's first one, which speaks for the others.
+        agreed: whether all processes of the run stop here.
     """
 
     told, first = False, True
+
+    def __init__(self, agreed: bool = False) -> None:
+        super().__init__()
+        self.agreed = agreed
 
 
 class _Stop:

@@ -76,6 +76,7 @@ class Cluster:
             "PYTHONUNBUFFERED": "1",
             "MASTER_ADDR": "127.0.0.1",  # n0 and n1 are no names of machines
             "GLOO_SOCKET_IFNAME": "lo",
+            "PYTHONFAULTHANDLER": "1",
         }
 
     def start(self) -> None:
@@ -153,10 +154,10 @@ class Cluster:
         """Wait until a job is queued again, and let it start now, for an hour: SLURM has it wait for two minutes."""
         wait_until(lambda: self.job(job).get("Restarts", "0") != "0", seconds, f"job {job} to be queued again")
         wait_until(lambda: self.job(job).get("JobState") != "COMPLETING", seconds, f"job {job} to be over")
-        # Within the two minutes its first start is gone, but for a copy on a lost node, which goes on.
+        # Within the two minutes its first start is gone, but for a copy on a lost node, which goes on; and its exit
+        # status has been told, which would otherwise be taken for that of the second.
         with contextlib.suppress(AssertionError):
-            first = f"SLURM_JOB_ID={self.job(job)['JobId']}"
-            wait_until(lambda: not self._processes(first), 10, "the first start's processes to end")
+            wait_until(lambda: not self._has_processes(job), 15, "the first start's processes to end")
         if self.job(job)["JobState"] == "PENDING":
             self.says("scontrol", "update", f"jobid={job}", "StartTime=now", "TimeLimit=60")
 
@@ -180,6 +181,14 @@ class Cluster:
             daemon.wait()
         _kill(self._processes())
 
+    def _has_processes(self, job: str) -> bool:
+        """Whether a job has processes, among them those of SLURM that start the others and tell of their end."""
+        number = self.job(job)["JobId"]
+        commands = Path("/proc").glob("[0-9]*/cmdline")
+        return bool(self._processes(f"SLURM_JOB_ID={number}")) or any(
+            _read(command).startswith(f"slurmstepd: [{number}.".encode()) for command in commands
+        )
+
     def _processes(self, *variables: str) -> list[int]:
         """The processes of this cluster's jobs, or those alone whose environment has these variables, too."""
         wanted = {f"SLURM_CONF={self.conf}".encode(), *(one.encode() for one in variables)}
@@ -190,6 +199,12 @@ class Cluster:
                     if wanted <= {*(entry / "environ").read_bytes().split(b"\0")}:
                         found.append(int(entry.name))
         return found
+
+
+def _read(path: Path) -> bytes:
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    return b""
 
 
 def _parent(pid: int) -> int:
