@@ -1,6 +1,5 @@
 """The batch size follows a cycle, step by step."""
 
-from math import lcm
 from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
@@ -35,7 +34,7 @@ class CyclicalBatchSize(pl.Callback):
         unit: unit of a half-cycle and of `gamma`: steps, epochs (passes over the training set) or samples.
         mode: `exp_growth`, or any of a learning rate's: `triangular`, `triangular2`, `exp_range`, `exp_range_bounds`.
         gamma: decay of the amplitude (or of the bounds) per unit.
-        granularity: number that batch sizes are multiples of; they are multiples of the number of processes too.
+        granularity: number that batch sizes, over all processes, are multiples of.
         bounds: `auto` takes `lower` and `upper` from the BatchSizeRangeTest that stands before this callback.
     """
 
@@ -70,7 +69,7 @@ class CyclicalBatchSize(pl.Callback):
         else:
             self._cycle(1, 2)
 
-    def sizes(self, world_size: int = 1) -> BatchSizes:
+    def sizes(self) -> BatchSizes:
         """The schedule: position before a step -> batch size, over all processes.
 
         Raises:
@@ -78,10 +77,10 @@ class CyclicalBatchSize(pl.Callback):
         """
         if self.lower is None or self.upper is None:
             raise ValueError("bounds: auto has none before the batch-size range test has run: give lower and upper")
-        cycle, multiple = self._cycle(self.lower, self.upper), lcm(self.granularity, world_size)
-        return lambda position: rounded(float(cycle(counted(position, self.unit))), multiple)
+        cycle = self._cycle(self.lower, self.upper)
+        return lambda position: rounded(float(cycle(counted(position, self.unit))), self.granularity)
 
-    def lay_stream(self, datamodule: pl.LightningDataModule, world_size: int = 1) -> None:
+    def lay_stream(self, datamodule: pl.LightningDataModule) -> None:
         """Cut a datamodule's stream into batches of these sizes.
 
         Raises:
@@ -89,14 +88,14 @@ class CyclicalBatchSize(pl.Callback):
         """
         if not isinstance(datamodule, ImageDataModule) or datamodule.stream is None:
             raise ValueError("CyclicalBatchSize needs one of Cadence's datamodules: `cadence list datasets` shows them")
-        datamodule.stream.lay(self.sizes(world_size))
+        datamodule.stream.lay(self.sizes())
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Lay the stream, if the bounds are given; with `auto`, forget those that an earlier run has found."""
         if stage != "fit":
             return
         if self.bounds == "given":
-            self.lay_stream(datamodule_of(trainer), trainer.world_size)
+            self.lay_stream(datamodule_of(trainer))
         else:
             earlier_test(trainer, self, BatchSizeRangeTest)
             self.lower = self.upper = None
@@ -106,7 +105,7 @@ class CyclicalBatchSize(pl.Callback):
         if self.bounds == "auto":  # a resumed run has its bounds from the checkpoint
             if self.lower is None:
                 self.lower, self.upper = found_bounds(trainer, self, BatchSizeRangeTest)
-            self.lay_stream(datamodule_of(trainer), trainer.world_size)
+            self.lay_stream(datamodule_of(trainer))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

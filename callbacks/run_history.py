@@ -13,6 +13,7 @@ from records.files import write_json, write_text
 from records.history import KEY, Past, new_id, segment
 from records.run_directory import RunDirectory
 from trainer.access import callbacks_of
+from trainer.ranks import processes_of
 from trainer.restoring import lacking
 
 
@@ -74,7 +75,7 @@ class RunHistory(pl.Callback):
         """Begin a segment at the trainer's step; config.yaml and environment.json are written where they change."""
         here = environment()
         device = trainer.strategy.root_device
-        place = {"device": device.type, "device_name": device_name(device), "processes": trainer.world_size}
+        place = {"device": device.type, "device_name": device_name(device), **processes_of(trainer)}
         self._earlier = [one for one in self._earlier if one["to"] > one["from"]]
         first = self.directory.begun_with() if self.directory is not None else {}
         packages = first.get("packages") if self._earlier else None

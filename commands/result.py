@@ -14,6 +14,7 @@ from records.files import write_json
 from records.history import KEY
 from records.run_directory import RunDirectory
 from trainer.access import callbacks_of
+from trainer.ranks import processes_of
 
 
 def named(checkpoint: Path, directory: RunDirectory | None) -> str:
@@ -65,7 +66,7 @@ def result_of(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[s
         "steps": trainer.global_step,
         "parameters": sum(parameter.numel() for parameter in cli.model.parameters()),
         "seconds": {name: round(value, 3) for name, value in record.seconds.items()},
-        "device": {"type": device.type, "name": device_name(device), "processes": trainer.world_size},
+        "device": {"type": device.type, "name": device_name(device), **processes_of(trainer)},
         **({} if updated is None else {"lr": updated}),  # in place of the configured one
         "validation": getattr(cli.datamodule, "val", None),
         "seed": cli.config.seed_everything,

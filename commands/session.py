@@ -36,6 +36,7 @@ from commands.final_test import best_of, training_stays
 from commands.holding import closed, companions, held, loggers_of, position_of, refusals_told, stops_told
 from commands.result import end_dashboards, named, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
+from commands.sharing import tell_sharing
 from commands.starting import starting
 from commands.tables.summary import print_summary
 from records.checkpoint_io import AtomicCheckpointIO
@@ -92,6 +93,7 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
     with refusals_told(directory, "fit"), holding, stops_told(trainer, directory, "fit"), closed(loggers):
         if going_on is not None:
             going_on.prepare(cli, trainer)
+        tell_sharing(cli, trainer)
         checkpoint = str(directory.last) if resume and directory.last.is_file() else None
         try:
             anew = going_on.anew(directory.last) if going_on is not None else ""

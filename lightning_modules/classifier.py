@@ -19,6 +19,7 @@ from lightning_modules._metrics import ClassificationTotals, means
 from lightning_modules._parameter_groups import parameter_groups
 from trainer.access import datamodule_of, row_due, stream_of
 from trainer.direct_step import loss_scale, no_exchange, nobody_between, step
+from trainer.sync_batch_norm import OverProcesses
 
 OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
 
@@ -98,7 +99,10 @@ class ImageClassifier(pl.LightningModule):
             ValueError: the shortest chunk of a batch is one image.
         """
         stream = stream_of(self.trainer)
-        if stream is not None and any(isinstance(module, nn.BatchNorm1d) for module in self.modules()):
+        shares = (
+            one for one in self.modules() if isinstance(one, nn.BatchNorm1d) and not isinstance(one, OverProcesses)
+        )
+        if stream is not None and any(shares):
             passes = min(max(self.trainer.max_epochs or 1, 1), 100)
             check_chunks(stream, self._copies, self.trainer.world_size, self.micro_batch_size, passes)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import IO
 
 # What a child needs and should not import again.
 WARM = ("commands.session", "commands.range_tests", "commands.training", "figures.learning_curves", "figures.schedule")
@@ -28,6 +29,25 @@ class Done:
     status: int
     out: str
     err: str
+
+
+@dataclass(frozen=True)
+class Child:
+    """A child that is at work, and the files that its standard streams go to."""
+
+    pid: int
+    out: IO[bytes]
+    err: IO[bytes]
+
+    def done(self) -> Done:
+        """Wait for its end."""
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        texts = []
+        for file in (self.out, self.err):
+            with file:
+                file.seek(0)
+                texts.append(file.read().decode(errors="backslashreplace"))
+        return Done(status, *texts)
 
 
 def forked(
@@ -46,22 +66,28 @@ def forked(
         limit: seconds of a processor after which the child is ended, and a sixth of those on the clock.
         first: function that the child calls before all else, with its standard streams in place.
     """
+    return begun(*arguments, cwd=cwd, env=env, limit=limit, first=first).done()
+
+
+def begun(
+    *arguments: object,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    limit: int = LIMIT,
+    first: Callable[[], object] = lambda: None,
+) -> Child:
+    """As `forked`, and do not wait for its end."""
     for module in WARM:
         import_module(module)
     sys.stdout.flush()
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of threads, which do not follow
-            child = os.fork()
-        if child == 0:
-            _child([str(word) for word in arguments], cwd, env or {}, limit, first, (out.fileno(), err.fileno()))
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read().decode(errors="backslashreplace"))
-    return Done(status, *texts)
+    out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  `done` closes them
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of threads, which do not follow
+        child = os.fork()
+    if child == 0:
+        _child([str(word) for word in arguments], cwd, env or {}, limit, first, (out.fileno(), err.fileno()))
+    return Child(child, out, err)
 
 
 def _child(

@@ -19,6 +19,11 @@ def follow_rank(trainer: pl.Trainer) -> None:
     rank_zero_only.rank = trainer.global_rank  # type: ignore[attr-defined]
 
 
+def processes_of(trainer: pl.Trainer) -> dict[str, int]:
+    """Numbers of a run's processes and of the nodes that they are on."""
+    return {"processes": trainer.world_size, "nodes": trainer.num_nodes}
+
+
 def environment_for(wanted: Mapping[str, Any], plugins: Sequence[Any]) -> list[ClusterEnvironment]:
     """Lightning's plain environment, for a run of one process beside others of its job, as `srun -n 4` starts them.
 

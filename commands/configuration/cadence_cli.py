@@ -46,6 +46,7 @@ from trainer.epoch_loop import IdleProfiler, shorten
 from trainer.ranks import environment_for, follow_rank
 from trainer.shipped_callbacks import ShippedCallbacks
 from trainer.shipped_files import ShippedFiles
+from trainer.sync_batch_norm import SyncBatchNormOnCPU
 
 # LightningCLI calls jsonargparse by names that newer versions of it deprecate: nothing that a user could mend.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
@@ -212,6 +213,9 @@ class CadenceCLI(LightningCLI):
             config["accelerator"] = accelerator_of(config["accelerator"])
             plugins = listed(config["plugins"])
             config["plugins"] = [*plugins, *environment_for(config, plugins)]
+            if config["sync_batchnorm"] and config["accelerator"] == "cpu":
+                config["plugins"].append(SyncBatchNormOnCPU())
+                config["sync_batchnorm"] = False  # torch's, which needs GPUs
             trainer = self._instantiate_trainer(config, extra_callbacks)
         except (ValueError, TypeError, RuntimeError, ImportError, MisconfigurationException) as error:
             raise UserError(readable(f"trainer: {error}")) from error

@@ -24,6 +24,8 @@ LINKED = {
 
 # PL_FIT__TRAINER__MAX_EPOCHS, PL_TRAINER__MAX_EPOCHS (LightningCLI) and PL_TRAINER_MAX_EPOCHS (Trainer). Others of
 # Lightning's variables (PL_GLOBAL_SEED, PL_TORCH_DISTRIBUTED_BACKEND ...) are no options.
+# What a launcher says of the processes that it has started on this machine, however many cores that has.
+_STARTED = ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE")
 _OPTION_IN_ENVIRONMENT = re.compile(
     r"PL_(?:FIT|VALIDATE|TEST|PREDICT)__(.+)|PL_(?:TRAINER|MODEL|DATA|OPTIMIZER|LR_SCHEDULER)(?:_.*)?$|"
     r"PL_(?:CONFIG|SEED_EVERYTHING|RUN_DIR|TEST_AFTER_FIT|CHECKPOINT_EVERY)$"
@@ -117,7 +119,8 @@ def check_parsed(command: str, config: Any) -> None:
     cores = os.cpu_count() or 1
     if on_cpu(trainer.accelerator):
         devices = trainer.devices
-        if str(devices).lstrip("-").isdigit() and not 1 <= int(devices) <= cores:
+        most = max(cores, *(int(os.environ.get(name, "0") or 0) for name in _STARTED))
+        if str(devices).lstrip("-").isdigit() and not 1 <= int(devices) <= most:
             raise UserError(f"trainer.devices must lie in 1 ... {cores}, this machine's cores, got {devices}")
 
 

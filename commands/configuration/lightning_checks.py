@@ -40,6 +40,11 @@ def check_parts(command: str, config: Any) -> None:
     _check_doubles(config)
     if ours:
         _check_checkpoints(trainer)
+        if trainer.sync_batchnorm and config.model.init_args.micro_batch_size is not None:
+            raise UserError(
+                "trainer.sync_batchnorm does not go with model.micro_batch_size, as chunks are normalised one by one: "
+                "leave one of them out"
+            )
     check_numbers(command, trainer)
     check_device(trainer)
     warn_of_slow_bfloat16(trainer)

@@ -62,8 +62,6 @@ def check_device(trainer: Mapping[str, Any]) -> None:
         return
     if str(trainer["precision"]) in ("16", "16-mixed"):
         raise UserError("trainer.precision: 16-mixed needs a GPU, and this run has none: set it to bf16-mixed")
-    if trainer["sync_batchnorm"]:
-        raise UserError("trainer.sync_batchnorm needs GPUs, and this run has none: leave it out")
 
 
 def warn_of_slow_bfloat16(trainer: Mapping[str, Any]) -> None:

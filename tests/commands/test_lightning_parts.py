@@ -83,7 +83,7 @@ def test_every_precision_is_in_the_table() -> None:
 # What works and no test here can show, and where it was seen, or why not.
 ELSEWHERE = {
     "auto": "every run", "callbacks": "test_lightning_callbacks.py", "strategy": "tests/commands/test_processes.py",
-    "num_nodes": "takes several machines", "sync_batchnorm": "takes several GPUs",
+    "num_nodes": "test_many_processes.py", "sync_batchnorm": "test_many_processes.py",
 }  # fmt: skip
 
 
@@ -179,7 +179,6 @@ NUMBERS: list[tuple[str, Any, list[str]]] = [
     ("num_nodes", 0, ["at least 1, got 0"]),
     ("num_nodes", 2, ["srun or torchrun"]),
     ("precision", "16-mixed", ["needs a GPU", "bf16-mixed"]),
-    ("sync_batchnorm", True, ["needs GPUs"]),
     ("use_distributed_sampler", False, ["share each batch out", "leave it out"]),
     ("logger", True, ["metrics.csv", "leave it out"]),
     ("profiler", "nothing", ["simple, advanced and pytorch"]),
