@@ -15,8 +15,7 @@ from commands.requeueing import goes_on_with, names_its_run, queue_again
 from records.generation import ELSEWHERE, TakenOver
 from records.run_directory import RunDirectory
 from trainer.process import settle
-from trainer.process_group import end_process_group
-from trainer.signals import STOPPED, RunStopped, interruptible, job_ends
+from trainer.signals import STOPPED, RunStopped, end_process_group, interruptible, job_ends
 
 
 def run(call: Call) -> int:

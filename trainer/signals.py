@@ -1,7 +1,8 @@
-"""Signals that stop a command: at once, or after the step that is being made; and the exception that ends it."""
+"""How a command ends from outside: signals, at once or after the step that is being made, and the exception for it."""
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,3 +123,15 @@ def _numbers() -> list[signal.Signals]:
     names = [*_NAMES, _OF_SLURM] if "SLURM_JOB_ID" in os.environ else _NAMES
     known = [signal.Signals[name] for name in names if hasattr(signal, name)]
     return [one for one in known if one.name != "SIGHUP" or signal.getsignal(one) is not signal.SIG_IGN]
+
+
+def end_process_group() -> None:
+    """End the threads of this process's group, if it has one, once all processes of the run end at the same step.
+
+    A thread of gloo's that still gives back a tensor while the interpreter ends brings the process down: "terminate
+    called without an active exception", SIGABRT. Lightning ends NCCL's group by itself, and leaves gloo's. Not for a
+    process that stops elsewhere than the others: this waits for exchanges under way, up to their time limit.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
