@@ -14,7 +14,7 @@ from studies import SCALES
 from studies.against_grid import near_best, refusals
 from studies.counted import counted, field_of_stack
 from studies.known_curves import known_bounds, known_point
-from studies.statistics import Sample, paired
+from studies.statistics import Sample, chance, paired
 from studies.table import Row, by_seed, described, grouped, lost, where
 
 REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested at this scale"
@@ -135,6 +135,33 @@ def order(rows: Sequence[Row], named: Named, metric: str, of: str, values: Seque
     return all(good for good, _ in steps), f"{shown}; steps: {'; '.join(gap for _, gap in steps)}"
 
 
+def alike(
+    rows: Sequence[Row], named: Named, metric: str, of: str, values: Sequence[Any], within: float
+) -> tuple[bool, str]:
+    """Whether two values of a column differ by no more than their seeds do: a paired t-test, and a margin.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        metric: column that is compared.
+        of: column that has the two values.
+        values: the two values.
+        within: largest distance of the means, so that few or noisy seeds are not taken for likeness.
+    """
+    one, other = (where(rows, {of: value}) for value in values)
+    gap = paired(by_seed(one, metric), by_seed(other, metric))
+    shown = ", ".join(
+        f"{named(value)}: {_shown(group, metric)}" for value, group in zip(values, (one, other), strict=True)
+    )
+    if gap.interval is None:
+        return False, f"{shown}; {gap.n} seeds ran in both, and a test takes 3"
+    low, high = gap.interval
+    return low <= 0 <= high and abs(gap.mean) <= within, (
+        f"{shown}; difference {gap.mean:+.4g} [{low:+.4g}, {high:+.4g}], n = {gap.n}, p = {chance(gap):.2g}, "
+        f"allowed {within:g}"
+    )
+
+
 def near(rows: Sequence[Row], named: Named, metric: str, value: float, within: float) -> tuple[bool, str]:
     """Whether the mean lies within a distance of the published value."""
     found = described(rows, metric)
@@ -191,6 +218,7 @@ def ratio(
 CHECKS: dict[str, Check] = {
     "best": best,
     "order": order,
+    "alike": alike,
     "near": near,
     "at_least": at_least,
     "falling": falling,

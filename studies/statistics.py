@@ -60,3 +60,15 @@ def paired(a: Mapping[Hashable, float], b: Mapping[Hashable, float]) -> Sample:
         b: value of each seed.
     """
     return sample(a[seed] - b[seed] for seed in a if seed in b)
+
+
+def chance(differences: Sample) -> float | None:
+    """Two-sided p of Student's t-test that the mean of paired differences is 0; None for fewer than 3 of them."""
+    if differences.deviation is None or differences.n < 3:
+        return None
+    if differences.deviation == 0:
+        return 1.0 if differences.mean == 0 else 0.0
+    from scipy.special import stdtr
+
+    t = differences.mean / differences.deviation * math.sqrt(differences.n)
+    return 2 * float(stdtr(differences.n - 1, -abs(t)))

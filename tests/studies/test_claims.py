@@ -43,6 +43,7 @@ NEAR = {"by": "arm", "of": "rate", "found": {"part": "own"}, "within": 0.01}
 POINT = {"seeds": 3, "within": 0.5, "curves": ["usual", "10 rates"]}
 FALLS: list[dict[str, Any]] = [{"seed_everything": 1, "status": "finished", "N=1": 0.5, "N=50": 0.1, "N=900": 0.1}]
 ALEXNET = {"model": "AlexNet", "options": {"num_classes": 1000}, "of": "parameters"}
+SAME = cells(a=[0.90, 0.92, 0.91, 0.92], b=[0.901, 0.922, 0.912, 0.917], c=[0.85, 0.88, 0.87, 0.88])
 MIXED = cells(a=[0.90, 0.92, 0.91], b=[0.95, 0.82, 0.92])
 
 
@@ -57,6 +58,10 @@ MIXED = cells(a=[0.90, 0.92, 0.91], b=[0.95, 0.82, 0.92])
         (MIXED[:4:3], claim("best", of="arm", value="b"), REPRODUCED, "n = 1: the spread is not known"),
         (APART, claim("order", of="arm", values=["c", "b", "a"]), REPRODUCED, "c: 0.1 (sd 0, n = 3), b: "),
         (APART, claim("order", of="arm", values=["c", "a", "b"]), NOT, "difference -0.09667"),
+        (SAME, claim("alike", of="arm", values=["a", "b"], within=0.01), REPRODUCED, "n = 4, p = 0.7, allowed 0.01"),
+        (SAME, claim("alike", of="arm", values=["a", "b"], within=0.0004), NOT, "difference -0.0005 ["),
+        (SAME, claim("alike", of="arm", values=["a", "c"], within=0.1), NOT, "p = 0.00044, allowed 0.1"),
+        (SAME[:2], claim("alike", of="arm", values=["a", "b"], within=1), NOT, "0 seeds ran in both"),
         (APART[:3], claim("near", value=0.9, within=0.02), REPRODUCED, "published 0.9, difference +0.01, allowed 0.02"),
         (APART[:3], claim("near", value=0.8, within=0.02), NOT, "difference +0.11"),
         (APART[:3], claim("at_least", value=0.9), REPRODUCED, "asked for 0.9"),

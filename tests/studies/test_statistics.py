@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from studies.statistics import Sample, paired, sample
+from studies.statistics import Sample, chance, paired, sample
 
 A = {1: 0.91, 2: 0.93, 3: 0.92, 4: 0.95, 5: 0.90}
 B = {1: 0.90, 2: 0.91, 3: 0.91, 4: 0.91, 5: 0.89}
@@ -25,6 +25,11 @@ def test_differences_are_paired_by_seed() -> None:
     assert paired(A, B).interval == pytest.approx((reference.low, reference.high))
     independent = stats.ttest_ind(list(A.values()), list(B.values()), equal_var=False).confidence_interval(0.95)
     assert reference.high - reference.low < independent.high - independent.low
+
+
+def test_the_chance_is_that_of_the_paired_t_test() -> None:
+    assert chance(paired(A, B)) == pytest.approx(stats.ttest_rel(list(A.values()), list(B.values())).pvalue)
+    assert chance(paired(A, A)) == 1.0 and chance(sample([2.0, 2.0, 2.0])) == 0.0 and chance(sample([1.0, 2.0])) is None
 
 
 def test_seeds_that_one_side_lacks_are_left_out() -> None:
