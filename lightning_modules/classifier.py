@@ -18,6 +18,7 @@ from lightning_modules._checks import check_chunks
 from lightning_modules._metrics import ClassificationTotals, means
 from lightning_modules._parameter_groups import parameter_groups
 from trainer.access import datamodule_of, row_due, stream_of
+from trainer.compiling import compile_network, mark_rows
 from trainer.direct_step import loss_scale, no_exchange, nobody_between, step
 from trainer.sync_batch_norm import OverProcesses
 
@@ -42,9 +43,10 @@ class ImageClassifier(pl.LightningModule):
         lr_ratios: learning-rate ratios by prefix of the parameter's name, e.g. `{features: 0.1}`.
         micro_batch_size: largest number of images in one forward pass; a larger batch runs in chunks that accumulate.
         gradient_clip_norm: largest L2 norm of the whole gradient; larger ones are scaled down to it.
-        compile: `torch.compile`'s mode for the network in training steps; `reduce-overhead` also records CUDA graphs,
-            for networks whose kernels are short. Each batch size is compiled anew. Rounding differs from an
-            uncompiled run's; evaluation and range tests are never compiled.
+        compile: `true`, or `torch.compile`'s mode for the network in training steps: `default`, or `reduce-overhead`,
+            which also records CUDA graphs, for networks whose kernels are short. Rounding differs from an uncompiled
+            run's; evaluation and range tests are never compiled. Modes that choose kernels by timing them are left
+            out, as a run would not be the same twice.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class ImageClassifier(pl.LightningModule):
         lr_ratios: dict[str, float] | None = None,
         micro_batch_size: int | None = None,
         gradient_clip_norm: float | None = None,
-        compile: Literal["default", "reduce-overhead"] | None = None,
+        compile: bool | Literal["default", "reduce-overhead"] | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -64,14 +66,15 @@ class ImageClassifier(pl.LightningModule):
         if gradient_clip_norm is not None and gradient_clip_norm <= 0:
             raise ValueError(f"gradient_clip_norm must be positive, got {gradient_clip_norm}: leave it out for none")
         if compile == "reduce-overhead" and micro_batch_size is not None:
-            raise ValueError("compile reduce-overhead does not go with micro_batch_size: set compile to default")
+            raise ValueError("compile reduce-overhead does not go with micro_batch_size: set compile to true")
         self.automatic_optimization = False
         self.label_smoothing = label_smoothing
         self.spare_biases_and_norms = spare_biases_and_norms
         self.lr_ratios = lr_ratios or {}
         self.micro_batch_size = micro_batch_size
         self.gradient_clip_norm = gradient_clip_norm
-        self.compile_mode = compile
+        self.compile_mode = "default" if compile is True else compile or None
+        self._sizes_change = False
         self.optimizer_factory: OptimizerFactory | None = None
         self.recorded: dict[str, float] = {}
         self.steps_directly = False
@@ -121,7 +124,7 @@ class ImageClassifier(pl.LightningModule):
         self.steps_directly = nobody_between(self)
         self._kept_share = (0, None)
         if self.compile_mode is not None:
-            self.compile(mode=self.compile_mode)
+            self._sizes_change = compile_network(self, self.compile_mode, stream_of(self.trainer))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """One optimizer step on (images, labels), in chunks of at most `micro_batch_size` images."""
@@ -163,8 +166,10 @@ class ImageClassifier(pl.LightningModule):
         losses = []
         size = self.micro_batch_size or max(len(labels), 1)
         for start in range(0, max(len(labels), 1), size):
-            target = labels[start : start + size]
-            logits = self(images[start : start + size])
+            inputs, target = images[start : start + size], labels[start : start + size]
+            if self._sizes_change:
+                mark_rows(inputs)
+            logits = self(inputs)
             loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=self.label_smoothing)
             backward(loss, rows, start + size >= len(labels))
             totals.update(loss, logits, target)

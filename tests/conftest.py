@@ -1,6 +1,6 @@
 """What all tests share: the process as the suite needs it, one thread, and a way to run `cadence` in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +27,25 @@ def cadence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cadence:
 
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
+    """`model.compile` without a compiler: how many graphs torch has made since the last call; they run as they are."""
+    import torch
+    from torch._dynamo.utils import counters
+
+    from lightning_modules import ImageClassifier
+
+    def compiled(self: torch.nn.Module, mode: str, dynamic: bool | None) -> None:
+        torch.nn.Module.compile(self, backend="eager", dynamic=dynamic)
+
+    def made() -> int:
+        count = counters["stats"]["unique_graphs"]
+        counters.clear()
+        return count
+
+    monkeypatch.setattr(ImageClassifier, "compile", compiled)
+    made()
+    yield made
+    torch.compiler.reset()

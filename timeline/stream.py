@@ -41,11 +41,13 @@ class Stream:
             raise ValueError("the training set is empty: lower val_fraction")
         self.samples, self.seed, self.drop_last = samples, seed, drop_last
         self._layout: Layout
+        self.scheduled = False
         self.lay(batch_size)
         self._order: tuple[int, np.ndarray] | None = None
 
     def lay(self, batch_size: int | BatchSizes) -> None:
-        """Replace the batch size or its schedule, for all steps from 0 on."""
+        """Replace the batch size or its schedule, for all steps from 0 on; `scheduled` says which of them it is."""
+        self.scheduled = not isinstance(batch_size, int)
         if isinstance(batch_size, int):
             self._layout = ConstantLayout(self.samples, batch_size, self.drop_last)
         else:

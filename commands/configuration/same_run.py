@@ -25,6 +25,7 @@ MAY_CHANGE = {
     "trainer.num_nodes": "devices and processes",
     "trainer.strategy": "devices and processes",
     "data.device_resident": "where the images lie",
+    "model.compile": "what runs the network",
     "checkpoint_every": "how much a stop costs",
     "on_nonfinite": "whether a training that diverges goes on",
     "test_after_fit": "what follows the training",

@@ -29,7 +29,7 @@ VALUES: dict[str, Any] = {
     "trainer.default_root_dir": "elsewhere", "trainer.model_registry": "registry", "trainer.fast_dev_run": True,
     "model": {"class_path": "lightning_modules.SmallCNN"}, "model.hidden_sizes": [9], "model.activation": "tanh",
     "model.lr_ratios": {"layers": 0.5}, "model.micro_batch_size": 16, "model.gradient_clip_norm": 1.0,
-    "model.init": "normal", "model.compile": "default", "model.dropout_input": 0.1,
+    "model.init": "normal", "model.compile": True, "model.dropout_input": 0.1,
     "data": {"class_path": "datamodules.MNIST"}, "data.val": "test", "data.augment": [FLIP], "data.image_size": 10,
     "data.fit": "pad", "data.in_channels": 3, "data.val_fraction": 0.25,
     "optimizer": {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.01}}, "optimizer.betas": [0.8, 0.9],
