@@ -12,9 +12,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
-from torch.optim.optimizer import Optimizer, ParamsT
+from torch.optim.optimizer import ParamsT
 
 from checks.arguments import require_choice, require_number, require_seed
+from optimizers._float32 import Float32Optimizer, state_like
 from optimizers._gradients import dense_gradients, use_foreach
 
 BETA = 0.999
@@ -54,12 +55,13 @@ def normalised_gradients_foreach(
     return list(hats)
 
 
-class MultiplicativeOptimizer(Optimizer):
+class MultiplicativeOptimizer(Float32Optimizer):
     """Base of Madam and B-bit Madam: state, zero policy and the order of a step; a subclass multiplies the weights.
 
     State of a tensor: `step` (int), `exp_avg_sq`, `bound` (float, p_scale * RMS at the start, infinite for an additive
-    tensor) and `additive` (bool). Tensors are measured once, when they join the optimizer (or at their first gradient,
-    if they are not materialised or not trainable before): a step itself never waits for the device.
+    tensor), `additive` (bool), and in half precision `master`. Tensors are measured once, when they join the optimizer
+    (or at their first gradient, if they are not materialised or not trainable before): a step itself never waits for
+    the device.
     """
 
     # Class-level, as torch pickles and copies an optimizer without its other attributes.
@@ -107,10 +109,12 @@ class MultiplicativeOptimizer(Optimizer):
             grads, states = dense_gradients(params), [self.state[p] for p in params]
             for state in states:
                 state["step"] += 1
-            if use_foreach(group["foreach"], params):
-                self._step_foreach(group, params, grads, states)
+            weights, grads = self.wide(params, grads)
+            if use_foreach(group["foreach"], weights):
+                self._step_foreach(group, weights, grads, states)
             else:
-                self._step_loop(group, params, grads, states)
+                self._step_loop(group, weights, grads, states)
+            self.write_back(params, weights)
         return loss
 
     def _step_loop(
@@ -189,7 +193,8 @@ class MultiplicativeOptimizer(Optimizer):
             additive = rms == 0
             state = self.state[p]
             state["step"] = 0
-            state["exp_avg_sq"] = torch.zeros_like(p, memory_format=torch.preserve_format)
+            state["exp_avg_sq"] = state_like(p)
+            self.start_master(p)
             state["bound"] = math.inf if additive else group["p_scale"] * rms
             state["additive"] = additive
             self._begin(group, p, state, generator)

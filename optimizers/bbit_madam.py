@@ -200,7 +200,10 @@ class BBitMadam(MultiplicativeOptimizer):
         require_choice(("nearest", "uniform"), initial=group["initial"])
         for p in group["params"]:
             if p.dtype not in (torch.float32, torch.float64):
-                raise ValueError(f"params must be float32 or float64, got {p.dtype}: it cannot hold a decoded weight")
+                raise ValueError(
+                    f"params must be float32 or float64, got {p.dtype}, which rounds decoded weights to each other: "
+                    "set trainer.precision to bf16-mixed, or take Madam"
+                )
         if 0 < group["lr"] * group["g_bound"] < group["base_lr"] / 2:
             warnings.warn(
                 f"lr {group['lr']} moves no weight of {bits} bits: steps below base_lr / (2 g_bound) = "

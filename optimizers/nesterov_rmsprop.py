@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.optimizer import Optimizer, ParamsT
+from torch.optim.optimizer import ParamsT
 
 from checks.arguments import require_number
+from optimizers._float32 import Float32Optimizer, state_like
 from optimizers._gradients import dense_gradients, use_foreach
 
 
@@ -73,7 +74,7 @@ def nesterov_rmsprop_update_foreach(
     torch._foreach_add_(params, velocities, alpha=momentum)
 
 
-class NesterovRMSprop(Optimizer):
+class NesterovRMSprop(Float32Optimizer):
     """RMSProp with Nesterov momentum, the gradient taken at the stored parameters.
 
     The book takes the gradient g at the look-ahead point theta + alpha v, then r <- rho r + (1 - rho) g^2,
@@ -156,14 +157,16 @@ class NesterovRMSprop(Optimizer):
             grads = dense_gradients(params)
             for p in params:
                 if not self.state[p]:
-                    self.state[p]["square_avg"] = torch.zeros_like(p, memory_format=torch.preserve_format)
-                    self.state[p]["velocity"] = torch.zeros_like(p, memory_format=torch.preserve_format)
+                    self.state[p]["square_avg"], self.state[p]["velocity"] = state_like(p), state_like(p)
+                    self.start_master(p)
             square_avgs = [self.state[p]["square_avg"] for p in params]
             velocities = [self.state[p]["velocity"] for p in params]
             options = {key: group[key] for key in ("lr", "rho", "momentum", "eps", "weight_decay")}
-            if use_foreach(group["foreach"], params):
-                nesterov_rmsprop_update_foreach(params, grads, square_avgs, velocities, **options)
+            weights, grads = self.wide(params, grads)
+            if use_foreach(group["foreach"], weights):
+                nesterov_rmsprop_update_foreach(weights, grads, square_avgs, velocities, **options)
             else:
-                for tensors in zip(params, grads, square_avgs, velocities, strict=True):
+                for tensors in zip(weights, grads, square_avgs, velocities, strict=True):
                     nesterov_rmsprop_update(*tensors, **options)
+            self.write_back(params, weights)
         return loss
