@@ -2,16 +2,22 @@
 
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 
+from lightning_modules import ImageClassifier
+from lightning_modules.shared_dropout import RowShare, share_dropout
 from timeline.keys import seed_generators, step_key
+from trainer.access import datamodule_of, stream_of
 
 
 class RekeyedRandomness(pl.Callback):
-    """Seed torch's generators before each step with a key of (seed, step, rank).
+    """Seed torch's generators before each step with a key of (seed, step).
 
     Checkpoints hold no generator state, and need none: step t draws the same masks in an unbroken run, in a resumed
-    one, and with another validation before it. It logs no keys.
+    one, and with another validation before it. Several processes draw the masks of the whole batch, and each takes
+    its rows of them: the masks are those of one process. Not so with `model.micro_batch_size`, whose chunks lie
+    otherwise, nor in a model of somebody else's: each process then has its own key. It logs no keys.
 
     Args:
         seed: seed of the run.
@@ -19,9 +25,31 @@ class RekeyedRandomness(pl.Callback):
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._share: RowShare | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Find out whether the processes of a run can draw together."""
+        self._share = None
+        if stage == "fit" and trainer.world_size > 1 and isinstance(pl_module, ImageClassifier):
+            self._share = share_dropout(pl_module) if pl_module.micro_batch_size is None else None
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Re-key the host's generator and the device's."""
-        seed_generators(step_key(self.seed, trainer.global_step, trainer.global_rank), trainer.strategy.root_device)
+        device, rank, stream = trainer.strategy.root_device, trainer.global_rank, stream_of(trainer)
+        if self._share is not None and stream is not None:
+            samples, transforms = stream.size(trainer.global_step), datamodule_of(trainer).train_transforms
+            places = transforms.rows_of(np.arange(rank, samples, trainer.world_size), samples)
+            self._share.take(samples * transforms.rows_per_sample, places, device)
+            rank = 0
+        seed_generators(step_key(self.seed, trainer.global_step, rank), device)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let each process draw by itself again."""
+        if self._share is not None:
+            self._share.own = None
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Also after an error or a stop."""
+        self.on_train_end(trainer, pl_module)

@@ -10,6 +10,10 @@ LONGEST_WORD = 200
 
 # gloo's, NCCL's and torch's words for it
 _PEER_GONE = re.compile(r"(?s)(gloo|NCCL|TCPStore).*(by peer|remote process exited|Broken pipe|was the remote)")
+_PEER_SILENT = re.compile(
+    r"Application timeout caused pair closure|Timed out waiting \d+ms for (recv|send) operation|"
+    r"(?s:NCCL.*(?:caught collective operation timeout|watchdog.*timeout))|wait timeout after \d+ms"
+)
 
 
 class UserError(Exception):
@@ -53,6 +57,12 @@ def report(error: BaseException) -> int:
         return 2
     if isinstance(error, RuntimeError) and _PEER_GONE.search(str(error)):
         notice("another process of the run has ended, and this one with it: what that one said is the reason")
+        return 1
+    if isinstance(error, RuntimeError) and _PEER_SILENT.search(str(error)):
+        notice(
+            "another process of the run was silent for longer than trainer.strategy.timeout, and this one ends: "
+            "look into that one's log, or raise the limit"
+        )
         return 1
     if not isinstance(error, UserError):
         raise error

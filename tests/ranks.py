@@ -22,7 +22,7 @@ def together(
     """Run `cadence ARGUMENTS` on all of a run's processes; what each of them left, by rank.
 
     Args:
-        arguments: words behind `cadence`; the strategy and the numbers of devices and nodes are added.
+        arguments: words behind `cadence`; the strategy and the numbers of devices and nodes are put behind the first.
         cwd: folder of the processes.
         processes: number of them; a multiple of the nodes.
         nodes: number of nodes; one process is a run by itself.
@@ -49,8 +49,9 @@ def start(
     port = _free_port()
     return [
         begun(
-            *arguments,
+            *arguments[:1],
             *shape,
+            *arguments[1:],
             cwd=cwd,
             env={**_rank(rank, each, processes, port), **(env or {})},
             limit=LIMIT,

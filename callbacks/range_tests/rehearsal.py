@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, cast
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch.optim import Optimizer
 from callbacks.run_record import run_record
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.transforms import Pipeline
+from lightning_modules.shared_dropout import share_dropout
 from timeline.keys import seed_generators, step_key
 from timeline.position import BatchSizes
 from timeline.stream import Stream
@@ -59,6 +61,8 @@ class Rehearsal:
         self._loader = data.loader(self.stream, lambda: 0, self._transforms)
         self._scaler = _own_scaler(trainer)
         self._tried = 0
+        together = trainer.world_size > 1 and self.module.micro_batch_size is None
+        self._share = share_dropout(self.module) if together else None
 
     def step(self, number: int, lr: float) -> Tensor:
         """One optimizer step at a learning rate (times each group's ratio).
@@ -88,8 +92,13 @@ class Rehearsal:
         """Put a step's gradient into the copy's parameters, without taking the step; returns the loss, like `step`."""
         world = self._trainer.world_size
         device = self._trainer.strategy.root_device
-        seed_generators(step_key(self._seed, number, self._trainer.global_rank), device)
         rows = self.stream.size(number) * self._transforms.rows_per_sample
+        rank = self._trainer.global_rank
+        if self._share is not None:
+            samples = self.stream.size(number)
+            self._share.take(rows, self._transforms.rows_of(np.arange(rank, samples, world), samples), device)
+            rank = 0
+        seed_generators(step_key(self._seed, number, rank), device)
         self.optimizer.zero_grad()
         loss_sum = self.module.train_totals.loss_sum.zero_()
         self._tried += 1

@@ -64,6 +64,13 @@ class Copies(BatchTransform):
             copies=self._host(before) + self._numbers(len(batch)),
         )
 
+    def rows_of(self, places: np.ndarray, rows: int) -> np.ndarray:
+        """Places, among all that leave, of the copies of the rows at `places` of `rows` rows, in their order."""
+        numbers = np.arange(self.copies)
+        if self.order == "copy_major":
+            return (numbers[:, None] * rows + places).ravel()
+        return (places[:, None] * self.copies + numbers).ravel()
+
     def _host(self, rows: np.ndarray) -> np.ndarray:
         return repeat_rows(torch.from_numpy(rows), self.copies, self.order).numpy()
 

@@ -47,6 +47,10 @@ class BatchTransform(ABC):
         """
         return channels, side
 
+    def rows_of(self, places: np.ndarray, rows: int) -> np.ndarray:
+        """Places, among all that leave, of the rows that leave for those at `places` of `rows` rows, in their order."""
+        return places
+
     def sources(self, places: np.ndarray, samples: int, step: int, seed: int, name: str) -> np.ndarray:
         """Places whose rows must come in for the rows at `places` to leave: no others, unless the transform mixes rows.
 
@@ -116,6 +120,18 @@ class Pipeline:
     def rows_per_sample(self) -> int:
         """Number of rows that leave for each sample that comes in."""
         return prod(transform.rows_per_sample for transform in self.transforms)
+
+    def rows_of(self, places: np.ndarray, samples: int) -> np.ndarray:
+        """Where, in the whole batch that leaves, the rows are that leave for the samples at `places`, in their order.
+
+        Args:
+            places: places in the step's global batch, int64 (n,).
+            samples: number of samples in the global batch.
+        """
+        for transform in self.transforms:
+            places = transform.rows_of(places, samples)
+            samples *= transform.rows_per_sample
+        return places
 
     def sources(self, places: np.ndarray, samples: int, step: int) -> np.ndarray:
         """Places whose stored rows must come in for the rows at `places` to leave: `places`, and behind them the rest.

@@ -20,7 +20,10 @@ COMMON = [
     "--data", "Digits", "--optimizer", "SGD", "--optimizer.lr", "0.05", "--trainer.log_every_n_steps", "1",
     "--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu", "--trainer.precision", "64-true",
 ]  # fmt: skip
-MLP = ["--model", "MLP", "--model.hidden_sizes", "[24]", *COMMON]
+MLP = [
+    "--model", "MLP", "--model.hidden_sizes", "[24]", "--model.dropout_hidden", "0.3", "--model.dropout_input", "0.1",
+    *COMMON,
+]  # fmt: skip
 STEPS = 50
 
 
