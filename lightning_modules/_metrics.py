@@ -50,6 +50,30 @@ class ClassificationTotals(Metric):
         return float(loss_sum), int(correct), int(samples)
 
 
+class TrainingSums:
+    """What a training has summed since its last row, and since its epoch began: loss sum, correct, samples."""
+
+    def __init__(self) -> None:
+        self.window = self.epoch = (0.0, 0, 0)
+
+    def read(self, totals: ClassificationTotals) -> None:
+        """Take over what the totals have, and reset them."""
+        loss_sum, correct, samples = totals.sums()
+        self.window, self.epoch = (
+            (old[0] + loss_sum, old[1] + correct, old[2] + samples) for old in (self.window, self.epoch)
+        )
+
+    def end_window(self) -> dict[str, float]:
+        """Means since the last row; begins anew."""
+        ended, self.window = means(self.window), (0.0, 0, 0)
+        return ended
+
+    def end_epoch(self) -> dict[str, float]:
+        """Means of the epoch; begins anew."""
+        ended, self.epoch = means(self.epoch), (0.0, 0, 0)
+        return ended
+
+
 def means(sums: tuple[float, int, int]) -> dict[str, float]:
     """Mean loss, accuracy and error of (loss sum, correct, samples); NaN where there was no sample."""
     loss_sum, correct, samples = sums

@@ -15,11 +15,12 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from lightning_modules._checks import check_chunks
-from lightning_modules._metrics import ClassificationTotals, means
+from lightning_modules._metrics import ClassificationTotals, TrainingSums, means
 from lightning_modules._parameter_groups import parameter_groups
 from trainer.access import datamodule_of, row_due, stream_of
 from trainer.compiling import compile_network, mark_rows
-from trainer.direct_step import loss_scale, no_exchange, nobody_between, step
+from trainer.direct_step import no_exchange, nobody_between, step_directly
+from trainer.scaling import ScaledSteps, loss_scale
 from trainer.sync_batch_norm import OverProcesses
 
 OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
@@ -33,7 +34,8 @@ class ImageClassifier(pl.LightningModule):
     step even where it runs in micro-batches: a step stays a step for schedules, logs and checkpoints.
 
     Keys that it logs: `train/loss`, `train/accuracy`, `train/error` over the steps since the last row;
-    `train/epoch_loss`, `train/epoch_accuracy` at the end of an epoch; `val/...` and `test/...` likewise.
+    `train/epoch_loss`, `train/epoch_accuracy` at the end of an epoch; `val/...` and `test/...` likewise. In 16-mixed
+    also `train/skipped_steps` (tries so far whose gradient overflowed) and `train/loss_scale`.
     Validation and test losses are plain cross-entropy, without label smoothing. Where a transform mixes training labels
     (MixUp, CutMix), an image counts as correct in `train/accuracy` if the model's class is the heaviest of its label.
 
@@ -78,12 +80,12 @@ class ImageClassifier(pl.LightningModule):
         self.optimizer_factory: OptimizerFactory | None = None
         self.recorded: dict[str, float] = {}
         self.steps_directly = False
+        self.scaled_steps = ScaledSteps()
         self.step_losses: list[Tensor] = []
         self._kept_share: tuple[float, Tensor | None] = (0, None)
         self.train_totals = ClassificationTotals()
         self.eval_totals = ClassificationTotals()
-        self._window = (0.0, 0, 0)
-        self._epoch = (0.0, 0, 0)
+        self._sums = TrainingSums()
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch, classes) of float images (batch, channels, height, width)."""
@@ -129,23 +131,23 @@ class ImageClassifier(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """One optimizer step on (images, labels), in chunks of at most `micro_batch_size` images."""
         optimizer = cast(LightningOptimizer, self.optimizers())
-        optimizer.zero_grad()
-        rows = self._rows_per_process(len(batch[1]))
-        self.step_losses = self.accumulate(batch, rows, self._backward, self.train_totals)
-        if self.gradient_clip_norm is not None:
-            self.clip_gradient(loss_scale(self.trainer))
-        step(optimizer, self.steps_directly)
+        self._gradient(optimizer, batch, self.train_totals)
+        if self.steps_directly:
+            step_directly(optimizer)
+        else:
+            while not self.scaled_steps.step(self.trainer, optimizer, self.step_losses):
+                self._gradient(optimizer, batch, None)
         if row_due(self.trainer):
-            self._read_train_totals()
-            self.record({f"train/{name}": value for name, value in means(self._window).items()}, monitored=False)
-            self._window = (0.0, 0, 0)
+            self._sums.read(self.train_totals)
+            values = {f"train/{name}": value for name, value in self._sums.end_window().items()}
+            self.record(values | self.scaled_steps.values(self.trainer), monitored=False)
 
     def accumulate(
         self,
         batch: tuple[Tensor, Tensor],
         rows: float,
         backward: Callable[[Tensor, float, bool], None],
-        totals: ClassificationTotals,
+        totals: ClassificationTotals | None,
     ) -> list[Tensor]:
         """The gradient of one step, in chunks of at most `micro_batch_size` images.
 
@@ -157,7 +159,7 @@ class ImageClassifier(pl.LightningModule):
                 sum to 1.
             rows: rows of the whole batch over all processes, divided by the number of processes.
             backward: function of a chunk's summed loss, `rows` to divide it by, and whether it is the last chunk.
-            totals: sums that each chunk is added to.
+            totals: sums that each chunk is added to; None adds none.
 
         Returns:
             The summed loss of each chunk, on the device.
@@ -172,24 +174,20 @@ class ImageClassifier(pl.LightningModule):
             logits = self(inputs)
             loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=self.label_smoothing)
             backward(loss, rows, start + size >= len(labels))
-            totals.update(loss, logits, target)
+            if totals is not None:
+                totals.update(loss, logits, target)
             losses.append(loss.detach())
         return losses
 
     def clip_gradient(self, scale: float = 1.0) -> None:
-        """Scale the whole gradient down to `gradient_clip_norm` where it is longer.
-
-        Args:
-            scale: factor that the gradients still have from a scaled loss.
-        """
+        """Scale the whole gradient, still `scale` times itself, down to `gradient_clip_norm` where it is longer."""
         if self.gradient_clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm * scale)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's mean loss and accuracy."""
-        self._read_train_totals()
-        epoch = means(self._epoch)
-        self._epoch = (0.0, 0, 0)
+        self._sums.read(self.train_totals)
+        epoch = self._sums.end_epoch()
         self.record({"train/epoch_loss": epoch["loss"], "train/epoch_accuracy": epoch["accuracy"]})
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -240,14 +238,25 @@ class ImageClassifier(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the half-filled sums, over all processes, so that a resumed run logs what the unbroken one would."""
-        self._read_train_totals()
-        checkpoint["metrics"] = {"window": self._window, "epoch": self._epoch, "recorded": self.recorded}
+        self._sums.read(self.train_totals)
+        sums = {"window": self._sums.window, "epoch": self._sums.epoch}
+        checkpoint["metrics"] = sums | {"recorded": self.recorded, "skipped": self.scaled_steps.skipped}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the half-filled sums up again, to go on training with them."""
         if (state := checkpoint.get("metrics")) is not None and self.trainer.state.fn == "fit":
-            self._window, self._epoch = tuple(state["window"]), tuple(state["epoch"])
+            self._sums.window, self._sums.epoch = tuple(state["window"]), tuple(state["epoch"])
             self.recorded = dict(state["recorded"])
+            self.scaled_steps.skipped = state.get("skipped", 0)
+
+    def _gradient(
+        self, optimizer: LightningOptimizer, batch: tuple[Tensor, Tensor], totals: ClassificationTotals | None
+    ) -> None:
+        """The step's whole gradient, clipped; its losses into `step_losses`."""
+        optimizer.zero_grad()
+        self.step_losses = self.accumulate(batch, self._rows_per_process(len(batch[1])), self._backward, totals)
+        if self.gradient_clip_norm is not None:
+            self.clip_gradient(loss_scale(self.trainer))
 
     def _rows_per_process(self, own: int) -> float:
         """Rows of this step's batch over all processes, divided by their number."""
@@ -274,11 +283,6 @@ class ImageClassifier(pl.LightningModule):
         """Rows that the datamodule's transforms make of one sample."""
         return datamodule_of(self.trainer).train_transforms.rows_per_sample
 
-    def _read_train_totals(self) -> None:
-        new = self.train_totals.sums()
-        self._window = _plus(self._window, new)
-        self._epoch = _plus(self._epoch, new)
-
     def evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
         """Add one batch to the totals of the evaluation."""
         images, labels = batch
@@ -294,7 +298,3 @@ class ImageClassifier(pl.LightningModule):
         values = {f"{stage}/{name}": value for name, value in self.evaluated().items()}
         if not self.trainer.sanity_checking:
             self.record(values)
-
-
-def _plus(a: tuple[float, int, int], b: tuple[float, int, int]) -> tuple[float, int, int]:
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2]

@@ -41,20 +41,11 @@ def no_exchange(trainer: pl.Trainer) -> AbstractContextManager[None]:
     return strategy.block_backward_sync() if isinstance(strategy, ParallelStrategy) else nullcontext()
 
 
-def step(optimizer: LightningOptimizer, direct: bool) -> None:
+def step_directly(optimizer: LightningOptimizer) -> None:
     """One optimizer step, counted by Lightning."""
-    if not direct:
-        optimizer.step()
-        return
     optimizer._on_before_step()  # what LightningOptimizer.step does around it: it advances `trainer.global_step`
     optimizer.optimizer.step()
     optimizer._on_after_step()
-
-
-def loss_scale(trainer: pl.Trainer) -> float:
-    """Factor that a scaler puts on the loss, and so on the gradients before the optimizer's step; 1 without one."""
-    scaler = getattr(trainer.precision_plugin, "scaler", None)
-    return 1.0 if scaler is None else float(scaler.get_scale())
 
 
 def _scales_nothing(precision: Precision) -> bool:

@@ -20,6 +20,7 @@ from timeline.position import BatchSizes
 from timeline.stream import Stream
 from trainer.access import copy_of_module, datamodule_of
 from trainer.host_memory import out_of_memory
+from trainer.scaling import SMALLEST
 
 
 class Rehearsal:
@@ -77,15 +78,8 @@ class Rehearsal:
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["lr_ratio"]
         loss = self.gradient(number)
-        with self._memory_agreed():
-            if self._scaler is not None:
-                self._scaler.unscale_(self.optimizer)
-            self.module.clip_gradient()
-            if self._scaler is None:
-                self.optimizer.step()
-            else:
-                self._scaler.step(self.optimizer)
-                self._scaler.update()
+        while not self._stepped(loss):
+            loss = self.gradient(number)
         return loss
 
     def gradient(self, number: int) -> Tensor:
@@ -147,6 +141,21 @@ class Rehearsal:
         self.optimizer.load_state_dict(state["optimizer"])
         if self._scaler is not None:
             self._scaler.load_state_dict(state["scaler"])
+
+    def _stepped(self, loss: Tensor) -> bool:
+        """Take the step; whether it counts: one that the scaler skips is tried again, as in a run."""
+        with self._memory_agreed():
+            if self._scaler is None:
+                self.module.clip_gradient()
+                self.optimizer.step()
+                return True
+            before = self._scaler.get_scale()
+            self._scaler.unscale_(self.optimizer)
+            self.module.clip_gradient()
+            self._scaler.step(self.optimizer)
+            self._scaler.update()
+        now = self._scaler.get_scale()
+        return now >= before or now < SMALLEST or not bool(loss.isfinite())
 
     @contextmanager
     def _memory_agreed(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import re
 
+_NO_SCALE = "the gradient of step .* is not finite at any loss scale"
 _NO_SIZE = "reduce-overhead records each batch size for itself"
 _NO_COMPILER = r"No working C\+\+ compiler found|Failed to find C compiler|Cannot find a working triton installation"
 _NO_MEMORY = r"can't allocate memory: you tried to allocate \d+ bytes|(CUDA|HIP|XPU|MPS)\b.{,40}\bout of memory"
@@ -104,7 +105,7 @@ _MISMATCH = re.compile(
 
 def found_late(message: str) -> bool:
     """Whether an error that came after the first batch is a mistake all the same."""
-    return any(re.search(pattern, message) for pattern in (_NO_COMPILER, _NO_MEMORY, _NO_SIZE, _FOUND_LATE))
+    return any(re.search(pattern, message) for pattern in (_NO_COMPILER, _NO_MEMORY, _NO_SIZE, _NO_SCALE, _FOUND_LATE))
 
 
 def translated(message: str, checkpoint: str = "the checkpoint") -> str:
