@@ -7,11 +7,14 @@ import threading
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from records.files import write_json
 from records.generation import ELSEWHERE
 from records.run_directory import RunDirectory
 from studies.cells import CellDirectory
+
+_CADENCE = Path(__file__).resolve().parent.parent / "cli.py"
 
 
 class _Taken(Exception):
@@ -73,6 +76,7 @@ def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | 
         taken = RunDirectory(directory.run).take_over()
         with exclusive(directory.lock, (lambda: None) if taken else _taken):
             command, *words = _command(arguments, directory)
+            _name_process(command, words)
             return training.run(Call(command, words, time.monotonic(), alone=threads is None))
     except _Taken:
         return ELSEWHERE
@@ -91,6 +95,12 @@ def _command(arguments: Sequence[str], directory: CellDirectory) -> list[str]:
 
         shutil.rmtree(directory.run)
     return [*arguments, "--run_dir", str(directory.run), "--trainer.enable_progress_bar=false"]
+
+
+def _name_process(command: str, words: Sequence[str]) -> None:
+    """Let this process be called what it does: Lightning starts the other processes of a run by the same command."""
+    sys.argv = [str(_CADENCE), command, *words]
+    sys.modules["__main__"].__spec__ = None  # else it would be `python -m` of the study's command
 
 
 def _taken() -> None:

@@ -27,7 +27,7 @@ from callbacks.run_record import RunRecord
 from callbacks.start_from import StartFrom
 from checks.references import withheld
 from commands.arguments import Parser
-from commands.configuration.checks import accelerator_of, check_parsed
+from commands.configuration.checks import accelerator_of, check_parsed, on_cpu
 from commands.configuration.files import read_config
 from commands.configuration.lightning_checks import check_parts
 from commands.configuration.messages import readable, within
@@ -213,7 +213,7 @@ class CadenceCLI(LightningCLI):
             config["accelerator"] = accelerator_of(config["accelerator"])
             plugins = listed(config["plugins"])
             config["plugins"] = [*plugins, *environment_for(config, plugins)]
-            if config["sync_batchnorm"] and config["accelerator"] == "cpu":
+            if config["sync_batchnorm"] and on_cpu(config["accelerator"]):
                 config["plugins"].append(SyncBatchNormOnCPU())
                 config["sync_batchnorm"] = False  # torch's, which needs GPUs
             trainer = self._instantiate_trainer(config, extra_callbacks)

@@ -137,7 +137,7 @@ def normalised(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 RESNET = [
     "--model", "ResNet", "--model.depth", "8", *COMMON, "--data.batch_size", "83", "--trainer.max_steps", STEPS,
-    "-c", "cluster/sync_batchnorm.yaml",
+    "-c", "cluster/sync_batchnorm.yaml", *([] if torch.cuda.is_available() else ["--trainer.accelerator", "auto"]),
 ]  # fmt: skip
 
 

@@ -177,3 +177,17 @@ def test_a_diverged_cell_is_a_result(cadence: Cadence, tmp_path: Path, capsys: p
     assert gone["diverged/step"] == 2 and gone["diverged/lr"] == 1e30 and "test/accuracy" not in gone
     assert cadence("study", "run", str(folder), "--scale", "smoke", "--dry-run") == 0
     assert "2 of 2 cells are done" in capsys.readouterr().out
+
+
+def test_cells_of_two_processes_give_what_one_gives(cadence: Cadence, tmp_path: Path) -> None:
+    """Lightning starts the second process by this one's command, which must be the cell's and not the study's."""
+    rows = {}
+    two = {"trainer.devices": {"value": 2}, "trainer.strategy": {"value": "ddp"}}
+    for name, more in (("one", {}), ("two", two)):
+        study = written(tmp_path / name, {"trainer.precision": {"value": "64-true"}, **more})
+        assert cadence("study", "run", str(study), "--scale", "smoke") == 0
+        rows[name] = table(study, "smoke")
+    assert len(rows["two"]) == 2
+    for mine, theirs in zip(rows["two"], rows["one"], strict=True):
+        assert (mine["status"], mine["optimizer.lr"]) == ("finished", theirs["optimizer.lr"])
+        assert mine["val/loss"] == pytest.approx(theirs["val/loss"], abs=1e-10)
