@@ -96,16 +96,16 @@ def stops_told(trainer: pl.Trainer, directory: RunDirectory | None, command: str
 @contextlib.contextmanager
 def closed(loggers: list[Dashboard]) -> Iterator[None]:
     """Close the dashboards at the end of the block, with what became of the run."""
-    exit_code = 1
+    exit_code, goes_on = 1, False
     try:
         yield
         exit_code = 0
     except (RunStopped, TakenOver):
-        exit_code = 0  # it goes on
+        exit_code, goes_on = 0, True
         raise
     finally:
         for logger in loggers:
-            logger.close(exit_code)
+            logger.close(exit_code, goes_on)
 
 
 @contextlib.contextmanager

@@ -33,3 +33,7 @@ class BestValues:
                 self._best[name] = float(value)
                 found[f"best/{name}"] = float(value)
         return found
+
+    def all(self) -> dict[str, float]:
+        """The best of each so far, as `best/NAME`."""
+        return {f"best/{name}": value for name, value in self._best.items()}

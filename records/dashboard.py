@@ -12,7 +12,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from records.best_values import BestValues
-from records.metrics_csv import read_rows
+from records.metrics_csv import KEYS, read_rows
 
 AXES = ("step", "samples_seen", "epoch")
 
@@ -41,7 +41,8 @@ class Dashboard(Logger):
 
     Every row has the axes `step` (finished optimizer steps), `samples_seen` and `epoch` (passes over the training
     samples). All of it happens on rank 0, from the training's beginning on, and its time counts as logging. Whatever
-    fails is told in one line, and the run goes on without its dashboard. `step` is that of the newest row.
+    fails is told in one line, and the run goes on without its dashboard. `step` is that of the newest row,
+    `best` the best values so far; `trains` says whether there is a training.
     """
 
     SERVICE: ClassVar[str]
@@ -51,8 +52,8 @@ class Dashboard(Logger):
         self.facts = RunFacts()
         self.config: dict[str, Any] = {}
         self._open = self._given_up = False
-        self._best = BestValues()
-        self.step = 0
+        self.best = BestValues()
+        self.step, self.trains = 0, False
 
     def attach(self, facts: RunFacts) -> None:
         """Set what is known of the run; nothing is started or written yet."""
@@ -68,18 +69,17 @@ class Dashboard(Logger):
 
     @rank_zero_only
     def begin(self, step: int, more: dict[str, Any]) -> None:
-        """Begin at a step, with more of what the run is: parameters, commit, environment."""
-        self.step = step
+        """Begin a training at a step, with more of what the run is: parameters, commit, environment."""
+        self.step, self.trains = step, True
         self.log_hyperparams(more)
-        self.send(lambda: None)
+        self.send(self._catch_up)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         """Log one row; its best values so far come with it."""
         self.step = self.step if step is None else step
-        epoch, samples = self.facts.position(self.step)
-        row = metrics | {"step": self.step, "samples_seen": samples, "epoch": epoch}
-        self.send(lambda: self._row(row, self._best.better(metrics)))
+        row = self.on_axes(metrics, self.step)
+        self.send(lambda: self._row(row, self.best.better(metrics)))
 
     @rank_zero_only
     def log_figure(self, name: str, path: Path, step: int) -> None:
@@ -107,14 +107,19 @@ class Dashboard(Logger):
         """
 
     @rank_zero_only
-    def close(self, exit_code: int = 0) -> None:
-        """End the dashboard's record. A later row would begin it again."""
+    def close(self, exit_code: int = 0, goes_on: bool = False) -> None:
+        """End the dashboard's record. A later row would begin it again.
+
+        Args:
+            exit_code: exit status of the run.
+            goes_on: whether the run was stopped, and its last row may not be whole.
+        """
         if not self._open:
             return
         self._open = False
         with self.facts.clock():
             try:
-                self._end(exit_code)
+                self._end(exit_code, goes_on)
             except Exception as error:
                 self.tell(self._failed_at_the_end(error))
 
@@ -127,7 +132,7 @@ class Dashboard(Logger):
                 if not self._open:
                     self._begin()
                     self._open = True
-                    self._best = self._best_so_far()
+                    self.best = self._best_so_far()
                 action()
             except Exception as error:  # the service's own errors, a process of its that died, a full disk
                 self._given_up = True
@@ -137,13 +142,29 @@ class Dashboard(Logger):
         """Say it on standard error, in one line."""
         print(f"cadence: {message}", file=sys.stderr)
 
-    def _best_so_far(self) -> BestValues:
+    def on_axes(self, metrics: dict[str, Any], step: int) -> dict[str, Any]:
+        """A row: metrics of a step, and where that lies on each axis."""
+        epoch, samples = self.facts.position(step)
+        return metrics | {"step": step, "samples_seen": samples, "epoch": epoch}
+
+    def rows_so_far(self) -> list[tuple[int, dict[str, float]]]:
+        """Step and metrics of each row that metrics.csv has."""
         path = self.facts.directory / "metrics.csv" if self.facts.directory is not None else None
+        if path is None or not path.is_file():
+            return []
+        return [
+            (int(row["step"]), {name: float(value) for name, value in row.items() if name not in KEYS and value})
+            for row in read_rows(path)[1]
+        ]
+
+    def _best_so_far(self) -> BestValues:
         best = BestValues()
-        if path is not None and path.is_file():
-            for row in read_rows(path)[1]:
-                best.better({name: float(value) for name, value in row.items() if value})
+        for _, metrics in self.rows_so_far():
+            best.better(metrics)
         return best
+
+    def _catch_up(self) -> None:
+        """Tell what metrics.csv has and the dashboard lacks, as a killed process did not send it; here nothing."""
 
     def _begin(self) -> None:
         raise NotImplementedError
@@ -163,7 +184,7 @@ class Dashboard(Logger):
     def _result(self, result: dict[str, Any]) -> None:
         raise NotImplementedError
 
-    def _end(self, exit_code: int) -> None:
+    def _end(self, exit_code: int, goes_on: bool) -> None:
         raise NotImplementedError
 
     def _failed_at_the_end(self, error: Exception) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from records.checkpoint_io import Unreadable, read_checkpoint
+from records.generation import this_start
 
 KEY = "run"  # in a checkpoint, and in environment.json
 # What a training needs to go on, by its type; empty is as good as missing.
@@ -70,7 +71,7 @@ def segment(
     environment: dict[str, Any],
     packages: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """A part of a run that one process trains; `to` grows with it.
+    """A part of a run that one process trains, and in which start of its job of SLURM; `to` grows with it.
 
     Args:
         step: number of steps made before it.
@@ -82,13 +83,14 @@ def segment(
     known = {key: value for key, value in environment.items() if key not in ("packages", "commit")}
     if packages is not None and (now := environment["packages"]) != packages:
         known["packages"] = {"new": sorted(set(now) - set(packages)), "gone": sorted(set(packages) - set(now))}
-    began = datetime.now(UTC).isoformat(timespec="seconds")
+    began, start = datetime.now(UTC).isoformat(timespec="seconds"), this_start()
     return {
         "from": step,
         "to": step,
         "options": list(options),
         "changes": dict(changes),
         "began": began,
+        **({"job": {"id": start.job, "restart": start.restart}} if start.job else {}),
         "commit": environment["commit"],
         "environment": known,
     }

@@ -1,6 +1,7 @@
 """A run's record for TensorBoard: event files in the run directory."""
 
 import json
+import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -54,7 +55,7 @@ class TensorBoardRecord(Dashboard):
 
     def _begin(self) -> None:
         root = (self.facts.directory or Path.cwd()) / self.folder
-        after = self._on_axes(self.step)
+        after = self._places(self.step)
         for axis in AXES:
             self._writers[axis] = _writer()(str(root / axis), purge_step=after[axis] + 1)
         self._text("configuration", self.config)
@@ -64,7 +65,7 @@ class TensorBoardRecord(Dashboard):
 
     def _row(self, row: dict[str, Any], best: dict[str, float]) -> None:
         values = {name: value for name, value in row.items() if name != "step"} | best
-        for axis, place in self._on_axes(row["step"]).items():
+        for axis, place in self._places(row["step"]).items():
             for name, value in values.items():
                 self._writers[axis].add_scalar(name, value, place)
 
@@ -83,7 +84,7 @@ class TensorBoardRecord(Dashboard):
     def _result(self, result: dict[str, Any]) -> None:
         self._text("result", result)
 
-    def _end(self, exit_code: int) -> None:
+    def _end(self, exit_code: int, goes_on: bool) -> None:
         while self._writers:
             self._writers.popitem()[1].close()
 
@@ -91,9 +92,9 @@ class TensorBoardRecord(Dashboard):
         lines = json.dumps(content, indent=2, default=str).splitlines()
         self._writers["step"].add_text(name, "\n".join(f"    {line}" for line in lines), self.step)
 
-    def _on_axes(self, step: int) -> dict[str, int]:
-        epoch, samples = self.facts.position(step)
-        values = {"step": step, "samples_seen": samples, "epoch": epoch if epoch == epoch else 0.0}
+    def _places(self, step: int) -> dict[str, int]:
+        values = self.on_axes({}, step)
+        values["epoch"] = values["epoch"] if math.isfinite(values["epoch"]) else 0.0
         return {axis: round(values[name] * factor) for axis, (name, factor) in AXES.items()}
 
 

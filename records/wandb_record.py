@@ -58,6 +58,7 @@ class WandbRecord(Dashboard):
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout
         self._run: Any = None
         self._first = 0  # step of the chart's first new row
+        self._held: dict[str, Any] = {}  # the newest row, to which more may come
 
     @property
     def name(self) -> str:
@@ -103,7 +104,8 @@ class WandbRecord(Dashboard):
 
         directory = self.facts.directory or Path.cwd()
         remembered = directory / "wandb" / "run-id"
-        known = remembered.read_text().strip() if remembered.is_file() else self.facts.id
+        told_before = remembered.is_file()
+        known = remembered.read_text().strip() if told_before else self.facts.id
         run = wandb.init(
             project=self.project,
             entity=self.entity,
@@ -128,23 +130,38 @@ class WandbRecord(Dashboard):
             ),
         )
         self._first = run.starting_step
+        if mode == "offline" and told_before:
+            last = last_step(directory / "wandb", run.id)
+            self._first = self.step if last is None else last + 1  # without files: they were uploaded, and removed
         if mode != "disabled" and self.facts.directory is not None:
             remembered.write_text(run.id + "\n")
-        if mode == "offline" and (last := last_step(directory / "wandb", run.id)) is not None:
-            self._first = last + 1
         return run
+
+    def _catch_up(self) -> None:
+        for step, metrics in self.rows_so_far():
+            if step >= self._first:
+                self._row(self.on_axes(metrics, step), {})
+        self._run.summary.update(self.best.all())
 
     def _configure(self, added: dict[str, Any]) -> None:
         self._run.config.update(added, allow_val_change=True)
 
     def _row(self, row: dict[str, Any], best: dict[str, float]) -> None:
         tested = {name: value for name, value in row.items() if name.startswith("test/")}
-        if row["step"] >= self._first:
-            self._run.log(row, step=row["step"])
-        elif tested:  # a later test, of a step that the chart has
+        if row["step"] >= self._first and (self.trains or not tested):
+            if row["step"] != self._held.get("step"):
+                self._let_go()
+            self._held |= row
+        elif tested:  # a later test
             self._run.summary.update(tested)
         if best:
             self._run.summary.update(best)
+
+    def _let_go(self) -> None:
+        """Hand over the newest row. Not before the next one comes: a stop may fall between parts of one."""
+        row, self._held = self._held, {}
+        if row:
+            self._run.log(row, step=row["step"])
 
     def _figure(self, name: str, path: Path, step: int) -> None:
         import wandb
@@ -158,6 +175,7 @@ class WandbRecord(Dashboard):
 
     def _shown(self, content: dict[str, Any], step: int) -> None:
         if step >= self._first:
+            self._let_go()
             self._run.log(content, step=step)
 
     def _artifact(self, path: Path, told: dict[str, Any]) -> None:
@@ -170,12 +188,14 @@ class WandbRecord(Dashboard):
     def _result(self, result: dict[str, Any]) -> None:
         self._run.summary["result"] = result
 
-    def _end(self, exit_code: int) -> None:
+    def _end(self, exit_code: int, goes_on: bool) -> None:
         run = self._run
         try:
+            if not goes_on:
+                self._let_go()
             run.finish(exit_code=exit_code)
         finally:
-            self._ended, self._run = run, None
+            self._ended, self._run, self._held = run, None, {}
 
     def _files(self) -> str:
         return place(Path(self._run.dir).parent)

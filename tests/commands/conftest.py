@@ -1,5 +1,6 @@
 """A short run that was stopped, and the same one unbroken: made once, and copied for each test."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -57,3 +58,20 @@ def stopped(stopped_once: Path, tmp_path: Path) -> Path:
 def ended(ended_once: Path, tmp_path: Path) -> Path:
     """The same run, unbroken."""
     return Path(shutil.copytree(ended_once, tmp_path / "ended"))
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Make this process one of job 17, in the given start of it; a `scontrol` notes what it is asked for."""
+    program = tmp_path / "bin" / "scontrol"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "$@" >> "$0.asked"\ncat "$0.says" >&2 2>/dev/null && exit 1 || exit 0\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+
+    def start(restart: int) -> None:
+        if restart:
+            monkeypatch.setenv("SLURM_RESTART_COUNT", str(restart))
+
+    return start

@@ -19,23 +19,6 @@ USR1 = signal.SIGUSR1
 
 
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Make this process one of job 17, in the given start of it; a `scontrol` notes what it is asked for."""
-    program = tmp_path / "bin" / "scontrol"
-    program.parent.mkdir()
-    program.write_text('#!/bin/sh\necho "$@" >> "$0.asked"\ncat "$0.says" >&2 2>/dev/null && exit 1 || exit 0\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("SLURM_JOB_ID", "17")
-
-    def start(restart: int) -> None:
-        if restart:
-            monkeypatch.setenv("SLURM_RESTART_COUNT", str(restart))
-
-    return start
-
-
-@pytest.fixture
 def within(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
     """Do something within a step of the next run."""
     build = CadenceCLI.build_trainer

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,17 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed(tmp_path_factory.mktemp("packages"), "tensorboardX==2.6.5")
 
 
+def shown_on(axis: str, events: list[list[Any]]) -> dict[tuple[str, int], float]:
+    """Values by (tag, place) that TensorBoard shows of a folder's events: a purge drops what is from its step on."""
+    shown: dict[tuple[str, int], float] = {}
+    for folder, tag, step, value in events:
+        if folder == axis and tag == "purge":
+            shown = {key: old for key, old in shown.items() if key[1] < step}
+        elif folder == axis and value is not None:
+            shown[tag, step] = value
+    return shown
+
+
 def test_curves_on_three_axes_go_on_over_a_resume(packages: Path, tmp_path: Path) -> None:
     board = ["-c", "loggers/tensorboard.yaml", "--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "20"]
     words = [*FIT, *board, "--checkpoint_every", "7", "--trainer.max_steps", "12", "--run_dir", "run"]
@@ -44,12 +56,7 @@ def test_curves_on_three_axes_go_on_over_a_resume(packages: Path, tmp_path: Path
     places = {"step": lambda row: int(row["step"]), "samples_seen": lambda row: int(row["samples"])}
     places["epoch_thousandths"] = lambda row: round(1000 * float(row["epoch"]))
     for axis, place in places.items():
-        shown: dict[tuple[str, int], float] = {}
-        for folder, tag, step, value in events:
-            if folder == axis and tag == "purge":  # what TensorBoard does
-                shown = {key: old for key, old in shown.items() if key[1] < step}
-            elif folder == axis and value is not None:
-                shown[tag, step] = value
+        shown = shown_on(axis, events)
         for row in rows:
             for name, value in row.items():
                 if "/" in name and value:

@@ -74,6 +74,26 @@ def test_offline_in_the_run_directory_beside_metrics_csv(cadence, tmp_path: Path
     assert not (tmp_path / "wandb").exists()
 
 
+def test_a_stop_between_a_step_and_its_validation_leaves_one_row(cadence, tmp_path: Path, stop) -> None:
+    run = tmp_path / "run"
+    stop(17)  # the last of a pass
+    assert cadence(*FIT, *WANDB, "--trainer.max_epochs", "2", "--run_dir", run) == 130
+    stop(0)
+    assert [row["_step"] for row in offline_rows(run)[0]] == [5, 10, 15]
+    assert cadence("fit", "--resume", run) == 0
+    steps = [row["_step"] for row in offline_rows(run)[0]]
+    assert steps == [int(row["step"]) for row in metrics_rows(run)]
+    assert "val/accuracy" in offline_rows(run)[0][steps.index(17)]
+
+
+def test_a_test_of_a_run_without_a_chart_is_no_row(cadence, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert cadence(*FIT, "--test_after_fit", "false", "--run_dir", run) == 0
+    assert cadence("test", "-c", run / "config.yaml", *WANDB, "--run_dir", run) == 0
+    rows, config = offline_rows(run)
+    assert rows == [] and config["data"] is not None
+
+
 def test_a_rank_left_in_the_environment_is_not_the_runs(cadence, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(rank_zero_only, "rank", 1)  # as Lightning has it at its import, where RANK is 1
     assert cadence(*FIT, *WANDB, "--run_dir", tmp_path / "run") == 0
@@ -174,3 +194,27 @@ def test_two_processes_log_once(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("run-*.wandb"))) == 1
     rows = offline_rows(tmp_path / "run")[0]
     assert [str(row["step"]) for row in rows] == [row["step"] for row in metrics_rows(tmp_path / "run")]
+
+
+def test_a_chart_that_begins_late_has_what_was_before(cadence, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert cadence(*FIT, "--run_dir", run) == 0
+    assert cadence("fit", "--resume", run, *WANDB, "--trainer.max_epochs", "2") == 0
+    told = [(row["_step"], row.get("val/accuracy")) for row in offline_rows(run)[0]]
+    assert told == [
+        (int(row["step"]), float(row["val/accuracy"]) if row["val/accuracy"] else None) for row in metrics_rows(run)
+    ]
+
+
+@pytest.mark.parametrize("left", ["run-id", ""])
+def test_files_that_are_gone_end_no_resume(cadence, tmp_path: Path, left: str) -> None:
+    """As after `wandb sync --clean`, which has uploaded the rows; or after all of it was removed."""
+    run = tmp_path / "run"
+    assert cadence(*FIT, *WANDB, "--run_dir", run) == 0
+    before = [row["_step"] for row in offline_rows(run)[0]]
+    for path in run.glob("wandb/offline-run-*" if left else "wandb"):
+        shutil.rmtree(path)
+    assert cadence("fit", "--resume", run, "--trainer.max_epochs", "2") == 0
+    steps = [row["_step"] for row in offline_rows(run)[0]]
+    every = [int(row["step"]) for row in metrics_rows(run)]
+    assert steps == ([step for step in every if step >= before[-1]] if left else every)
