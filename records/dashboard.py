@@ -42,7 +42,7 @@ class Dashboard(Logger):
     Every row has the axes `step` (finished optimizer steps), `samples_seen` and `epoch` (passes over the training
     samples). All of it happens on rank 0, from the training's beginning on, and its time counts as logging. Whatever
     fails is told in one line, and the run goes on without its dashboard. `step` is that of the newest row,
-    `best` the best values so far; `trains` says whether there is a training.
+    `best` the best values so far; `trains` says whether there is a training, `given_up` whether it has failed.
     """
 
     SERVICE: ClassVar[str]
@@ -51,7 +51,7 @@ class Dashboard(Logger):
         super().__init__()
         self.facts = RunFacts()
         self.config: dict[str, Any] = {}
-        self._open = self._given_up = False
+        self._open = self.given_up = False
         self.best = BestValues()
         self.step, self.trains = 0, False
 
@@ -72,7 +72,7 @@ class Dashboard(Logger):
         """Begin a training at a step, with more of what the run is: parameters, commit, environment."""
         self.step, self.trains = step, True
         self.log_hyperparams(more)
-        self.send(self._catch_up)
+        self.send(lambda: None)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
@@ -121,22 +121,31 @@ class Dashboard(Logger):
             try:
                 self._end(exit_code, goes_on)
             except Exception as error:
-                self.tell(self._failed_at_the_end(error))
+                if not self.given_up:
+                    self.tell(self._failed_at_the_end(error))
 
     def send(self, action: Callable[[], None]) -> None:
         """Do it, once the dashboard has begun; what goes wrong is told once, and ends the dashboard alone."""
-        if self._given_up:
+        if self.given_up:
             return
         with self.facts.clock():
             try:
                 if not self._open:
                     self._begin()
-                    self._open = True
-                    self.best = self._best_so_far()
-                action()
+                    self._open, self.best, rows = True, BestValues(), self.rows_so_far()
+                    for _, metrics in rows:
+                        self.best.better(metrics)
+                    if self.trains:
+                        self._do(lambda: self._catch_up(rows))
+                self._do(action)
             except Exception as error:  # the service's own errors, a process of its that died, a full disk
-                self._given_up = True
-                self.tell(f"{self.SERVICE} failed ({reason(error)}): the run goes on without it")
+                self.give_up(error)
+
+    def give_up(self, error: Exception) -> None:
+        """Go on without the dashboard, and say so, once."""
+        if not self.given_up:
+            self.given_up = True
+            self.tell(f"{self.SERVICE} failed ({reason(error)}): the run goes on without it")
 
     def tell(self, message: str) -> None:
         """Say it on standard error, in one line."""
@@ -157,14 +166,12 @@ class Dashboard(Logger):
             for row in read_rows(path)[1]
         ]
 
-    def _best_so_far(self) -> BestValues:
-        best = BestValues()
-        for _, metrics in self.rows_so_far():
-            best.better(metrics)
-        return best
+    def _do(self, action: Callable[[], None]) -> None:
+        """Do it; a subclass may do so later, in the order in which it came, and gives up if it fails then."""
+        action()
 
-    def _catch_up(self) -> None:
-        """Tell what metrics.csv has and the dashboard lacks, as a killed process did not send it; here nothing."""
+    def _catch_up(self, rows: list[tuple[int, dict[str, float]]]) -> None:
+        """Tell what the dashboard lacks of metrics.csv's rows, as a killed process did not send it; here nothing."""
 
     def _begin(self) -> None:
         raise NotImplementedError

@@ -1,24 +1,29 @@
 """A run's record at Weights & Biases: offline by default; its failures never end a training."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from checks.shell import command_line, place
+from records.background import Background
 from records.dashboard import AXES, Dashboard, reason
 from records.wandb_files import last_step
+from records.wandb_service import end_services, forget_service
 
 Mode = Literal["online", "offline", "disabled"]
+_GRACE = 3.0  # seconds beyond `finish_timeout`, which is W&B's own bound
 
 
 class WandbRecord(Dashboard):
     """Log to W&B, with the resolved configuration, under the run's own id; a resumed run goes on in its chart.
 
     Its files lie in the run directory (`wandb/`): `wandb sync RUN_DIR/wandb/offline-run-*` uploads an offline run.
-    A service that does not answer costs `init_timeout` at the start and `finish_timeout` at the end, never a step; a
-    line then says how to upload what is kept. wandb is imported when the training begins, and on rank 0 only.
+    A service that does not answer costs `init_timeout` at the start and `finish_timeout` at the end, never a step, as
+    a thread hands the rows over; a line then says how to upload what is kept. wandb is imported when the training
+    begins, and on rank 0 only.
 
     Lightning's own WandbLogger lets an unreachable server end the run, and makes its files before the run directory.
 
@@ -57,6 +62,8 @@ class WandbRecord(Dashboard):
         self.group, self.tags, self.log_best = group, tags, log_best
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout
         self._run: Any = None
+        self._background: Background | None = None
+        self._hangs = False
         self._first = 0  # step of the chart's first new row
         self._held: dict[str, Any] = {}  # the newest row, to which more may come
 
@@ -76,9 +83,16 @@ class WandbRecord(Dashboard):
         if self.log_best:
             self.send(lambda: self._artifact(path, told))
 
+    @rank_zero_only
+    def close(self, exit_code: int = 0, goes_on: bool = False) -> None:
+        """End the record; of a process of W&B's that has failed nothing is left for this one's end."""
+        super().close(exit_code, goes_on)
+        if self.given_up or self._hangs:
+            forget_service()
+
     def __getstate__(self) -> dict[str, Any]:
         """Without the run: a spawned process begins it itself."""
-        return self.__dict__ | {"_run": None, "_open": False}
+        return self.__dict__ | {"_run": None, "_background": None, "_open": False}
 
     def _begin(self) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # sends to others, and waits for them at the end
@@ -137,8 +151,13 @@ class WandbRecord(Dashboard):
             remembered.write_text(run.id + "\n")
         return run
 
-    def _catch_up(self) -> None:
-        for step, metrics in self.rows_so_far():
+    def _do(self, action: Callable[[], None]) -> None:
+        if self._background is None:
+            self._background = Background(self.give_up)
+        self._background.add(action)
+
+    def _catch_up(self, rows: list[tuple[int, dict[str, float]]]) -> None:
+        for step, metrics in rows:
             if step >= self._first:
                 self._row(self.on_axes(metrics, step), {})
         self._run.summary.update(self.best.all())
@@ -189,18 +208,33 @@ class WandbRecord(Dashboard):
         self._run.summary["result"] = result
 
     def _end(self, exit_code: int, goes_on: bool) -> None:
-        run = self._run
-        try:
-            if not goes_on:
-                self._let_go()
-            run.finish(exit_code=exit_code)
-        finally:
-            self._ended, self._run, self._held = run, None, {}
+        run, errors = self._run, list[Exception]()
+
+        def finish() -> None:
+            try:
+                if not goes_on:
+                    self._let_go()
+                run.finish(exit_code=exit_code)
+            except Exception as error:
+                errors.append(error)
+
+        self._do(finish)
+        background, self._background = self._background, None
+        assert background is not None
+        self._hangs = not background.end(self.finish_timeout + _GRACE)
+        self._ended, self._run, self._held = run, None, {}
+        if self._hangs:
+            end_services()
+            errors.append(TimeoutError("its own process does not answer, and was ended"))
+        if errors:
+            raise errors[-1]
 
     def _files(self) -> str:
         return place(Path(self._run.dir).parent)
 
     def _failed_at_the_end(self, error: Exception) -> str:
+        if self._hangs:
+            return f"W&B failed at its end ({reason(error)}): its chart may lack rows that metrics.csv has"
         folder = place(Path(self._ended.dir).parent)
         upload = command_line("wandb", "sync", "--include-online", folder)
         return f"W&B failed at its end ({reason(error)}): what it has not is kept; to upload it: {upload}"

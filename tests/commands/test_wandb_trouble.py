@@ -3,8 +3,10 @@
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from sysconfig import get_path
@@ -103,3 +105,30 @@ def test_no_key_goes_on_offline(cadence, tmp_path: Path, capfd, monkeypatch) -> 
     with wandb_server() as server:
         line = trained(cadence, tmp_path / "run", server.url, capfd, monkeypatch)
     assert "API key" in line and "the run goes on offline" in line
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_process_of_wandb_that_hangs_or_dies(tmp_path: Path, how: signal.Signals) -> None:
+    """From the run's beginning on. The run is a process of its own, as wandb has a part in the end of one."""
+    code = f"""
+import os, sys, wandb
+from records.wandb_service import services
+init = wandb.init
+def failing(*args, **kwargs):
+    run = init(*args, **kwargs)
+    [os.kill(process, {int(how)}) for process in services()]
+    return run
+wandb.init = failing
+from cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+    words = [*FIT, *WANDB, "--trainer.logger.finish_timeout", "3", "--run_dir", "run"]
+    with wandb_server() as server:
+        here = os.environ | {"WANDB_BASE_URL": server.url}
+        command = [sys.executable, "-c", code, *words]
+        done = subprocess.run(command, env=here, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("cadence:") and "loading" not in line]
+    assert ("its own process does not answer, and was ended" if how == signal.SIGSTOP else "goes on without it") in line
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert "test/accuracy" in result["metrics"] and result["seconds"]["logging"] < 10 + MORE
