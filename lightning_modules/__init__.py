@@ -9,6 +9,8 @@ from lightning_modules.resnet import ResNet
 from lightning_modules.small_cnn import SmallCNN
 from lightning_modules.strided_cnn import StridedCNN
 from lightning_modules.thirteen_layer_cnn import ThirteenLayerCNN
+from lightning_modules.timm_model import TimmModel
+from lightning_modules.torchvision_model import TorchvisionModel
 from lightning_modules.vgg19 import VGG19
 
 __all__ = [
@@ -23,4 +25,6 @@ __all__ = [
     "SmallCNN",
     "StridedCNN",
     "ThirteenLayerCNN",
+    "TimmModel",
+    "TorchvisionModel",
 ]

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from torch import nn
+
 from checks.arguments import require_within
+from trainer.sync_batch_norm import OverProcesses
 
 
 def require_probability(**probabilities: float) -> None:
@@ -26,6 +29,17 @@ def require_image_size_from(architecture: str, image_size: int, *, smallest: int
             f"{architecture} takes images of {smallest} x {smallest} or larger, got {image_size} x {image_size}: "
             f"set data.image_size to {smallest} or more"
         )
+
+
+def normalises_single_values(network: nn.Module, of_maps: bool) -> bool:
+    """Whether a process's own batch normalisation gets one value a channel of an image, and so needs two images.
+
+    Args:
+        network: the network.
+        of_maps: whether its two-dimensional batch norms do, besides those of vectors.
+    """
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d) if of_maps else (nn.BatchNorm1d,)
+    return any(isinstance(one, kinds) and not isinstance(one, OverProcesses) for one in network.modules())
 
 
 def check_chunks(stream: Any, copies: int, processes: int, micro_batch_size: int | None, passes: int) -> None:

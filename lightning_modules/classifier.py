@@ -14,14 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from lightning_modules._checks import check_chunks
+from lightning_modules._checks import check_chunks, normalises_single_values
 from lightning_modules._metrics import ClassificationTotals, TrainingSums, means
 from lightning_modules._parameter_groups import parameter_groups
 from trainer.access import datamodule_of, row_due, stream_of
 from trainer.compiling import compile_network, mark_rows
 from trainer.direct_step import no_exchange, nobody_between, step_directly
 from trainer.scaling import ScaledSteps, loss_scale
-from trainer.sync_batch_norm import OverProcesses
 
 OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
 
@@ -50,6 +49,8 @@ class ImageClassifier(pl.LightningModule):
             run's; evaluation and range tests are never compiled. Modes that choose kernels by timing them are left
             out, as a run would not be the same twice.
     """
+
+    single_values = False  # whether two-dimensional batch norms get one value a channel of an image, as vectors' do
 
     def __init__(
         self,
@@ -104,10 +105,7 @@ class ImageClassifier(pl.LightningModule):
             ValueError: the shortest chunk of a batch is one image.
         """
         stream = stream_of(self.trainer)
-        shares = (
-            one for one in self.modules() if isinstance(one, nn.BatchNorm1d) and not isinstance(one, OverProcesses)
-        )
-        if stream is not None and any(shares):
+        if stream is not None and normalises_single_values(self, self.single_values):
             passes = min(max(self.trainer.max_epochs or 1, 1), 100)
             check_chunks(stream, self._copies, self.trainer.world_size, self.micro_batch_size, passes)
 

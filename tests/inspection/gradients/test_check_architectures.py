@@ -24,6 +24,7 @@ from lightning_modules import (
     SmallCNN,
     StridedCNN,
     ThirteenLayerCNN,
+    TorchvisionModel,
 )
 from tests.inspection.conftest import DIGITS, sample_of
 
@@ -37,6 +38,7 @@ CASES: list[Any] = [
     (ResNet, {"depth": 8, "shortcut": "A"} | DIGITS),
     (ResNet, {"depth": 8, "shortcut": "B"} | DIGITS),
     (MiniGoogLeNet, {}),
+    (TorchvisionModel, {"name": "resnet18", "in_channels": 1, "image_size": 33}),
     pytest.param(AlexNet, {}, marks=pytest.mark.slow),
     pytest.param(VGG19, {}, marks=pytest.mark.slow),
 ]
@@ -71,6 +73,7 @@ def test_a_module_that_is_no_classifier(model: Any) -> None:
 def test_every_architecture_is_among_them() -> None:
     listed = {model.__name__ for model, *_ in (getattr(case, "values", case) for case in CASES)}
     exempt = {"ImageClassifier", "NaiveInception", "ReducedInception"}  # a base, and two of the test above
+    exempt |= {"TimmModel"}  # whose library is an extra
     assert listed == set(lightning_modules.__all__) - exempt
 
 
