@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from tests.commands.test_policies import EVERY_POLICY, RANGE_TESTS
+from tests.commands.test_policies import EVERY_POLICY, HOUSE, RANGE_TESTS
 from tests.ranks import together
 
 SHAPES = [
@@ -163,3 +166,17 @@ def test_chunks_of_a_share_are_not_synchronised(tmp_path: Path) -> None:
     done = together("fit", *RESNET, "--model.micro_batch_size", 10, cwd=tmp_path, processes=1)
     assert done[0].status == 2
     assert "trainer.sync_batchnorm does not go with model.micro_batch_size" in done[0].err
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_processes(alone: Path, tmp_path: Path) -> None:
+    """The line of docs/cluster.md."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    shape = ["-c", "cluster/ddp.yaml", "--trainer.devices", "2"]
+    options = [*MLP, *EVERY_POLICY, "--trainer.max_steps", str(STEPS), "--run_dir", "run"]
+    done = subprocess.run(
+        [*torchrun, str(HOUSE / "cli.py"), "fit", *shape, *options],
+        cwd=tmp_path, capture_output=True, text=True, timeout=240, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert_close(tmp_path / "run", alone / "run")
