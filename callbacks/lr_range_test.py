@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import pytorch_lightning as pl
 
 from callbacks.lr_schedule import only_schedule, set_lr
 from callbacks.range_tests.lr_outcome import LROutcome
+from callbacks.range_tests.lr_race import field_of, raced
 from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
 from callbacks.range_tests.lr_sweeps import Sweep, candidates, rates, swept
 from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, NoSuggestion, RangeTest
@@ -38,6 +40,9 @@ class LRRangeTest(RangeTest):
         seeds: number of sweeps, each with samples in an order of its own.
         candidates: number of rates that are each trained from the same start, instead of one sweep through all.
         candidate_steps: steps for each of the candidates; by default one epoch.
+        refine: number of rates that are raced after the sweeps, from the median of the rules' points to twice the
+            bounds' upper end; the best of them is the suggestion. Without, the sweeps alone decide.
+        refine_steps: number of steps for each raced rate, from the same start and on the same samples.
         smoothing: weight of the past in the running mean that divergence is judged by.
         diverged_at: stop a sweep once the smoothed loss is this many times its best.
         at_step: number of steps that the run makes before the test.
@@ -53,8 +58,8 @@ class LRRangeTest(RangeTest):
     NAME = "lr_range_test"
     TITLE = "LR range test"
     SETTINGS = (
-        "lower", "upper", "steps", "sweep", "seeds", "candidates", "candidate_steps", "smoothing", "diverged_at",
-        "at_step",
+        "lower", "upper", "steps", "sweep", "seeds", "candidates", "candidate_steps", "refine", "refine_steps",
+        "smoothing", "diverged_at", "at_step",
     )  # fmt: skip
     FOUND = (*RangeTest.FOUND, "lr")
     RECORDED = ("settings", "device", "optimizer", "versions")
@@ -70,6 +75,8 @@ class LRRangeTest(RangeTest):
         seeds: int = 3,
         candidates: int | None = None,
         candidate_steps: int | None = None,
+        refine: int | None = None,
+        refine_steps: int = 48,
         smoothing: float = 0.9,
         diverged_at: float = 4.0,
         at_step: int = 0,
@@ -86,12 +93,18 @@ class LRRangeTest(RangeTest):
             require_within(f"[1, {MOST_STEPS}]", "leave it out for one epoch", candidate_steps=candidate_steps)
         if candidate_steps is not None and candidates is None:
             raise ValueError("candidate_steps needs candidates: give their number, e.g. 10, or leave both out")
+        if refine is not None:
+            require_within(f"[2, {MOST_TRIALS}]", "4 is usual, leave it out for no race", refine=refine)
+        if refine is not None and candidates is not None:
+            raise ValueError("refine goes with sweeps, and candidates are trained to their end: leave one of them out")
+        require_within(f"[8, {MOST_STEPS}]", "48 is usual", refine_steps=refine_steps)
         if not 0 <= smoothing < 1:
             raise ValueError(f"smoothing must lie in [0, 1), got {smoothing:g}: 0.9 is usual")
         if diverged_at <= 1:
             raise ValueError(f"diverged_at must be above 1, got {diverged_at:g}: 4 is usual")
         self.lower, self.upper, self.steps, self.sweep, self.seeds = lower, upper, steps, sweep, seeds
         self.candidates, self.candidate_steps = candidates, candidate_steps
+        self.refine, self.refine_steps = refine, refine_steps
         self.smoothing, self.diverged_at, self.at_step = smoothing, diverged_at, at_step
         self.update_lr = update_lr
 
@@ -148,14 +161,21 @@ class LRRangeTest(RangeTest):
         if is_fast_dev_run(trainer):
             lrs, steps, seeds = lrs[:4], 1, seeds[:1]
         total = len(seeds) * len(lrs) * (steps if self.candidates else 1)
-        with self.rehearsed(trainer, total) as trials:
+        races = 0 if self.refine is None or is_fast_dev_run(trainer) else self.refine
+        rules, smoothing = (CANDIDATE_RULES, 0.0) if self.candidates else (RULES, self.smoothing)
+        with self.rehearsed(trainer, total + races * self.refine_steps) as trials:
             sweeps = [
                 self._sweep(trials, f"seed {number}", partial(Rehearsal, trainer, size, seed), lrs, steps)
                 for number, seed in enumerate(seeds)
             ]
-        if self.candidates:
-            return LROutcome(self.lrs(), sweeps, CANDIDATE_RULES, 0.0)
-        return LROutcome(self.lrs(), sweeps, RULES, self.smoothing)
+            outcome = LROutcome(self.lrs(), sweeps, rules, smoothing)
+            found = outcome.consensus
+            if not races or found.median is None or found.bounds is None:
+                return outcome
+            start = partial(Rehearsal, trainer, size, rehearsal_seed(data.seed, self.seeds))
+            field = field_of(found.median, found.bounds[1], races)
+            race = raced(lambda index: trials(f"race, rate {index}", start), field, self.refine_steps)
+        return replace(outcome, race=race)
 
     def brief_bounds(self) -> tuple[Any, Any]:
         """The rates at which the test begins and ends."""

@@ -1,7 +1,7 @@
 """What came out of a learning-rate range test, as a suggestion, as tables and as a figure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from callbacks.range_tests.losses import smooth
 from callbacks.range_tests.lr_consensus import Consensus, consensus
 from callbacks.range_tests.lr_curve import curve
+from callbacks.range_tests.lr_race import Race
 from callbacks.range_tests.lr_rules import Rule
 from callbacks.range_tests.lr_sweeps import Sweep
 
@@ -26,18 +27,21 @@ class LROutcome:
         sweeps: losses of each seed, up to n of them.
         asked: rules for such losses.
         smoothing: weight of the past in the running mean that is written beside the losses; 0 for none.
+        race: race of a few rates after the sweeps; None without.
     """
 
     lrs: np.ndarray
     sweeps: list[Sweep]
     asked: Sequence[Rule]
     smoothing: float
+    race: Race | None = None
 
     @cached_property
     def consensus(self) -> Consensus:
-        """The rules' answers, and the suggestion or a refusal."""
+        """The rules' answers, and the suggestion, which a race decides, or a refusal."""
         losses, errors = [sweep.losses for sweep in self.sweeps], [sweep.errors for sweep in self.sweeps]
-        return consensus(self.lrs, losses, self.asked, errors)
+        found = consensus(self.lrs, losses, self.asked, errors)
+        return found if self.race is None else replace(found, lr=self.race.lr)
 
     @property
     def lr(self) -> float | None:
@@ -67,13 +71,17 @@ class LROutcome:
     def table(self) -> list[dict[str, Any]]:
         """A row for each rule that answers, and one for the suggestion or the refusal."""
         rules = [
-            {"rule": name, "from": answer.low, "to": answer.high, "decades between seeds": answer.spread}
+            _row(name, answer.low, None if answer.point else answer.high, answer.spread if answer.seeds > 1 else "")
             for name, answer in self.consensus.rules.items()
             if answer is not None
         ]
         if self.lr is None:
-            return [*rules, {"rule": "refused", "from": "", "to": "", "decades between seeds": str(self.refusal)}]
-        return [*rules, {"rule": "suggested", "from": self.lr, "to": self.lr, "decades between seeds": ""}]
+            return [*rules, _row("refused", "", None, str(self.refusal))]
+        rules.append(_row("median of the points", self.consensus.median))
+        if self.race is not None:
+            for lr, score in zip(self.race.lrs, self.race.scores, strict=True):
+                rules.append(_row(f"raced, loss {score:.4g}", float(lr)))
+        return [*rules, _row("suggested", self.lr)]
 
     def record(self) -> dict[str, Any]:
         """The suggestion, each rule's answer, and why each seed's sweep ended; plain values, None for no answer."""
@@ -84,7 +92,15 @@ class LROutcome:
             else {"low": answer.low, "high": answer.high, "spread": answer.spread, "seeds": answer.seeds}
             for name, answer in found.rules.items()
         }
-        suggestion = {"lr": found.lr, "bounds": found.bounds, "rules": rules, "seeds": found.seeds}
+        suggestion = {
+            "lr": found.lr,
+            "median": found.median,
+            "bounds": found.bounds,
+            "rules": rules,
+            "seeds": found.seeds,
+        }
+        if self.race is not None:
+            suggestion["race"] = self.race.record()
         return suggestion | {"refusal": found.refusal, "stopped": [sweep.stopped for sweep in self.sweeps]}
 
     def figure(self, title: str) -> "Figure | None":
@@ -101,4 +117,10 @@ class LROutcome:
         """The suggestion, or the refusal with its reason, in one line."""
         if self.lr is None or self.bounds is None:
             return f"no suggestion, {self.refusal}"
-        return f"lr {self.lr:.3g}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}"
+        edge = ", the highest that was raced" if self.race is not None and self.race.at_the_edge else ""
+        return f"lr {self.lr:.3g}{edge}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}"
+
+
+def _row(rule: str, low: float | str | None, high: float | None = None, spread: float | str = "") -> dict[str, Any]:
+    """A row of the table: one number for a point, and none for what a single seed cannot show."""
+    return {"rule": rule, "from": low, "to": "" if high is None else high, "decades between seeds": spread}

@@ -25,14 +25,16 @@ class Rule:
         name: name in tables, files and figures.
         function: (rates, raw losses, standard errors of the losses or None) -> (low, high), or None.
         answers: `point` for one rate, `bounds` for an interval.
-        counts: whether the suggestion rests on its answer. The suggested rate is the median of the points that count;
-            exactly one rule of a registry answers the bounds that count.
+        counts: whether the suggestion rests on its answer: on the median of the points that count; exactly one rule
+            of a registry answers the bounds that count.
+        raises: whether the suggested rate lies between that median and these bounds' upper end (`lr_consensus.raised`).
     """
 
     name: str
     function: Callable[[np.ndarray, np.ndarray, Errors], Answers]
     answers: Literal["point", "bounds"]
     counts: bool = False
+    raises: bool = False
 
     def __call__(self, lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
         """The rule's answer to one curve.
@@ -119,7 +121,7 @@ RULES = (
     Rule("valley", valley, "point", counts=True),
     Rule("steepest", steepest, "point", counts=True),
     Rule("minimum_tenth", minimum_tenth, "point", counts=True),
-    Rule("bounds", bounds, "bounds", counts=True),
+    Rule("bounds", bounds, "bounds", counts=True, raises=True),
 )
 CANDIDATE_RULES = (
     Rule("lowest", lowest, "point", counts=True),

@@ -62,10 +62,8 @@ def candidates(trial: Callable[[int], Trial], lrs: np.ndarray, steps: int, diver
     """
     ends = []
     for index, lr in enumerate(lrs):
-        training, at_lr = trial(index), np.full(steps, lr)
-        losses = training.found.losses
-        while (finite := bool(np.isfinite(losses[-READ_EVERY:]).all())) and len(losses) < steps:
-            training.train(min(len(losses) + READ_EVERY, steps), at_lr)
+        losses = trained_at(trial(index), lr, steps)
+        finite = np.isfinite(losses[-READ_EVERY:]).all()
         ends.append(last_tenth(losses) if finite else (float("inf"), float("nan")))
     means, errors = np.array(ends).T
     ended = np.isfinite(means)
@@ -73,6 +71,14 @@ def candidates(trial: Callable[[int], Trial], lrs: np.ndarray, steps: int, diver
     if not ended.all():
         return Sweep(means, NON_FINITE, known)
     return Sweep(means, DIVERGED if means[-1] > diverged_at * means.min() else FINISHED, known)
+
+
+def trained_at(training: Trial, lr: float, steps: int) -> list[float]:
+    """Losses of a training at one rate, until `steps` are done or one of the last is not finite."""
+    losses, at_lr = training.found.losses, np.full(steps, lr)
+    while len(losses) < steps and np.isfinite(losses[-READ_EVERY:]).all():
+        training.train(min(len(losses) + READ_EVERY, steps), at_lr)
+    return losses
 
 
 def _stop(losses: np.ndarray, beta: float, diverged_at: float) -> tuple[int, str]:

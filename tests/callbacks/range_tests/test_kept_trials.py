@@ -26,9 +26,11 @@ RATES = ("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.candidates", "
          "--trainer.callbacks.seeds", "1")  # fmt: skip
 SIZES = ("--trainer.callbacks+=BatchSizeRangeTest", "--trainer.callbacks.sizes", "[8,16,32,5000]",
          "--trainer.callbacks.steps", "30")  # fmt: skip
-TESTS = {"sweeps": LR, "candidates": RATES, "batch sizes": SIZES}
+RACE = ("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.seeds", "1", "--trainer.callbacks.steps", "60",
+        "--trainer.callbacks.refine", "3", "--trainer.callbacks.refine_steps", "24")  # fmt: skip
+TESTS = {"sweeps": LR, "candidates": RATES, "race": RACE, "batch sizes": SIZES}
 # Steps of copies after which the process ends: within a trial, at its end, and in later ones.
-STOPS = {"sweeps": [7, 20, 41, 50, 95], "candidates": [30, 51], "batch sizes": [25, 31, 75]}
+STOPS = {"sweeps": [7, 20, 41, 50, 95], "candidates": [30, 51], "race": [61, 90, 130], "batch sizes": [25, 31, 75]}
 
 
 @pytest.fixture

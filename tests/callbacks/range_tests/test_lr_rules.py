@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from callbacks.range_tests.losses import smooth
-from callbacks.range_tests.lr_consensus import consensus
+from callbacks.range_tests.lr_consensus import consensus, density_at, raised
 from callbacks.range_tests.lr_curve import curve
 from callbacks.range_tests.lr_rules import RULES, bounds, minimum_tenth, steepest, valley
+from callbacks.range_tests.lr_sweeps import rates
 
 TARGET = 1e-2
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -182,17 +183,35 @@ def test_consensus_is_the_median_over_seeds_with_their_spread():
         assert agreed.rules[name].high == pytest.approx(answers[1][1])
         assert agreed.rules[name].seeds == 3
     assert agreed.rules["steepest"].spread == pytest.approx(20 * 8 / 399, abs=0.03)
-    assert agreed.lr == pytest.approx(
-        np.median([agreed.rules[name].low for name in ("valley", "steepest", "minimum_tenth")])
-    )
+    points = [agreed.rules[name].low for name in ("valley", "steepest", "minimum_tenth")]
+    assert agreed.median == pytest.approx(np.median(points))
+    upper, density = agreed.bounds[1], 399 / 8
+    assert agreed.lr == pytest.approx((agreed.median * upper) ** 0.5 * (density / 25) ** 0.6)
     assert agreed.bounds == (agreed.rules["bounds"].low, agreed.rules["bounds"].high)
-    assert agreed.bounds[0] < agreed.lr < agreed.bounds[1]
+    assert agreed.bounds[0] < agreed.median < agreed.lr
 
 
 def test_consensus_takes_seeds_that_stopped_at_different_steps():
     lrs = sweep()
     agreed = consensus(lrs, [sigmoid(lrs, 0.05, seed)[: 360 - 10 * seed] for seed in range(3)])
-    assert agreed.refusal is None and decades(agreed.lr) < 0.5
+    assert agreed.refusal is None and decades(agreed.median) < 0.5
+
+
+def test_the_suggestion_does_not_leave_what_was_tried():
+    """Four thousand steps would correct it by a factor of six, beyond the rate at which every sweep has ended."""
+    lrs = np.geomspace(1e-7, 10, 4000)
+    end = int(np.searchsorted(lrs, 0.05))
+    agreed = consensus(lrs, [sigmoid(lrs, 0.05, seed)[:end] for seed in range(3)])
+    assert agreed.lr == lrs[end - 1]
+
+
+@pytest.mark.parametrize(("count", "sweep"), [(100, "exponential"), (200, "exponential"), (300, "linear")])
+def test_the_density_is_that_around_the_rate(count, sweep):
+    lrs = rates(1e-3, 1.0, count, sweep)
+    place = count // 2
+    expected = 1 / np.log10(lrs[place + 1] / lrs[place])
+    assert density_at(lrs, float(np.sqrt(lrs[place] * lrs[place + 1]))) == pytest.approx(expected, rel=1e-3)
+    assert raised(0.01, 0.04, 25.0) == pytest.approx(0.02) and raised(0.01, 0.04, 50.0) > 0.03
 
 
 def test_consensus_refuses_a_flat_curve():

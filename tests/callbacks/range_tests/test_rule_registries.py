@@ -68,7 +68,7 @@ def test_a_rule_says_itself_what_it_answers() -> None:
     interval = Rule("narrow", lambda lrs, losses, errors=None: (1e-3, 1e-3), "bounds", counts=True)
     counting = [rule for rule in RULES if rule.answers == "point"]
     found = consensus(LRS, fallen(1.8), [*counting, point, interval])
-    assert found.bounds == pytest.approx((1e-3, 1e-3)) and found.lr == consensus(LRS, fallen(1.8)).lr
+    assert found.bounds == pytest.approx((1e-3, 1e-3)) and found.lr == consensus(LRS, fallen(1.8)).median
     assert found.rules["bounds"].point and not found.rules["narrow"].point
 
 
