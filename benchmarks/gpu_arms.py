@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-WORKERS = 12  # of stock's DataLoader
+from gpu_bare import NETWORKS, ON_GPU, SGD, built, wait
+
+WORKERS = 12 if ON_GPU else 1  # of stock's DataLoader
 
 
 class Fit:
@@ -20,15 +22,17 @@ class Fit:
     """
 
     def __init__(self, network: str, batch_size: int, more: tuple[str, ...] = ()) -> None:
+        kind, options = NETWORKS[network]
+        given = [word for name, value in options.items() for word in (f"--model.{name}", str(value))]
         self.words = (
-            "fit", "--model", network, *more, "--data", "CIFAR10", "--data.batch_size", str(batch_size),
+            "fit", "--model", kind.__name__, *given, *more, "--data", "CIFAR10", "--data.batch_size", str(batch_size),
             "--data.val_fraction", "0", "--data.device_resident", "true", "--data.drop_last", "true",
             "--data.augment+=RandomCrop", "--data.augment.padding", "4", "--data.augment+=RandomHorizontalFlip",
             "--optimizer", "SGD", "--optimizer.lr", "0.01", "--optimizer.momentum", "0.9",
             "--optimizer.weight_decay", "0.0001", "--trainer.precision", "bf16-mixed", "--trainer.max_epochs", "1000",
             "--test_after_fit", "false", "--debug",
         )  # fmt: skip
-        self.samples, self.done, self.waits = max(50_000, 400 * batch_size), 0, -1
+        self.samples, self.done, self.waits = max(50_000, 400 * batch_size) if ON_GPU else 40 * batch_size, 0, -1
         self.after_step: Callable[[], None] = lambda: None
 
     def run(self) -> None:
@@ -66,6 +70,9 @@ class Fit:
         import torch
 
         self.done += 1
+        if not ON_GPU:
+            self.after_step()
+            return
         if self.done == 10:
             self._caught = warnings.catch_warnings(record=True)
             self._warned = self._caught.__enter__() or []
@@ -119,7 +126,6 @@ def stock(network: str, batch_size: int) -> float:
     import torch
     import torch.nn.functional as F
     import torchmetrics
-    from gpu_bare import NETWORKS, SGD
     from PIL import Image
     from torch.utils.data import DataLoader, Dataset
     from torchvision import transforms
@@ -127,6 +133,8 @@ def stock(network: str, batch_size: int) -> float:
     from datamodules import CIFAR10
 
     warm_up, steps = max(20 * 64 // batch_size, WORKERS), max(200 * 64 // batch_size, 2 * WORKERS)
+    if not ON_GPU:
+        warm_up, steps = 1, 2
     pixels = np.random.default_rng(0).integers(0, 256, (batch_size * (warm_up + steps + WORKERS), 32, 32, 3), np.uint8)
 
     class Images(Dataset):
@@ -144,7 +152,7 @@ def stock(network: str, batch_size: int) -> float:
     class Net(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.net = NETWORKS[network](in_channels=3)
+            self.net = built(network)
             self.accuracy = torchmetrics.Accuracy(task="multiclass", num_classes=10)
 
         def training_step(self, batch: Any, _: int) -> Any:
@@ -165,7 +173,7 @@ def stock(network: str, batch_size: int) -> float:
         def on_train_batch_end(self, *_: object) -> None:
             self.done += 1
             if self.done in (warm_up, warm_up + steps):
-                torch.cuda.synchronize()
+                wait()
                 self.since, self.spent = time.perf_counter(), time.perf_counter() - self.since
 
     clock = Clock()

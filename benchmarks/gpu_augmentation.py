@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gpu_bare import DEVICE, BareStep, machine, seconds
+from gpu_bare import DEVICE, BareStep, machine, seconds, wait
 
 from datamodules import CIFAR10
 from datamodules.batch import Batch
@@ -74,11 +74,11 @@ class Loops:
 
 def turn(call: Callable[[], None], steps: int) -> float:
     """Seconds of a step, the mean of a turn."""
-    torch.cuda.synchronize()
+    wait()
     begin = time.perf_counter()
     for _ in range(steps):
         call()
-    torch.cuda.synchronize()
+    wait()
     return (time.perf_counter() - begin) / steps
 
 

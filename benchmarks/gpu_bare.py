@@ -1,4 +1,7 @@
-"""What the benchmarks on a GPU share: a bare step fed from the device, work counted, and the card's own limits."""
+"""What the benchmarks on a GPU share: a bare step fed from the device, work counted, and the card's own limits.
+
+Without a GPU all of it runs on the CPU, small, to try the benchmarks' own logic: those times say nothing of a GPU.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +19,24 @@ from datamodules import CIFAR10
 from lightning_modules import ImageClassifier, MiniGoogLeNet, ResNet
 from records.environment import cpu_name, versions
 
-DEVICE = torch.device("cuda")
-NETWORKS: dict[str, type[ImageClassifier]] = {"ResNet": ResNet, "MiniGoogLeNet": MiniGoogLeNet}
+ON_GPU = torch.cuda.is_available()
+DEVICE = torch.device("cuda" if ON_GPU else "cpu")
+NETWORKS: dict[str, tuple[type[ImageClassifier], dict[str, Any]]] = {
+    "ResNet": (ResNet, {}), "MiniGoogLeNet": (MiniGoogLeNet, {}), "ResNet-8": (ResNet, {"depth": 8}),
+}  # fmt: skip
 SGD = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-4}
+
+
+def built(network: str) -> ImageClassifier:
+    """A network by its name in NETWORKS, for images of three channels."""
+    kind, options = NETWORKS[network]
+    return kind(in_channels=3, **options)  # type: ignore[call-arg]
+
+
+def wait() -> None:
+    """Wait until the device has done what it was given."""
+    if ON_GPU:
+        torch.cuda.synchronize()
 
 
 class BareStep:
@@ -31,7 +49,7 @@ class BareStep:
 
     def __init__(self, network: str, mode: str | None = None) -> None:
         torch.manual_seed(0)
-        self.network = NETWORKS[network](in_channels=3).to(DEVICE, memory_format=torch.channels_last)
+        self.network = built(network).to(DEVICE, memory_format=torch.channels_last)
         self.called: Any = torch.compile(self.network, mode=mode, dynamic=False) if mode else self.network
         self.optimizer = torch.optim.SGD(self.network.parameters(), **SGD)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=DEVICE)
@@ -42,7 +60,7 @@ class BareStep:
     def __call__(self, images: Tensor, labels: Tensor) -> None:
         """One step on normalised images (batch, channels, height, width)."""
         self.optimizer.zero_grad()
-        with torch.autocast("cuda", torch.bfloat16):
+        with torch.autocast(DEVICE.type, torch.bfloat16):
             logits = self.called(images)
             loss = F.cross_entropy(logits, labels)
         loss.backward()
@@ -97,22 +115,23 @@ def work(network: str, batch_size: int) -> tuple[float, float]:
 
 def limits() -> tuple[float, float]:
     """The card's own rates, measured: operations a second of a bf16 product, bytes a second of a copy."""
-    one, two = (torch.randn(8192, 8192, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
+    side, moved = (8192, 2 << 30) if ON_GPU else (256, 1 << 20)
+    one, two = (torch.randn(side, side, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
     product = seconds(lambda: torch.mm(one, two), 20)
-    source = torch.randint(256, (2 << 30,), dtype=torch.uint8, device=DEVICE)
+    source = torch.randint(256, (moved,), dtype=torch.uint8, device=DEVICE)
     target = torch.empty_like(source)
     copy = seconds(lambda: target.copy_(source), 20)
-    return 2 * 8192**3 / product, 2 * source.numel() / copy
+    return 2 * side**3 / product, 2 * source.numel() / copy
 
 
 def seconds(call: Callable[[], object], times: int) -> float:
     """Seconds of one call, the mean of several between two waits for the device, after two to warm up."""
     call(), call()
-    torch.cuda.synchronize()
+    wait()
     begin = time.perf_counter()
     for _ in range(times):
         call()
-    torch.cuda.synchronize()
+    wait()
     return (time.perf_counter() - begin) / times
 
 
@@ -120,7 +139,7 @@ def machine() -> dict[str, Any]:
     """Columns that say where and when something was measured."""
     found = versions()
     return {
-        "gpu": torch.cuda.get_device_name(),
+        "gpu": torch.cuda.get_device_name() if ON_GPU else "none",
         "cpu": cpu_name(),
         "torch": found["torch"],
         "cuda": torch.version.cuda,

@@ -18,6 +18,9 @@ alone.
 of `fit` between two rows of metrics. Operations are those of convolutions and matrix products; bytes are what an eager
 step's operations read and write (a compiled step needs fewer). Both are given as shares of what the card reaches in a
 large product and a large copy.
+
+Without a GPU it runs on the CPU, to try its own logic:
+`--networks ResNet-8 --sizes 8 --rounds 2 --steps 1 --warm-up 2`.
 """
 
 import argparse
@@ -32,18 +35,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-WARM_UP = 60
 BARE = {"eager": None, "compiled": "default", "graphs": "reduce-overhead"}
 
 
-def measure(network: str, batch_size: int, rounds: int, steps: int, say: Callable[[Any], None]) -> None:
+def measure(network: str, batch_size: int, rounds: int, steps: int, warm_up: int, say: Callable[[Any], None]) -> None:
     """One cell, in its own process: warm up, say so, wait for the parent, measure, and report.
 
     The compiled fit runs in the main thread, since CUDA graphs belong to a thread, and gives the others their turns.
     """
-    import torch
     from gpu_arms import Fit, Guest, stock
-    from gpu_bare import BareStep, work
+    from gpu_bare import BareStep, wait, work
 
     shuffle, times = random.Random(1), {arm: [] for arm in ("fit", "fit+", *BARE)}  # type: dict[str, list[float]]
 
@@ -55,19 +56,19 @@ def measure(network: str, batch_size: int, rounds: int, steps: int, say: Callabl
         turns: dict[str, Callable[[int], None]] = {"fit": guest.turn}
         turns |= {arm: lambda count, loop=loop: [next(loop) for _ in range(count)] for arm, loop in loops.items()}  # type: ignore[misc]
         for turn in turns.values():
-            turn(WARM_UP)
-        yield WARM_UP
+            turn(warm_up)
+        yield warm_up
         say({"ready": True})
         sys.stdin.readline()
         for number in range(rounds):
             for arm in shuffle.sample(list(times), len(times)):
-                torch.cuda.synchronize()
+                wait()
                 begin = time.perf_counter()
                 if arm == "fit+":
                     yield steps
                 else:
                     turns[arm](steps)
-                torch.cuda.synchronize()
+                wait()
                 times[arm].append((time.perf_counter() - begin) / steps)
             print(f"{network} {batch_size}: round {number + 1} of {rounds}", file=sys.stderr)
         times["stock"] = [stock(network, batch_size)]
@@ -83,14 +84,15 @@ def measure(network: str, batch_size: int, rounds: int, steps: int, say: Callabl
             left[0] = next(scheduler)
 
     host.after_step = after_step
-    left[0] = 10  # the host's own first steps compile it
+    left[0] = min(10, warm_up)  # the host's own first steps compile it
     host.run()
 
 
 def cells(options: argparse.Namespace) -> dict[tuple[str, int], dict[str, Any]]:
     """What each network and size found; those that ended before are told of and left out."""
     environment = os.environ | {"TORCHINDUCTOR_COMPILE_THREADS": "4"}
-    command = [sys.executable, __file__, "--rounds", str(options.rounds), "--steps", str(options.steps), "--cell"]
+    command = [sys.executable, __file__, "--rounds", str(options.rounds), "--steps", str(options.steps)]
+    command += ["--warm-up", str(options.warm_up), "--cell"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
     wanted = [(network, size) for network in options.networks for size in options.sizes]
     running = {cell: subprocess.Popen([*command, cell[0], str(cell[1])], **pipes) for cell in wanted}  # type: ignore[call-overload]
@@ -139,7 +141,7 @@ def rows_of(cell: tuple[str, int], found: dict[str, Any], card: tuple[float, flo
                 "share_of_bytes": f"{moved / card[1]:.3f}" if arm in ("fit", "eager") else "",
                 "gigaoperations": f"{found['operations'] / 1e9:.2f}",
                 "eager_megabytes": f"{found['bytes'] / 1e6:.1f}",
-                "waits_in_30_steps": found["waits"] if arm == "fit" else "",
+                "waits_in_30_steps": found["waits"] if arm == "fit" and found["waits"] >= 0 else "",
                 "rounds": rounds,
             }
         )
@@ -172,6 +174,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[64, 512, 2048])
     parser.add_argument("--rounds", type=int, default=8, help="at least 2")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--warm-up", type=int, default=60, help="steps of each way before the first turn")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--cell", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -182,7 +185,7 @@ def main() -> None:
         def say(content: Any) -> None:
             print(json.dumps(content), file=channel, flush=True)
 
-        measure(options.cell[0], int(options.cell[1]), options.rounds, options.steps, say)
+        measure(options.cell[0], int(options.cell[1]), options.rounds, options.steps, options.warm_up, say)
     if not (found := cells(options)):
         raise SystemExit("no cell was measured: each says why above")
 
