@@ -51,9 +51,10 @@ def test_every_architecture(cadence, model: Any, options: dict[str, Any], precis
     shape = batch_for(model, options, 1)[0].shape
     fixed = ("in_channels", "image_size", "num_classes")  # they follow from the data
     words = [word for name, value in options.items() if name not in fixed for word in (f"--model.{name}", str(value))]
+    size = "2" if model in (AlexNet, VGG19) else "16"
     run = (
         "--model", model.__name__, *words, "--data.in_channels", str(shape[1]), "--data.image_size", str(shape[2]),
-        "--data.batch_size", "16", "--optimizer", "SGD", "--optimizer.lr", "0.001",
+        "--data.batch_size", size, "--optimizer", "SGD", "--optimizer.lr", "0.001",
     )  # fmt: skip
     near(losses(cadence, *run, "--trainer.precision", precision), losses(cadence, *run))
 
