@@ -64,7 +64,8 @@ def _refusal(job: str) -> str:
         return str(error)
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # one that is none of Python's cannot be set again
+                signal.signal(number, handler)
 
 
 def _job() -> str:

@@ -88,11 +88,12 @@ def claimed(root: Path) -> Iterator[None]:
     process = f"process {os.getpid()} on {socket.gethostname()}"
     ours = replace(ours, process=process, token=secrets.token_hex(8))
     write_json(root / FILE, asdict(ours))
-    _claims[root.absolute()] = ours
+    claimed_root = root.absolute()  # also where the block changes the working directory
+    _claims[claimed_root] = ours
     try:
         yield
     finally:
-        del _claims[root.absolute()]
+        del _claims[claimed_root]
 
 
 def check_ours(path: Path) -> None:

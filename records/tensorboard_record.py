@@ -32,6 +32,7 @@ class TensorBoardRecord(Dashboard):
             raise ValueError("TensorBoardRecord needs tensorboardX: install it by pip install tensorboardX")
         self.folder = folder
         self._writers: dict[str, Any] = {}
+        self._tested_at: int | None = None  # the last step of a run that was trained before, and is only tested now
 
     @property
     def name(self) -> str:
@@ -55,17 +56,26 @@ class TensorBoardRecord(Dashboard):
 
     def _begin(self) -> None:
         root = (self.facts.directory or Path.cwd()) / self.folder
+        steps = [] if self.trains else [step for step, _ in self.rows_so_far()]
+        self._tested_at = max(steps, default=None)
         after = self._places(self.step)
         for axis in AXES:
-            self._writers[axis] = _writer()(str(root / axis), purge_step=after[axis] + 1)
+            purged = {"purge_step": after[axis] + 1} if self.trains else {}  # a later test takes nothing back
+            self._writers[axis] = _writer()(str(root / axis), **purged)
         self._text("configuration", self.config)
 
     def _configure(self, added: dict[str, Any]) -> None:
         self._text("configuration", self.config)
 
     def _row(self, row: dict[str, Any], best: dict[str, float]) -> None:
-        values = {name: value for name, value in row.items() if name != "step"} | best
-        for axis, place in self._places(row["step"]).items():
+        values, places = (
+            {name: value for name, value in row.items() if name != "step"} | best,
+            self._places(row["step"]),
+        )
+        if self._tested_at is not None:
+            values = {name: value for name, value in values.items() if name.startswith("test/")}
+            places = {"step": self._tested_at}
+        for axis, place in places.items():
             for name, value in values.items():
                 self._writers[axis].add_scalar(name, value, place)
 

@@ -11,13 +11,17 @@ _BLOCK, _HEADER = 32768, 7
 def records_of(path: Path) -> Iterator[Any]:
     """W&B's records in one `run-ID.wandb`: a LevelDB log behind a header, one protobuf message a record.
 
-    A last record that a killed process has half written is left out.
+    A last record that a killed process has half written is left out, and so is all that follows a damaged one.
     """
+    from google.protobuf.message import DecodeError
     from wandb.proto import wandb_internal_pb2
 
     for content in _entries(path.read_bytes()):
         record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
-        record.ParseFromString(content)
+        try:
+            record.ParseFromString(content)
+        except DecodeError:
+            return
         yield record
 
 

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from checks.shell import command_line, place
 from records.background import Background
 from records.dashboard import AXES, Dashboard, reason
+from records.files import write_text
 from records.wandb_files import last_step
 from records.wandb_service import end_services, forget_service
 
@@ -28,10 +29,10 @@ class WandbRecord(Dashboard):
     Lightning's own WandbLogger lets an unreachable server end the run, and makes its files before the run directory.
 
     Args:
-        project: W&B's project; a sweep's runs are in the sweep's.
+        project: W&B's project; by default what WANDB_PROJECT says, else `cadence`; a sweep's runs are in the sweep's.
         mode: `online`, `offline` or `disabled`; by default what WANDB_MODE says, else `online` for a sweep's run, else
             `offline`.
-        run_name: name of the run at W&B; by default the run directory's.
+        run_name: name of the run at W&B; by default what WANDB_NAME says, else the run directory's.
         entity: W&B's user or team.
         group: group of runs; by default a study's name, for a study's cell.
         tags: tags of the run.
@@ -44,7 +45,7 @@ class WandbRecord(Dashboard):
 
     def __init__(
         self,
-        project: str = "cadence",
+        project: str | None = None,
         mode: Mode | None = None,
         run_name: str | None = None,
         entity: str | None = None,
@@ -58,7 +59,8 @@ class WandbRecord(Dashboard):
         for name, value in (("init_timeout", init_timeout), ("finish_timeout", finish_timeout)):
             if value <= 0:
                 raise ValueError(f"{name} must be positive, got {value:g}: 10 seconds suit most networks")
-        self.project, self.mode, self.run_name, self.entity = project, mode, run_name, entity
+        self.project = project or os.environ.get("WANDB_PROJECT") or "cadence"
+        self.mode, self.run_name, self.entity = mode_of(mode), run_name or os.environ.get("WANDB_NAME"), entity
         self.group, self.tags, self.log_best = group, tags, log_best
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout
         self._run: Any = None
@@ -98,12 +100,10 @@ class WandbRecord(Dashboard):
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # sends to others, and waits for them at the end
         import wandb
 
-        usual = "online" if os.environ.get("WANDB_SWEEP_ID") else "offline"
-        mode = self.mode or os.environ.get("WANDB_MODE") or usual
         try:
-            self._run = self._init(mode)
+            self._run = self._init(self.mode)
         except wandb.errors.Error as error:
-            if mode != "online":
+            if self.mode != "online":
                 raise
             wandb.teardown()  # its process takes the run that could not begin for one that goes on
             self._run = self._init("offline")
@@ -118,10 +118,11 @@ class WandbRecord(Dashboard):
 
         directory = self.facts.directory or Path.cwd()
         remembered = directory / "wandb" / "run-id"
-        told_before = remembered.is_file()
-        known = remembered.read_text().strip() if told_before else self.facts.id
+        before = remembered.read_text().strip() if remembered.is_file() else ""
+        sweeps = bool(os.environ.get("WANDB_SWEEP_ID"))  # which says where the run belongs, and who it is
+        known = before or (None if sweeps else self.facts.id)
         run = wandb.init(
-            project=self.project,
+            project=None if sweeps else self.project,
             entity=self.entity,
             group=self.group,
             tags=self.tags,
@@ -144,11 +145,11 @@ class WandbRecord(Dashboard):
             ),
         )
         self._first = run.starting_step
-        if mode == "offline" and told_before:
+        if mode == "offline" and before:
             last = last_step(directory / "wandb", run.id)
             self._first = self.step if last is None else last + 1  # without files: they were uploaded, and removed
         if mode != "disabled" and self.facts.directory is not None:
-            remembered.write_text(run.id + "\n")
+            write_text(remembered, run.id + "\n")
         return run
 
     def _do(self, action: Callable[[], None]) -> None:
@@ -238,3 +239,16 @@ class WandbRecord(Dashboard):
         folder = place(Path(self._ended.dir).parent)
         upload = command_line("wandb", "sync", "--include-online", folder)
         return f"W&B failed at its end ({reason(error)}): what it has not is kept; to upload it: {upload}"
+
+
+def mode_of(given: str | None) -> str:
+    """W&B's mode of a run: the given one, else WANDB_MODE's, else `online` for a sweep's run, else `offline`.
+
+    Raises:
+        ValueError: W&B has no such mode.
+    """
+    named = given or os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_SWEEP_ID") else "offline")
+    mode = {"dryrun": "offline", "run": "online"}.get(named, named)  # names that W&B had for them
+    if mode not in get_args(Mode):
+        raise ValueError(f"WANDB_MODE must be online, offline or disabled, got {named}: set it anew, or leave it out")
+    return mode

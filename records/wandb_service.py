@@ -8,10 +8,10 @@ from pathlib import Path
 _NAME = "wandb-core"
 
 
-def services() -> list[int]:
-    """Ids of W&B's own processes that this one has started; empty where the system has no /proc."""
+def services(starter: int | None = None) -> list[int]:
+    """Ids of W&B's own processes that a process has started, by default this one; empty where there is no /proc."""
     found = []
-    for file in Path("/proc/self/task").glob("*/children"):
+    for file in Path(f"/proc/{starter or os.getpid()}/task").glob("*/children"):
         with contextlib.suppress(OSError):  # a thread, or a child, has ended in between
             children = file.read_text().split()
             found += [int(child) for child in children if _NAME in Path(f"/proc/{child}/cmdline").read_text()]

@@ -66,3 +66,19 @@ def test_curves_on_three_axes_go_on_over_a_resume(packages: Path, tmp_path: Path
     tags = {(folder, tag.partition("/text_summary")[0]) for folder, tag, _, value in events if value is None}
     texts = {"configuration", "result", "lr_range_test", "lr_range_test_table"}
     assert {("step", name) for name in texts} <= tags
+
+
+def test_a_later_test_takes_nothing_back(packages: Path, tmp_path: Path) -> None:
+    board = ["-c", "loggers/tensorboard.yaml", "--test_after_fit", "false"]
+    python(packages, tmp_path, HOUSE / "cli.py", *FIT, *board, "--run_dir", "run")
+    before = events_of(packages, tmp_path)
+    python(packages, tmp_path, HOUSE / "cli.py", "test", "--run_dir", "run")
+    for axis in ("step", "samples_seen", "epoch_thousandths"):
+        now, told = shown_on(axis, events_of(packages, tmp_path)), shown_on(axis, before)
+        added = {("test/accuracy", 17), ("test/error", 17), ("test/loss", 17)} if axis == "step" else set()
+        assert {key: value for key, value in now.items() if key not in added} == told
+        assert added <= now.keys()
+
+
+def events_of(packages: Path, tmp_path: Path) -> list[list[Any]]:
+    return [json.loads(line) for line in python(packages, tmp_path, "-c", READ, "run/tensorboard").splitlines()]

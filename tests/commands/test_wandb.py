@@ -218,3 +218,63 @@ def test_files_that_are_gone_end_no_resume(cadence, tmp_path: Path, left: str) -
     steps = [row["_step"] for row in offline_rows(run)[0]]
     every = [int(row["step"]) for row in metrics_rows(run)]
     assert steps == ([step for step in every if step >= before[-1]] if left else every)
+
+
+def test_a_run_id_that_was_half_written_is_the_runs_own(cadence, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert cadence(*FIT, *WANDB, "--run_dir", run) == 0
+    own = (run / "wandb" / "run-id").read_text()
+    (run / "wandb" / "run-id").write_text("")
+    assert cadence("fit", "--resume", run, "--trainer.max_epochs", "2") == 0
+    assert (run / "wandb" / "run-id").read_text() == own
+
+
+def test_damaged_files_of_wandb_end_no_resume(cadence, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    assert cadence(*FIT, *WANDB, "--run_dir", run) == 0
+    offline_rows(run)  # once all is written
+    (path,) = run.glob("wandb/offline-run-*/run-*.wandb")
+    content = bytearray(path.read_bytes())
+    content[14:200] = bytes([255]) * 186  # of the first record, behind the header of 7 bytes and its own
+    path.write_bytes(content)
+    assert cadence("fit", "--resume", run, "--trainer.max_epochs", "2") == 0
+    assert "W&B failed" not in capsys.readouterr().err
+    assert [row["_step"] for row in offline_rows(run)[0]][-1] == 34
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"WANDB_RUN_ID": "elsewhere", "WANDB_RESUME": "must"},
+        {"WANDB_DIR": "/proc/nowhere", "WANDB_DATA_DIR": "/proc/nowhere", "WANDB_CACHE_DIR": "/proc/nowhere"},
+        {"WANDB_MODE": "dryrun"},  # W&B's name for it in the past
+        {"WANDB_MODE": "disabled", "WANDB_SWEEP_ID": "s", "WANDB_RUN_ID": "trial"},
+    ],
+    ids=lambda left: next(iter(left)),
+)
+def test_what_the_environment_has_left_over(cadence, tmp_path: Path, monkeypatch, capfd, left: dict[str, str]) -> None:
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    assert cadence(*FIT, *WANDB, "--run_dir", "run") == 0
+    err = capfd.readouterr().err
+    assert "cadence:" not in err and "WARNING" not in err
+    disabled = left.get("WANDB_MODE") == "disabled"
+    own = json.loads(Path("run/environment.json").read_text())["run"]
+    assert Path("run/wandb").exists() != disabled
+    assert disabled or Path("run/wandb/run-id").read_text() == own + "\n"
+
+
+def test_a_mode_that_wandb_has_not_is_named(cadence, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("WANDB_MODE", "onlin")
+    assert cadence(*FIT, *WANDB, "--run_dir", "run") == 2
+    assert "WANDB_MODE must be online, offline or disabled, got onlin" in capsys.readouterr().err
+    assert not Path("run").exists()
+
+
+def test_project_and_name_come_from_wandbs_own_variables(monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
+    monkeypatch.setenv("WANDB_NAME", "tuesday")
+    assert (WandbRecord().project, WandbRecord().run_name) == ("mine", "tuesday")
+    assert (WandbRecord(project="p").project, WandbRecord(run_name="n").run_name) == ("p", "n")
+    monkeypatch.delenv("WANDB_PROJECT")
+    assert WandbRecord().project == "cadence"
