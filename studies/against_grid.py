@@ -49,13 +49,13 @@ def compare(rows: Sequence[Row], metric: str, of: str, found: Mapping[str, Any])
     cell was lost.
 
     Args:
-        rows: rows of the group's cells.
+        rows: rows of the group's cells; those with neither a rate of the grid nor the found one's values are left out.
         metric: column of which more is better.
         of: column of the grid's rates.
         found: column values of the cells that found their rate.
     """
     theirs = where(rows, found)
-    grid = [row for row in rows if row not in theirs]
+    grid = [row for row in rows if row not in theirs and row.get(of) is not None]
     settings = {rate: cells for (rate,), cells in sorted(grouped(grid, [of]).items())}
     whole = [rate for rate, cells in settings.items() if described(cells, metric).n == len(cells)]
     best = max(whole, key=lambda rate: described(settings[rate], metric).mean, default=None)
