@@ -18,7 +18,7 @@ from lightning_modules._checks import check_chunks, normalises_single_values
 from lightning_modules._metrics import ClassificationTotals, TrainingSums, means
 from lightning_modules._parameter_groups import parameter_groups
 from trainer.access import datamodule_of, row_due, stream_of
-from trainer.compiling import compile_network, mark_rows
+from trainer.compiling import compiled
 from trainer.direct_step import no_exchange, nobody_between, step_directly
 from trainer.scaling import ScaledSteps, loss_scale
 
@@ -77,7 +77,7 @@ class ImageClassifier(pl.LightningModule):
         self.micro_batch_size = micro_batch_size
         self.gradient_clip_norm = gradient_clip_norm
         self.compile_mode = "default" if compile is True else compile or None
-        self._sizes_change = False
+        self.compiled_call: Callable[[Tensor], Tensor] | None = None
         self.optimizer_factory: OptimizerFactory | None = None
         self.recorded: dict[str, float] = {}
         self.steps_directly = False
@@ -123,8 +123,8 @@ class ImageClassifier(pl.LightningModule):
         """See once whether anybody stands between a step and its gradient; compile the network if asked to."""
         self.steps_directly = nobody_between(self)
         self._kept_share = (0, None)
-        if self.compile_mode is not None:
-            self._sizes_change = compile_network(self, self.compile_mode, stream_of(self.trainer))
+        mode = self.compile_mode
+        self.compiled_call = None if mode is None else compiled(self, mode, stream_of(self.trainer))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """One optimizer step on (images, labels), in chunks of at most `micro_batch_size` images."""
@@ -166,10 +166,8 @@ class ImageClassifier(pl.LightningModule):
         losses = []
         size = self.micro_batch_size or max(len(labels), 1)
         for start in range(0, max(len(labels), 1), size):
-            inputs, target = images[start : start + size], labels[start : start + size]
-            if self._sizes_change:
-                mark_rows(inputs)
-            logits = self(inputs)
+            target = labels[start : start + size]
+            logits = (self.compiled_call or self)(images[start : start + size])
             loss = F.cross_entropy(logits, target, reduction="sum", label_smoothing=self.label_smoothing)
             backward(loss, rows, start + size >= len(labels))
             if totals is not None:
@@ -284,8 +282,7 @@ class ImageClassifier(pl.LightningModule):
     def evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
         """Add one batch to the totals of the evaluation."""
         images, labels = batch
-        with nullcontext() if self.compile_mode is None else torch.compiler.set_stance("force_eager"):
-            logits = self(images)
+        logits = self(images)
         self.eval_totals.update(F.cross_entropy(logits, labels, reduction="sum"), logits, labels)
 
     def evaluated(self) -> dict[str, float]:

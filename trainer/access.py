@@ -59,10 +59,9 @@ def position_of(trainer: pl.Trainer) -> Position:
 
 def copy_of_module(trainer: pl.Trainer) -> Any:
     """A deep copy of the module in training, without its references to trainer and fabric, and not compiled."""
-    module = trainer.lightning_module
-    copied = copy.deepcopy(module, {id(trainer): None, id(module._fabric): None})
-    copied._compiled_call_impl = None  # it would run with the weights of the module that it was compiled for
-    return copied
+    module: Any = trainer.lightning_module
+    compiled = getattr(module, "compiled_call", None)  # it runs with the weights of the module that it was compiled for
+    return copy.deepcopy(module, {id(trainer): None, id(module._fabric): None, id(compiled): None})
 
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:

@@ -1,17 +1,21 @@
 """Compile a network for its training steps, and bound how often: by whether batch sizes are to change."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytorch_lightning as pl
 from torch import Tensor, compiler
 
 from timeline.stream import Stream
 
 
-def compile_network(module: pl.LightningModule, mode: str, stream: Stream | None) -> bool:
-    """Have a module's calls compiled in place: class, state and the names in checkpoints stay.
+def compiled(module: pl.LightningModule, mode: str, stream: Stream | None) -> Callable[[Tensor], Tensor]:
+    """A compiled call of a network; the network itself stays as it is, in class, state and calls.
 
-    Of one batch size, its last batch and the last chunks of both (four sizes at most) each is compiled for itself, at
-    its fastest. Where the size follows a schedule the first one is compiled for all, and a single image for itself;
-    left alone, torch compiles eight sizes one by one, and then no more.
+    Calls of the module itself must not run compiled: a strategy of several processes passes the whole training step
+    through one. Of one batch size, its last batch and the last chunks of both (four sizes at most) each is compiled for
+    itself, at its fastest. Where the size follows a schedule the first one is compiled for all, and a single image for
+    itself; left alone, torch compiles eight sizes one by one, and then no more.
 
     Args:
         module: network to compile.
@@ -19,7 +23,7 @@ def compile_network(module: pl.LightningModule, mode: str, stream: Stream | None
         stream: stream of the run's steps; None where a stranger's data come in sizes that nobody knows.
 
     Returns:
-        Whether each batch is to be marked by `mark_rows` first.
+        Function from images (batch, channels, height, width) to logits (batch, classes).
 
     Raises:
         ValueError: `reduce-overhead` would record a CUDA graph for each size of a schedule.
@@ -32,12 +36,14 @@ def compile_network(module: pl.LightningModule, mode: str, stream: Stream | None
     change = stream is None or stream.scheduled
     compiler.reset()  # torch counts what it compiles by code, not by network: a study's ninth cell would get nothing
     module.compile(mode=mode, dynamic=None if change else False)
-    return change
+    call: Any = module._compiled_call_impl
+    module._compiled_call_impl = None
 
+    def marked(images: Tensor) -> Tensor:
+        from torch._dynamo import mark_dynamic  # imported late, as it takes seconds
 
-def mark_rows(images: Tensor) -> None:
-    """Say that the number of images (at least 2) may be another at the next call."""
-    from torch._dynamo import mark_dynamic  # imported late, as it takes seconds
+        if len(images) > 1:
+            mark_dynamic(images, 0)
+        return call(images)
 
-    if len(images) > 1:
-        mark_dynamic(images, 0)
+    return marked if change else call

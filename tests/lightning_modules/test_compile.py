@@ -104,8 +104,13 @@ def test_a_graph_recorded_for_each_of_many_sizes_is_refused(cadence, capsys) -> 
 def test_a_compiled_run_is_the_plain_one_to_rounding(cadence, tmp_path: Path) -> None:
     assert cadence(*RUN, "--run_dir", tmp_path / "plain") == 0
     assert cadence(*RUN, "--model.compile", "true", "--run_dir", tmp_path / "compiled") == 0
-    theirs = weights(tmp_path / "plain")
-    for name, weight in weights(tmp_path / "compiled").items():
+    for run, then in (("plain", "true"), ("compiled", "null")):
+        assert cadence("test", "--run_dir", tmp_path / run) == 0
+        longer = ("--trainer.max_epochs", "3", "--model.compile", then)
+        assert cadence("fit", "--resume", tmp_path / run, *longer) == 0
+    mine, theirs = weights(tmp_path / "compiled"), weights(tmp_path / "plain")
+    assert list(mine) == list(theirs)
+    for name, weight in mine.items():
         torch.testing.assert_close(weight, theirs[name], rtol=1e-4, atol=1e-5)
 
 
