@@ -1,12 +1,14 @@
 """`cadence data`: datasets fetched, verified and shown."""
 
 import sys
-from collections.abc import Callable, Sequence
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from commands import Call
-from commands.arguments import Parser, nearest
+from commands.arguments import Parser, nearest, yaml_value
+from commands.configuration.signatures import class_options
 from commands.errors import UserError
 from datamodules import DATASETS, FETCHED
 from records.files import write_figure
@@ -22,7 +24,8 @@ DESCRIPTION = f"""  fetch NAME ...     fetch datasets into the cache
   verify [NAME ...]  check every array in the cache by its SHA-256
   show NAME          print images by class and split, and draw some of each class
 
-datasets: {", ".join(NAMES)}; to show, Digits too, which needs no download
+datasets: {", ".join(NAMES)}; to show, Digits too, which needs no download, and your own
+images, with options of the dataset: show ImageFolder root=DIR image_size=32
 The cache is $CADENCE_DATA, by default ~/.cache/cadence/data.
 `cadence data ACTION --help` shows an action's options."""
 
@@ -83,17 +86,41 @@ def _verify(arguments: Sequence[str]) -> int:
 
 
 def _show(arguments: Sequence[str]) -> int:
-    told = f"Print images by class and split, and draw {IMAGES} of each class; NAME is one of\n{', '.join(SHOWN)}."
-    parser = Parser("data show", "NAME [--out FIGURE]", told)
+    told = (
+        f"Print images by class and split, and draw {IMAGES} of each class; NAME is one of\n{', '.join(SHOWN)}.\n"
+        "KEY=VALUE are options of the dataset, as --data.KEY VALUE is for fit."
+    )
+    parser = Parser("data show", "NAME [KEY=VALUE ...] [--out FIGURE]", told)
     parser.figure("dataset.png")
     given, words = parser.words(arguments)
-    if len(words) != 1:
+    names, options = [word for word in words if "=" not in word], [word for word in words if "=" in word]
+    if len(names) != 1:
         raise UserError(f"cadence data show: name one dataset: {', '.join(SHOWN)}")
-    _print_and_draw(_known(words[0], SHOWN), given.out)
+    _print_and_draw(_known(names[0], SHOWN), dict(map(_option, options)), given.out)
     return 0
 
 
 ACTIONS: dict[str, Callable[[Sequence[str]], int]] = {"fetch": _fetch, "verify": _verify, "show": _show}
+
+
+def _option(word: str) -> tuple[str, Any]:
+    """KEY=VALUE as a name and a value."""
+    key, _, value = word.partition("=")
+    try:
+        return key, yaml_value(value)
+    except ArgumentTypeError as error:
+        raise UserError(f"{word}: {error}") from error
+
+
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that a dataset has not, and the lack of one that it needs."""
+    known = class_options("data", name) or []
+    for key in options:
+        if key not in known:
+            raise UserError(f"{key}: {name} has no such option: {nearest(key, known) or 'it has ' + ', '.join(known)}")
+    needed = {"ImageFolder": "root", "NumpyImages": "file"}.get(name)
+    if needed is not None and needed not in options:
+        raise UserError(f"{needed} is missing: cadence data show {name} {needed}=PATH")
 
 
 def _known(word: str, names: Sequence[str]) -> str:
@@ -104,23 +131,23 @@ def _known(word: str, names: Sequence[str]) -> str:
     return by_lower[word.lower()]
 
 
-def _print_and_draw(name: str, out: Path) -> None:
+def _print_and_draw(name: str, options: dict[str, Any], out: Path) -> None:
     """Print a dataset's size by class and split, and draw its first training images of each class."""
     import numpy as np
 
     import datamodules
     from commands.tables.layout import lay
-    from datamodules.splits import stratified_split
     from figures.dataset import draw
 
-    data: datamodules.ImageDataModule = getattr(datamodules, name)()
+    _check_options(name, options)
     try:
+        data: datamodules.ImageDataModule = getattr(datamodules, name)(**options)
         data.prepare_data()
         train_images, train_labels, test_images, test_labels = data.load()
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError, TypeError) as error:
         raise UserError(str(error)) from error
     labels = np.asarray(train_labels)
-    kept, held = stratified_split(labels, data.val_fraction, data.split_seed)
+    kept, held = data.split(labels)
     splits = {"train": labels[kept], "validation": labels[held], "test": np.asarray(test_labels)}
     height, width, channels = train_images.shape[1:]
     total = len(train_images) + len(test_images)

@@ -12,8 +12,9 @@ FETCHED = {  # name of each fetched dataset: the module that holds its SPEC
     "FashionMNIST": "datamodules.fashion_mnist",
     "CIFAR10": "datamodules.cifar10",
 }
-DATASETS = {"Digits": "datamodules.digits", **FETCHED}
-_CLASSES = {"Digits": "datamodules.digits", "ImageDataModule": "datamodules.image_datamodule"}
+OWN = {"ImageFolder": "datamodules.image_folder", "NumpyImages": "datamodules.numpy_images"}  # the user's images
+DATASETS = {"Digits": "datamodules.digits", **FETCHED, **OWN}
+_CLASSES = {"Digits": "datamodules.digits", "ImageDataModule": "datamodules.image_datamodule", **OWN}
 
 __all__ = sorted({*DATASETS, *_CLASSES})
 

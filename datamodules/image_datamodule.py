@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -20,8 +20,8 @@ from timeline.stream import Stream
 class ImageDataModule(pl.LightningDataModule):
     """Base of all datasets.
 
-    A subclass describes its images (class attributes) and loads its arrays. A model is built for `in_channels`,
-    `image_size` and `num_classes`, those of the images after the transforms.
+    A subclass describes its images (attributes, of the class where they are known) and loads its arrays. A model is
+    built for `in_channels`, `image_size` and `num_classes`, those of the images after the transforms.
 
     Args:
         batch_size: number of training samples in one optimizer step, over all processes.
@@ -41,12 +41,12 @@ class ImageDataModule(pl.LightningDataModule):
         device_resident: hold the whole dataset on the training device.
     """
 
-    dataset: ClassVar[str]
-    native_size: ClassVar[int]
-    native_channels: ClassVar[int]
-    mean: ClassVar[tuple[float, ...]]
-    std: ClassVar[tuple[float, ...]]
-    classes: ClassVar[tuple[str, ...]]
+    dataset: str
+    native_size: int
+    native_channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[str, ...]
 
     def __init__(
         self,
@@ -100,6 +100,10 @@ class ImageDataModule(pl.LightningDataModule):
         """Whether there is anything to validate on."""
         return self.val == "test" or self.val_fraction > 0
 
+    def split(self, train_labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the loaded training images that are trained on, and of those held out, both sorted, int64."""
+        return stratified_split(train_labels, 0.0 if self.val == "test" else self.val_fraction, self.split_seed)
+
     @abstractmethod
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Train images, train labels, test images, test labels: uint8 (n, height, width, channels) and (n,)."""
@@ -108,9 +112,7 @@ class ImageDataModule(pl.LightningDataModule):
         """Load the arrays, split them, and make the stream of the training samples."""
         if self._stores is None:
             train_images, train_labels, test_images, test_labels = self.load()
-            kept, held = stratified_split(
-                np.asarray(train_labels), 0.0 if self.val == "test" else self.val_fraction, self.split_seed
-            )
+            kept, held = self.split(np.asarray(train_labels))
             test = np.arange(len(test_labels))
             self._members = {"train": kept, "val": test if self.val == "test" else held, "test": test}
             self._stores = Store(train_images, train_labels), Store(test_images, test_labels)

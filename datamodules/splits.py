@@ -2,10 +2,12 @@
 
 import numpy as np
 
-_SPLIT = 2  # the purpose word of the generator's key
+VALIDATION, TEST = 2, 3  # what is held out: a word of the generator's key
 
 
-def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def stratified_split(
+    labels: np.ndarray, fraction: float, seed: int, purpose: int = VALIDATION
+) -> tuple[np.ndarray, np.ndarray]:
     """Split samples into (kept, held out), each class in the same proportion to within one sample.
 
     Exactly round(fraction * n) samples are held out: fraction * n of each class, rounded down, and one more of the
@@ -15,11 +17,12 @@ def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np
         labels: class of each sample, shape (n,).
         fraction: share of the samples to hold out, in [0, 1).
         seed: seed of the choice.
+        purpose: what is held out, `VALIDATION` or `TEST`; each has draws of its own.
 
     Returns:
         Two sorted int64 index arrays, disjoint, together all of range(n).
     """
-    words = np.random.Philox(key=[seed, _SPLIT]).random_raw(len(labels))
+    words = np.random.Philox(key=[seed, purpose]).random_raw(len(labels))
     classes, counts = np.unique(labels, return_counts=True)
     shares = counts * fraction
     held_counts = np.floor(shares).astype(np.int64)

@@ -7,6 +7,9 @@
 | fetch, verify | bring a dataset into the cache; check every byte of it |
 | dataset_names, default_cache_dir | what can be fetched, and where to |
 | terminal_progress | a progress bar to give to load_arrays and fetch |
+| tree_of, Images, cached | a user's folder of images, and its arrays in the cache |
+| NpzFile | a user's .npz file of images and labels |
+| add_to_histogram, histogram_moments | mean and deviation of channels |
 | Arrays, FileCheck, Progress | what they return and take |
 | SourceError and its kin | what they raise |
 | DatasetSpec | a dataset's sizes, classes, hashes and sources; `sha256` computes such a hash |
@@ -32,7 +35,10 @@ from datamodules.sources._errors import (
 )
 from datamodules.sources._fetch import fetch, load_arrays, verify
 from datamodules.sources._idx import IdxLayout
+from datamodules.sources._image_cache import Images, add_to_histogram, cached, histogram_moments
+from datamodules.sources._image_files import ImagesRefused, tree_of
 from datamodules.sources._npm import NpmPackage
+from datamodules.sources._npz import NpzFile
 from datamodules.sources._progress import terminal_progress
 from datamodules.sources._registry import dataset_names
 from datamodules.sources._spec import Arrays, DatasetSpec, Progress, sha256
@@ -49,19 +55,26 @@ __all__ = [
     "DebianPackage",
     "FileCheck",
     "IdxLayout",
+    "Images",
+    "ImagesRefused",
     "InstalledFiles",
     "NpmPackage",
+    "NpzFile",
     "Progress",
     "SourceError",
     "SourceRefused",
     "SourceUnreachable",
     "TorchvisionMirrors",
+    "add_to_histogram",
+    "cached",
     "dataset_names",
     "default_cache_dir",
     "fetch",
+    "histogram_moments",
     "load_arrays",
     "load_digits_arrays",
     "sha256",
     "terminal_progress",
+    "tree_of",
     "verify",
 ]

@@ -51,12 +51,17 @@ def write_folder(spec: DatasetSpec, arrays: Mapping[str, Bytes], folder: Path) -
         file = folder / f"{name}.npy"
         with written_whole(file, durable=True) as out:
             np.lib.format.write_array(out, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-        size = file.stat().st_size
-        entries[name] = {"sha256": spec.sha256[name], "size": size, "samples": _sampled_hash(file, size)}
+        entries[name] = entry_of(file, spec.sha256[name])
     manifest = {"format": _FORMAT, "dataset": spec.name, "files": entries}
     with written_whole(folder / MANIFEST, durable=True) as out:
         out.write(json.dumps(manifest, indent=1).encode())
     sync_folder(folder)
+
+
+def entry_of(file: Path, sha256: str) -> dict[str, Any]:
+    """What a manifest says of an array's file: the SHA-256 of the array, and what `mapped` looks at."""
+    size = file.stat().st_size
+    return {"sha256": sha256, "size": size, "samples": _sampled_hash(file, size)}
 
 
 def sync_folder(folder: Path) -> None:
@@ -131,22 +136,36 @@ def _read_manifest(spec: DatasetSpec, folder: Path) -> Mapping[str, Any]:
 def _map_file(spec: DatasetSpec, name: str, folder: Path, entry: Mapping[str, Any] | None) -> Bytes:
     """Map one file after the cheap check; without the manifest's `entry`, after the check of its header alone."""
     file = folder / f"{name}.npy"
-    try:
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise DamagedCache(spec.name, file, "not a file")
-        if entry and status.st_size != entry["size"]:
-            raise DamagedCache(spec.name, file, f"{status.st_size:,} bytes instead of {entry['size']}")
-        if entry and _sampled_hash(file, status.st_size) != entry["samples"]:
-            raise DamagedCache(spec.name, file, "its content is not what was written")
-        array = np.lib.format.open_memmap(file, mode="r")  # never unpickles
-    except OSError as error:
-        raise DamagedCache(spec.name, file, error.strerror or str(error)) from error
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise DamagedCache(spec.name, file, f"not an .npy file of bytes ({error})".splitlines()[0]) from error
+    array = mapped(spec.name, file, entry)
     if array.dtype != np.uint8 or array.shape != spec.shape(name):
         raise DamagedCache(spec.name, file, f"not a uint8 array of shape {spec.shape(name)}")
     return array
+
+
+def mapped(dataset: str, file: Path, entry: Mapping[str, Any] | None) -> Bytes:
+    """The array of a file, memory-mapped read-only, after the check that takes milliseconds.
+
+    Args:
+        dataset: name in messages.
+        file: an .npy file.
+        entry: what `entry_of` said when it was written; None for no look at its content.
+
+    Raises:
+        DamagedCache: naming the file and what is wrong with it.
+    """
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DamagedCache(dataset, file, "not a file")
+        if entry and status.st_size != entry["size"]:
+            raise DamagedCache(dataset, file, f"{status.st_size:,} bytes instead of {entry['size']}")
+        if entry and _sampled_hash(file, status.st_size) != entry["samples"]:
+            raise DamagedCache(dataset, file, "its content is not what was written")
+        return np.lib.format.open_memmap(file, mode="r")  # never unpickles
+    except OSError as error:
+        raise DamagedCache(dataset, file, error.strerror or str(error)) from error
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise DamagedCache(dataset, file, f"not an .npy file of bytes ({error})".splitlines()[0]) from error
 
 
 def _sampled_hash(file: Path, size: int) -> str:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from datamodules.sources._cache import (
     FileCheck,
     default_cache_dir,
     map_folder,
-    sync_folder,
     verify_folder,
     write_folder,
 )
-from datamodules.sources._errors import CacheNotWritable, DatasetUnavailable, SourceRefused, SourceUnreachable
+from datamodules.sources._errors import DatasetUnavailable, SourceRefused, SourceUnreachable
+from datamodules.sources._placing import clear_partials, made_once, silent
 from datamodules.sources._registry import find
 from datamodules.sources._spec import Arrays, Bytes, DatasetSpec, Progress
-from records.lock import exclusive
 
 _log = logging.getLogger(__name__)
 _ROOM = 1 << 16  # bytes; with less, a disk is full
@@ -46,7 +42,7 @@ def load_arrays(name: str, cache_dir: Path | None = None, progress: Progress | N
     """
     spec = find(name)
     folder = _root(cache_dir) / spec.name
-    _clear_partials(folder.parent)
+    clear_partials(folder.parent)
     if not os.path.lexists(folder):
         fetch(name, progress=progress, cache_dir=cache_dir)
     return map_folder(spec, folder)
@@ -62,26 +58,18 @@ def fetch(name: str, force: bool = False, progress: Progress | None = None, cach
         DatasetUnavailable: no source gave it; also the other errors of `load_arrays`, but no DamagedCache with `force`.
     """
     spec, root = find(name), _root(cache_dir)
-    folder, report = root / spec.name, progress or _silent
-    _clear_partials(root)
-    if os.path.lexists(folder) and not force:
+    folder, report = root / spec.name, progress or silent
+
+    def there() -> bool:
+        if force or not os.path.lexists(folder):
+            return False
         map_folder(spec, folder)
-        return folder
-    with _errors_of(root):
-        root.mkdir(parents=True, exist_ok=True)
-        lock = root / f".lock-{spec.name}"
-        with exclusive(lock, lambda: report(f"{spec.name}: waiting for another process", 0, None)):
-            if os.path.lexists(folder) and not force:  # the process that we waited for fetched it
-                map_folder(spec, folder)
-                return folder
-            partial = Path(tempfile.mkdtemp(prefix=f".partial-{spec.name}-", dir=root))
-            try:
-                arrays = _collect(spec, root, partial, report)
-                write_folder(spec, arrays, partial / "ready")
-                _put_in_place(partial, folder, force)
-                sync_folder(root)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+        return True
+
+    def make(partial: Path) -> None:
+        write_folder(spec, _collect(spec, root, partial, report), partial / "ready")
+
+    made_once(folder, there, make, report, replace=force)
     map_folder(spec, folder)
     return folder
 
@@ -121,44 +109,5 @@ def _collect(spec: DatasetSpec, root: Path, partial: Path, report: Progress) -> 
     raise DatasetUnavailable(spec.name, root, failures)
 
 
-def _clear_partials(root: Path) -> None:
-    """Remove what fetches that were killed have left; one that is under way holds its dataset's lock."""
-
-    def under_way() -> None:
-        raise BlockingIOError
-
-    for stale in root.glob(".partial-*"):
-        name = stale.name.removeprefix(".partial-").rpartition("-")[0]
-        with contextlib.suppress(OSError), exclusive(root / f".lock-{name}", under_way) as held:
-            if held:
-                shutil.rmtree(stale, ignore_errors=True)
-
-
-def _put_in_place(partial: Path, folder: Path, force: bool) -> None:
-    if force and os.path.lexists(folder):
-        folder.rename(partial / "replaced")
-    try:
-        (partial / "ready").rename(folder)
-    except OSError:
-        if folder.is_dir():  # where there are no locks, another process may have been first: its arrays are as good
-            return
-        if os.path.lexists(partial / "replaced"):
-            (partial / "replaced").rename(folder)
-        raise
-
-
 def _root(cache_dir: Path | None) -> Path:
     return default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser().absolute()
-
-
-def _silent(description: str, done: int, total: int | None) -> None:
-    pass
-
-
-@contextlib.contextmanager
-def _errors_of(root: Path) -> Iterator[None]:
-    """Turn what the file system says into a message that names the directory and the remedy."""
-    try:
-        yield
-    except OSError as error:
-        raise CacheNotWritable(root, error) from error

@@ -34,8 +34,8 @@ def exhibit(
     """
     import datamodules
 
-    if dataset not in datamodules.DATASETS:
-        raise ValueError(f"exhibits: images: dataset: {dataset} is none of {', '.join(datamodules.DATASETS)}")
+    if dataset not in (known := [name for name in datamodules.DATASETS if name not in datamodules.OWN]):
+        raise ValueError(f"exhibits: images: dataset: {dataset} is none of {', '.join(known)}")
     data: datamodules.ImageDataModule = getattr(datamodules, dataset)()
     try:
         data.prepare_data()
