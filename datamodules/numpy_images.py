@@ -35,9 +35,9 @@ class NumpyImages(OwnImages):
 
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """The arrays, in memory; the training arrays end with `x_val`."""
-        images, labels = self.arrays.images("train"), self.arrays.labels("train")
+        images, labels = self._part("train")
         if self.own_test:
-            test_images, test_labels = self.arrays.images("test"), self.arrays.labels("test")
+            test_images, test_labels = self._part("test")
         else:
             kept, test = self.drawn_test(labels)
             test_images, test_labels = images[test], labels[test]
@@ -45,8 +45,15 @@ class NumpyImages(OwnImages):
         histogram = np.zeros((self.native_channels, 256), dtype=np.int64)
         add_to_histogram(histogram, images)
         if self.own_val:
-            self.held = len(self.arrays.labels("val"))
-            images = np.concatenate([images, self.arrays.images("val")])
-            labels = np.concatenate([labels, self.arrays.labels("val")])
+            val_images, val_labels = self._part("val")
+            self.held = len(val_labels)
+            images, labels = np.concatenate([images, val_images]), np.concatenate([labels, val_labels])
         self.measured(*histogram_moments(histogram), self.arrays.content)
         return images, labels, test_images, test_labels
+
+    def _part(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels of `train`, `val` or `test`."""
+        try:
+            return self.arrays.images(part), self.arrays.labels(part)
+        except ValueError as error:  # which a constructor's caller would have given the field's name
+            raise ValueError(f"data.{error}") from error
