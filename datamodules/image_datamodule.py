@@ -83,8 +83,8 @@ class ImageDataModule(pl.LightningDataModule):
         prepare = self._preparation(fit)
         before = [transform for transform in augment or [] if not transform.after_normalize]
         after = [transform for transform in augment or [] if transform.after_normalize]
-        self.train_transforms = Pipeline([*prepare, *before, self._normalize(), *after], seed)
-        self.eval_transforms = Pipeline([*prepare, self._normalize()], seed)
+        self.train_transforms = Pipeline([*prepare, *before, self.normalization(), *after], seed)
+        self.eval_transforms = Pipeline([*prepare, self.normalization()], seed)
         self._check_shapes()
         self.stream: Stream | None = None
         self._stores: tuple[Store, Store] | None = None
@@ -198,7 +198,8 @@ class ImageDataModule(pl.LightningDataModule):
     def _process(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
-    def _normalize(self) -> Normalize:
+    def normalization(self) -> Normalize:
+        """The transform that brings the training images to mean 0 and deviation 1, for the model's channels."""
         grey_to_rgb = self.in_channels > self.native_channels
         repeat = self.in_channels if grey_to_rgb else 1
         return Normalize(list(self.mean) * repeat, list(self.std) * repeat)

@@ -99,5 +99,5 @@ class OwnImages(ImageDataModule):
         self.mean, self.std, self._content = mean, std, content
         for pipeline in (self.train_transforms, self.eval_transforms):
             pipeline.transforms[:] = [
-                self._normalize() if isinstance(one, Normalize) else one for one in pipeline.transforms
+                self.normalization() if isinstance(one, Normalize) else one for one in pipeline.transforms
             ]
