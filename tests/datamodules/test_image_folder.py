@@ -222,6 +222,21 @@ def test_every_damaged_file_is_named_and_none_is_kept(photos: Path) -> None:
         ImageFolder(str(photos), image_size=4).load()
 
 
+def test_a_folder_that_cannot_be_listed_is_named(photos: Path) -> None:
+    data = ImageFolder(str(photos), image_size=4)
+    shutil.rmtree(photos / "train" / "dog")
+    with pytest.raises(ImagesRefused, match=r"train/dog \(No such file or directory\)"):
+        data.load()
+
+
+def test_names_that_a_terminal_could_not_show(photos: Path, capsys, cadence) -> None:
+    for part in ("train", "test"):
+        (photos / part / "owl").rename(photos / part / os.fsdecode(b"o\x1b[31m\xff"))
+    assert ImageFolder(str(photos), image_size=4).classes[2] == "o?[31m?"
+    assert cadence("data", "show", "ImageFolder", f"root={photos}", "image_size=6") == 0
+    assert "o?[31m?" in capsys.readouterr().out
+
+
 def spoilt(change: str) -> Callable[[Path], None]:
     def apply(photos: Path) -> None:
         if change == "gone":
