@@ -10,6 +10,7 @@ from torch import nn
 from torch.func import functional_call
 
 from lightning_modules._checks import require_image_size_from
+from lightning_modules.shared_dropout import RowDepth
 
 _KEPT = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")  # of a convolution's arguments
 USUAL = 224  # the side that such networks are made for
@@ -87,6 +88,19 @@ def require_side(name: str, trial: Trial, side: int, trial_of: Callable[[int], T
         middle = (lower + upper) // 2
         lower, upper = (middle, upper) if trial_of(middle).refusal else (lower, middle)
     require_image_size_from(name, side, smallest=upper)
+
+
+def take_own_depth(network: nn.Module, theirs: type[nn.Module]) -> None:
+    """Put stochastic depth that processes can share in the place of a library's, whose rows are dropped singly.
+
+    Args:
+        network: the network.
+        theirs: the library's class, with `p` and `mode`.
+    """
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, theirs) and child.mode == "row":
+                setattr(module, name, RowDepth(float(child.p)))  # type: ignore[arg-type]
 
 
 def take_channels(network: nn.Module, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Dropout of a batch that several processes share: each drops what one process would drop of the same rows."""
+"""Dropout, and stochastic depth, of a batch that several processes share: each drops what one process would."""
 
 from dataclasses import dataclass
 
@@ -42,15 +42,42 @@ class SharedDropout(nn.Dropout):
         return input * _mask(shape, self.p, input)[own]
 
 
+class RowDepth(nn.Module):
+    """Stochastic depth of single rows, with torchvision's draws: for the whole batch, of which it takes its own rows.
+
+    Args:
+        p: probability of setting a row to zero; the others are scaled up.
+    """
+
+    share: RowShare | None = None
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop rows of (rows, ...) floats with probability `p`."""
+        if not self.training or not self.p:
+            return input
+        own = None if self.share is None else self.share.own
+        together = self.share is not None and own is not None and len(own) == len(input)
+        rows = self.share.rows if self.share is not None and together else len(input)
+        kept = torch.empty((rows, *[1] * (input.dim() - 1)), dtype=input.dtype, device=input.device)
+        kept = kept.bernoulli_(1 - self.p).div_(1 - self.p if self.p < 1 else 1)
+        return input * (kept[own] if together else kept)
+
+
 def share_dropout(network: nn.Module) -> RowShare | None:
-    """Let a network's dropout layers draw for the whole batch, once their share of it is known; None without any.
+    """Let a network's layers that drop draw for the whole batch, once their share of it is known; None without any.
 
     A network that has been given one before, or is a copy of such a network, keeps its own.
     """
-    layers = [module for module in network.modules() if type(module) in (nn.Dropout, SharedDropout)]
-    share = next((layer.share for layer in layers if isinstance(layer, SharedDropout)), RowShare())
+    layers = [module for module in network.modules() if type(module) in (nn.Dropout, SharedDropout, RowDepth)]
+    known = (layer.share for layer in layers if isinstance(layer, SharedDropout | RowDepth))
+    share = next((one for one in known if one is not None), RowShare())
     for layer in layers:
-        layer.__class__ = SharedDropout
+        if not isinstance(layer, RowDepth):
+            layer.__class__ = SharedDropout
         vars(layer)["share"] = share
     return share if layers else None
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from checks.arguments import require_positive
-from lightning_modules._foreign import require_name, require_side, take_channels, tried
+from lightning_modules._foreign import require_name, require_side, take_channels, take_own_depth, tried
 from lightning_modules.classifier import ImageClassifier
 
 # What a builder must be told: no auxiliary heads, whose outputs a plain loss does not know.
@@ -45,7 +45,7 @@ class TorchvisionModel(ImageClassifier):
     ) -> None:
         super().__init__(**kwargs)
         require_positive(in_channels=in_channels, image_size=image_size, num_classes=num_classes)
-        from torchvision import models
+        from torchvision import models, ops
 
         require_name("torchvision", name, models.list_models(module=models))
         if (unit := _unit(name)) is not None and image_size % unit:
@@ -55,6 +55,7 @@ class TorchvisionModel(ImageClassifier):
             )
         self.network = _built(name, image_size, num_classes)
         take_channels(self.network, in_channels)
+        take_own_depth(self.network, ops.StochasticDepth)
         trial = tried(self.network, in_channels, image_size)
         require_side(name, trial, image_size, lambda side: tried(self.network, in_channels, side))
         self.single_values = trial.single_values

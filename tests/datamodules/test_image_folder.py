@@ -20,6 +20,7 @@ from tests.commands.test_resume import rows, weights
 from tests.datamodules.test_image_datamodule import attached
 from tests.forked import begun
 from tests.full_disk import mounted
+from tests.ranks import together
 
 CLASSES = ("cat", "dog", "owl")
 MODES = ("RGB", "L", "RGBA", "P", "CMYK", "1")
@@ -336,6 +337,22 @@ def test_a_run_goes_on_to_the_bit_but_not_on_other_images(cadence, photos: Path,
     assert rows(Path("run")) == rows(Path("whole"))
     mine, other = weights(Path("run")), weights(Path("whole"))
     assert all(torch.equal(mine[key], other[key]) for key in mine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 3])
+def test_a_run_with_stochastic_depth_is_the_same_on_several_processes(photos: Path, processes: int) -> None:
+    words = [*FIT, "--model", "TorchvisionModel", "--model.name", "efficientnet_b0", "--data.image_size", "33"]
+    words += ["--trainer.max_steps", "3", "--trainer.precision", "64-true", "--trainer.accelerator", "cpu"]
+    words = [word for word in words if word not in ("--model.hidden_sizes", "[8]")]
+    words += ["--trainer.sync_batchnorm", "true", "--test_after_fit", "false", "--run_dir"]
+    many = together(*words, "many", cwd=photos.parent, processes=processes)
+    assert [one.status for one in many] == [0] * processes, many
+    assert sum(one.err.count("48 of 48") for one in many) == 1  # one has read the images for all
+    [alone] = together(*words, "one", cwd=photos.parent, processes=1)
+    assert alone.status == 0 and "reading" not in alone.err
+    for mine, other in zip(rows(photos.parent / "many"), rows(photos.parent / "one"), strict=True):
+        assert float(mine["train/loss"] or 0) == pytest.approx(float(other["train/loss"] or 0), abs=1e-8)
 
 
 def test_shown_with_the_names_of_its_classes(cadence, photos: Path, capsys) -> None:

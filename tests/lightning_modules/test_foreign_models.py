@@ -11,10 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torchvision import models
+from torchvision.ops import StochasticDepth
 
 from lightning_modules import TimmModel, TorchvisionModel
 from lightning_modules._checks import check_chunks, normalises_single_values
 from lightning_modules._foreign import tried
+from lightning_modules.shared_dropout import RowDepth
 from tests.commands.test_resume import rows, weights
 from timeline.stream import Stream
 
@@ -24,20 +26,21 @@ RUN = (
     "--optimizer", "SGD", "--optimizer.lr", "0.01", "--trainer.max_steps", "6", "--test_after_fit", "false",
     "--trainer.log_every_n_steps", "1", "--trainer.limit_val_batches", "0", "--trainer.enable_progress_bar", "false",
 )  # fmt: skip
-HEAVY = ("128gf", "vit_h", "vit_l", "32gf", "convnext_large", "16gf", "64x4d")
+HEAVY = ("128gf", "32gf", "16gf")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [one for one in models.list_models(module=models) if not one.endswith(HEAVY)])
 def test_every_network_has_the_parameters_that_torchvision_documents(name: str) -> None:
     published = next(iter(models.get_model_weights(name)))
+    options = {"name": name, "num_classes": 1000, "image_size": max(224, *published.meta["min_size"])}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             with torch.device("meta"):
-                built = TorchvisionModel(num_classes=len(published.meta["categories"]), name=name)
+                built = TorchvisionModel(**options)
         except NotImplementedError:  # regnets read values
-            built = TorchvisionModel(num_classes=1000, name=name)
+            built = TorchvisionModel(**options)
     count = sum(parameter.numel() for parameter in built.parameters())
     assert count == OTHER_COUNTS.get(name, published.meta["num_params"])
 
@@ -51,6 +54,22 @@ def test_the_first_convolution_takes_other_channels_and_stays_the_same_else(name
     for part in ("out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode"):
         assert getattr(ours, part) == getattr(theirs, part)
     assert (ours.bias is None) == (theirs.bias is None)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "convnext_tiny", "swin_t"])
+def test_stochastic_depth_is_one_that_processes_share_with_the_same_draws(name: str) -> None:
+    torch.manual_seed(3)
+    ours = TorchvisionModel(3, 64, 7, name=name)
+    torch.manual_seed(3)
+    theirs = models.get_model(name, weights=None, num_classes=7)
+    kept = [module.p for module in theirs.modules() if isinstance(module, StochasticDepth)]
+    assert [module.p for module in ours.modules() if isinstance(module, RowDepth)] == kept and any(kept)
+    assert not any(isinstance(module, StochasticDepth) for module in ours.modules())
+    images, logits = torch.randn(4, 3, 64, 64), []
+    for network in (ours, theirs):
+        torch.manual_seed(5)
+        logits.append(network.train()(images))
+    assert torch.equal(*logits)
 
 
 def test_with_three_channels_it_is_torchvisions_own_network_to_the_bit() -> None:

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import stochastic_depth
 
 from datamodules.transforms import Copies, Pipeline
-from lightning_modules.shared_dropout import SharedDropout, share_dropout
+from lightning_modules.shared_dropout import RowDepth, SharedDropout, share_dropout
 
 
 def network() -> nn.Module:
     """Without products and functions that round otherwise for other numbers of rows."""
-    return nn.Sequential(nn.Dropout(0.1), nn.ReLU(), nn.Dropout(0.5), nn.ReLU(), nn.Dropout(0.3))
+    return nn.Sequential(nn.Dropout(0.1), nn.ReLU(), nn.Dropout(0.5), nn.ReLU(), RowDepth(0.4), nn.Dropout(0.3))
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4])
@@ -31,6 +32,19 @@ def test_each_process_drops_what_one_process_drops_of_its_rows(rows: int, proces
         torch.manual_seed(7)
         assert torch.equal(shared(images[torch.from_numpy(places)]), expected[torch.from_numpy(places)])
         assert torch.equal(torch.rand(3), _after(whole, images)), "the generator has moved on as far"
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("shape", [(9, 4), (9, 2, 5, 5)])
+def test_rows_are_dropped_as_torchvision_drops_them(p: float, shape: tuple[int, ...]) -> None:
+    images = torch.rand(shape)
+    for layer in (RowDepth(p), RowDepth(p).eval()):
+        torch.manual_seed(2)
+        expected = stochastic_depth(images, p, "row", layer.training)
+        torch.manual_seed(2)
+        assert torch.equal(layer(images), expected)
+    alone = nn.Sequential(RowDepth(p))
+    assert (share := share_dropout(alone)) is not None and share_dropout(alone) is share
 
 
 def _after(whole: nn.Module, images: torch.Tensor) -> torch.Tensor:
