@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 NAMES, SHOWN = tuple(FETCHED), tuple(DATASETS)  # what `fetch` and `verify` take, and what `show` does
-IMAGES = 4  # images of each class in the figure
+IMAGES, CLASSES = 4, 20  # images of each class in the figure, and the most classes
 
 DESCRIPTION = f"""  fetch NAME ...     fetch datasets into the cache
   fetch --force ...  fetch them anew, and replace what is there
@@ -154,8 +154,10 @@ def _print_and_draw(name: str, options: dict[str, Any], out: Path) -> None:
     print(f"{name}: {total:,} images of {height} x {width} x {channels}, {data.num_classes} classes")
     print(f"normalised by the training set's mean {_numbers(data.mean)} and deviation {_numbers(data.std)}")
     lay(["class", *splits, "all"], _counts(data.classes, list(splits.values())))
-    first = [np.asarray(train_images[np.flatnonzero(labels == place)[:IMAGES]]) for place in range(data.num_classes)]
-    write_figure(out, draw(first, data.classes, f"{name}: the first training images of each class"))
+    drawn = data.classes[:CLASSES]
+    first = [np.asarray(train_images[np.flatnonzero(labels == place)[:IMAGES]]) for place in range(len(drawn))]
+    which = "each class" if len(drawn) == data.num_classes else f"the first {CLASSES} classes"
+    write_figure(out, draw(first, drawn, f"{name}: the first training images of {which}"))
     print(f"drawn in {out}")
 
 

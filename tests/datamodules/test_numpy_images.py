@@ -186,6 +186,18 @@ def test_other_files_are_told(cadence, tmp_path: Path, spoil: Callable[[Path], A
     assert told in line and "Traceback" not in error, error
 
 
+def test_of_many_classes_the_first_are_drawn(cadence, write: Callable[..., Arrays], monkeypatch, capsys) -> None:
+    import figures.dataset
+
+    shown: list[Any] = []
+    draw = figures.dataset.draw
+    monkeypatch.setattr(figures.dataset, "draw", lambda *given: shown.extend(given) or draw(*given))
+    write(x_train=np.zeros((600, 6, 6), np.uint8), y_train=np.arange(600) % 300, x_test=None, y_test=None)
+    assert cadence("data", "show", "NumpyImages", "file=x.npz", "test_fraction=0.5") == 0
+    assert "300 classes" in capsys.readouterr().out
+    assert len(shown[0]) == len(shown[1]) == 20 and shown[2].endswith("of the first 20 classes")
+
+
 def test_shown(cadence, write: Callable[..., Arrays], capsys) -> None:
     write(classes=np.array(["cat", "dog", "owl"]))
     assert cadence("data", "show", "NumpyImages", "file=x.npz") == 0
