@@ -7,6 +7,7 @@ import difflib
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 
 STARTED = time.monotonic()
 
@@ -71,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     0; 1 if a test refuses, 2 after a mistake, 3 where a training diverged, 130 after a stop.
     """
+    _ours_first()
     from commands.loading import announced
     from commands.streams import lasting, status_of
 
@@ -84,9 +86,17 @@ def main(arguments: list[str] | None = None) -> int:
         return status_of(out, status, needed=not trains)
 
 
+def _ours_first() -> None:
+    """Let no folder in the working directory hide a package of Cadence's, as `python -m cli` would have it."""
+    here = Path.cwd()
+    if here != Path(__file__).resolve().parent and sys.path[:1] and sys.path[0] in ("", str(here)):
+        del sys.path[0]
+
+
 def _run(arguments: list[str], debug: bool) -> int:
     from commands import Call
     from commands.errors import report
+    from commands.working_directory import importable
 
     if not arguments or arguments[0] in ("-h", "--help"):
         print(help_page())
@@ -101,7 +111,8 @@ def _run(arguments: list[str], debug: bool) -> int:
         print(f"cadence: unknown command {command!r}: {hint}", file=sys.stderr)
         return 2
     try:
-        return import_module(COMMANDS[command][0]).run(Call(command, rest, STARTED))
+        with importable():
+            return import_module(COMMANDS[command][0]).run(Call(command, rest, STARTED))
     except BaseException as error:
         if debug:
             raise

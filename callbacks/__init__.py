@@ -3,6 +3,7 @@
 from callbacks.batch_augmented_cutout import BatchAugmentedCutout
 from callbacks.batch_size_range_test import BatchSizeRangeTest
 from callbacks.best_checkpoint import BestCheckpoint
+from callbacks.counted_samples import CountedSamples
 from callbacks.cyclical_batch_size import CyclicalBatchSize
 from callbacks.cyclical_lr import CyclicalLR
 from callbacks.divergence_watch import DivergenceWatch
@@ -20,6 +21,7 @@ __all__ = [
     "BatchAugmentedCutout",
     "BatchSizeRangeTest",
     "BestCheckpoint",
+    "CountedSamples",
     "CyclicalBatchSize",
     "CyclicalLR",
     "DivergenceWatch",

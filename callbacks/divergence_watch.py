@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from lightning_modules import ImageClassifier
 from trainer.access import log_every_n_steps
 
 OnNonFinite = Literal["stop", "go_on"]
@@ -82,7 +83,7 @@ class DivergenceWatch(pl.Callback):
         """Keep the step's losses, and read them where a row is due."""
         if self.found is not None:
             return
-        losses = getattr(pl_module, "step_losses", None) or _losses_in(outputs)
+        losses = pl_module.step_losses if isinstance(pl_module, ImageClassifier) else _losses_in(outputs)
         step = trainer.global_step
         self._unread.append((step, _rate(trainer), losses))
         if step % self._every == 0 or len(self._unread) >= MOST_UNREAD:

@@ -8,6 +8,7 @@ import torch
 
 from callbacks.run_record import run_folder
 from datamodules.image_datamodule import ImageDataModule
+from lightning_modules import ImageClassifier
 from records.files import write_json
 from records.first_passage import FirstPassage, Reading, TrainingClock, sentence
 from trainer.access import images_of, position_of
@@ -102,7 +103,8 @@ class TimeToTarget(pl.Callback):
         if not self._fitting or trainer.sanity_checking:
             return
         # prefer the module's own record: Lightning rounds metrics to float32, where .94 is less than .94
-        metrics = {**trainer.callback_metrics, **getattr(pl_module, "recorded", {})}
+        own = pl_module.recorded if isinstance(pl_module, ImageClassifier) else {}
+        metrics: dict[str, Any] = {**trainer.callback_metrics, **own}
         if self.monitor not in metrics:
             logged = ", ".join(sorted(name for name in metrics if name.startswith("val/"))) or "nothing"
             raise ValueError(f"monitor {self.monitor} is not logged by the validation, which logs {logged}: name one")
@@ -114,11 +116,11 @@ class TimeToTarget(pl.Callback):
         """Pause, and record, before the checkpoint of this epoch is written."""
         self.clock.stop(self._now())
         self.passage.spend(position_of(trainer), *self._spent())
-        if record := getattr(pl_module, "record", None):
+        if isinstance(pl_module, ImageClassifier):
             result = self.passage.result()
             values = {f"time_to_target/{key}": float(result[key]) for key in result if result[key] is not None}
             del values["time_to_target/target"]
-            record(values, monitored=False)
+            pl_module.record(values, monitored=False)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write `time_to_target.json`, and print a line: the progress bar is gone by now."""

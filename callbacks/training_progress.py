@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
 
 from checks.arguments import require_not_negative
+from lightning_modules import ImageClassifier
 from trainer.progress import seconds_between
 
 
@@ -77,7 +78,8 @@ class TrainingProgress(TQDMProgressBar):
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:  # type: ignore[override]
         """The texts behind the bar, by label."""
         shown = {"loss": "train/loss", "accuracy": "train/accuracy", "val": "val/accuracy"}
-        metrics = {**trainer.callback_metrics, **getattr(pl_module, "recorded", {})}
+        own = pl_module.recorded if isinstance(pl_module, ImageClassifier) else {}
+        metrics: dict[str, Any] = {**trainer.callback_metrics, **own}
         items = {label: f"{float(metrics[key]):.4f}" for label, key in shown.items() if key in metrics}
         if self._images_per_second:
             items["images/s"] = f"{self._images_per_second:,.0f}"

@@ -6,7 +6,6 @@ import sys
 from argparse import SUPPRESS, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commands import Call
@@ -193,8 +192,6 @@ def _described(
     from inspection.models import find
 
     name, options = model
-    theirs = [str(Path.cwd())] if "." in name else []  # the user's own modules lie in the current directory
-    sys.path += theirs
     try:
         with contextlib.redirect_stdout(sys.stderr):  # a module that prints must not print into the table
             found = find(name)
@@ -205,9 +202,6 @@ def _described(
             described = describe(name, module, inputs or found.shape(options), channels_last=last, **asked)
     except ValueError as error:
         raise UserError(_in_own_options(str(error))) from error
-    finally:
-        for path in theirs:
-            sys.path.remove(path)
     return described
 
 

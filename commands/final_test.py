@@ -13,7 +13,7 @@ from commands.errors import UserError, lines_of
 from commands.tables.summary import print_summary
 from records.files import write_json
 from records.run_directory import RunDirectory
-from trainer.access import callbacks_of
+from trainer.access import callbacks_of, overrides
 from trainer.signals import RunStopped
 
 _FOR_USERS = (ValueError, OSError, RuntimeError, pl.utilities.exceptions.MisconfigurationException)
@@ -36,6 +36,15 @@ def best_of(trainer: pl.Trainer, directory: RunDirectory) -> str | None:
         what = f"{directory.best.relative_to(directory.root)} ({keeper.monitor} {keeper.best:.4g}) is gone"
         raise ValueError(f"{what}: put it back, or test the last one by `{test}`")
     return found
+
+
+def untestable(module: pl.LightningModule, data: pl.LightningDataModule | None) -> str:
+    """Why a run of somebody else's module or data has no final test; "" if it can have one."""
+    if not overrides(module, "test_step", pl.LightningModule):
+        return f"{type(module).__name__} has no test_step"
+    if data is None or not overrides(data, "test_dataloader", pl.LightningDataModule):
+        return f"{type(data).__name__ if data else 'the data'} has no test_dataloader"
+    return ""
 
 
 @contextlib.contextmanager

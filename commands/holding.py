@@ -2,7 +2,7 @@
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import yaml
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from callbacks import RunRecord
+from callbacks import CountedSamples, RunRecord
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.errors import UserError
 from records.dashboard import Dashboard, RunFacts
@@ -26,21 +26,29 @@ from trainer.signals import RunStopped
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
 
 
-def loggers_of(cli: CadenceCLI, record: RunRecord, run: str | None) -> list[Dashboard]:
+def loggers_of(
+    cli: CadenceCLI, record: RunRecord, run: str | None, counted: CountedSamples | None = None
+) -> list[Dashboard]:
     """The configuration's dashboards, given what is known of the run.
 
     Args:
         cli: the configuration.
         record: the run's, whose directory they write to and whose clock counts their time.
         run: id of the run.
+        counted: count of the samples, where no stream says them.
     """
     dashboards = [logger for logger in _configured(cli) if isinstance(logger, Dashboard)]
     directory = record.directory.root if record.directory is not None else None
     config = yaml.safe_load(cli.resolved()) if dashboards else {}
     for dashboard in dashboards:
-        clock, position = partial(record.during, "logging"), partial(position_of, cli)
+        clock, position = partial(record.during, "logging"), positions_of(cli, counted)
         dashboard.attach(RunFacts(directory, run, config, position, clock))
     return dashboards
+
+
+def positions_of(cli: CadenceCLI, counted: CountedSamples | None) -> Callable[[int], tuple[float, int]]:
+    """Function step -> passes over the training set and samples seen, by Cadence's stream or by a count."""
+    return partial(position_of, cli) if counted is None else counted.position
 
 
 def position_of(cli: CadenceCLI, step: int) -> tuple[float, int]:

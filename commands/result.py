@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 
 from callbacks import LRRangeTest, RunRecord
 from commands.configuration.cadence_cli import CadenceCLI
+from lightning_modules import ImageClassifier
 from records.dashboard import Dashboard
 from records.environment import commit, device_name, versions
 from records.files import write_json
@@ -58,7 +59,7 @@ def result_of(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[s
     """Metrics of the trainer's last run, what it cost, and with what it was made."""
     device = trainer.strategy.root_device
     values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    values |= getattr(cli.model, "recorded", {})
+    values |= cli.model.recorded if isinstance(cli.model, ImageClassifier) else {}
     tests = [callback for callback in callbacks_of(trainer) if isinstance(callback, LRRangeTest)]
     updated = next((test.updated_to for test in tests if test.updated_to is not None), None)
     return {
@@ -68,7 +69,7 @@ def result_of(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[s
         "seconds": {name: round(value, 3) for name, value in record.seconds.items()},
         "device": {"type": device.type, "name": device_name(device), **processes_of(trainer)},
         **({} if updated is None else {"lr": updated}),  # in place of the configured one
-        "validation": getattr(cli.datamodule, "val", None),
+        "validation": None if cli.images is None else cli.images.val,
         "seed": cli.config.seed_everything,
         **({} if (parent := cli.config.get("from")) is None else {"parent": parent.as_dict()}),
         "versions": versions(),

@@ -15,6 +15,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from callbacks import (
     BestCheckpoint,
+    CountedSamples,
     DivergenceWatch,
     LastCheckpoint,
     RekeyedRandomness,
@@ -32,8 +33,8 @@ from commands.configuration.messages import readable
 from commands.configuration.translations import found_late
 from commands.diverging import DIVERGED, end_diverged, rates_told, said_of
 from commands.errors import UserError, notice
-from commands.final_test import best_of, training_stays
-from commands.holding import closed, companions, held, loggers_of, position_of, refusals_told, stops_told
+from commands.final_test import best_of, training_stays, untestable
+from commands.holding import closed, companions, held, loggers_of, positions_of, refusals_told, stops_told
 from commands.result import end_dashboards, named, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
 from commands.sharing import tell_sharing
@@ -76,11 +77,12 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
     start = None if resume and directory.last.is_file() else starting(cli, arguments)
     record = RunRecord(directory, resume, call.started, without_rows)
     history = history_of(cli, call, directory, going_on)
-    metrics = MetricsCSV(directory.metrics, lambda step: position_of(cli, step), record.training_seconds)
-    loggers = loggers_of(cli, record, history.id)
+    counted = CountedSamples() if cli.images is None else None
+    metrics = MetricsCSV(directory.metrics, positions_of(cli, counted), record.training_seconds)
+    loggers = loggers_of(cli, record, history.id, counted)
     watch, randomness = DivergenceWatch(cli.config.on_nonfinite), RekeyedRandomness(cli.config.seed_everything)
     own = [record, history, *([start] if start else []), *companions(cli, directory), watch, randomness]
-    own += [*_checkpoints(cli, directory), *bar_of(cli)]
+    own += [*([counted] if counted else []), *_checkpoints(cli, directory), *bar_of(cli)]
     trainer = cli.build_trainer(
         own,
         logger=[metrics, *loggers],
@@ -114,7 +116,11 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
             result["metrics"] = (directory.ended_with() or {}).get("metrics", {}) | result["metrics"]
         if trainer.is_global_zero:
             write_json(directory.result, result)  # before the test, which may fail
-        if cli.config.test_after_fit and not cli.config.trainer.fast_dev_run:
+        if lacking := untestable(cli.model, cli.datamodule) if cli.config.test_after_fit else "":
+            if trainer.is_global_zero:
+                notice(f"no test after the training: {lacking}")
+        elif cli.config.test_after_fit and not cli.config.trainer.fast_dev_run:
+            metrics.end()
             with training_stays(trainer, directory, result):
                 best = best_of(trainer, directory)
                 trainer.test(cli.model, cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)

@@ -40,6 +40,11 @@ class MetricsCSV(Logger):
         self._row: dict[str, Any] = {}
         self._offset = 0
         self._marks = RowMarks()
+        self._ended = False
+
+    def end(self) -> None:
+        """Take no more metrics: those of the test that follows go into result.json."""
+        self._ended = True
 
     @property
     def name(self) -> str:
@@ -58,7 +63,7 @@ class MetricsCSV(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Add metrics to the row of `step`."""
         values = {name: value for name, value in metrics.items() if not name.startswith("test/") and name != "epoch"}
-        if step is None or not values:
+        if step is None or not values or self._ended:
             return
         check_ours(self.path)
         if self._row.get("step") != step:

@@ -26,10 +26,12 @@ def resolve(commands: Sequence[Sequence[str]], answers: Connection) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a configuration makes known, each cell's own log tells
     from commands.configuration.resolved import resolved
     from commands.errors import UserError
+    from commands.working_directory import importable
 
     for command, *arguments in commands:
         try:
-            answers.send((True, resolved(command, list(arguments))))
+            with importable():
+                answers.send((True, resolved(command, list(arguments))))
         except UserError as error:
             answers.send((False, str(error)))
             return
@@ -68,6 +70,7 @@ def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | 
     from callbacks.range_tests.range_test import NoSuggestion
     from commands import Call, training
     from commands.errors import report
+    from commands.working_directory import importable
     from records.lock import exclusive
 
     if threads is not None:
@@ -77,7 +80,8 @@ def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | 
         with exclusive(directory.lock, (lambda: None) if taken else _taken):
             command, *words = _command(arguments, directory)
             _name_process(command, words)
-            return training.run(Call(command, words, time.monotonic(), alone=threads is None))
+            with importable():
+                return training.run(Call(command, words, time.monotonic(), alone=threads is None))
     except _Taken:
         return ELSEWHERE
     except BaseException as error:

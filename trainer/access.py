@@ -48,7 +48,8 @@ def images_of(trainer: pl.Trainer, kind: type[D], taker: str) -> D:
 
 def stream_of(trainer: pl.Trainer) -> Stream | None:
     """The stream of samples; None where the data come from elsewhere, or are not set up yet."""
-    return getattr(datamodule_of(trainer), "stream", None)
+    stream = getattr(datamodule_of(trainer), "stream", None)  # a stranger's may be anything
+    return stream if isinstance(stream, Stream) else None
 
 
 def position_of(trainer: pl.Trainer) -> Position:

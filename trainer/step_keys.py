@@ -9,27 +9,17 @@ class FinishedSteps(_TrainingEpochLoop):
     """An epoch loop whose count for logs is of finished steps: the one about to be done counts from its batch on.
 
     Lightning's own count is behind by one until a step's validation is over, so that its callbacks' values of step 5
-    would come under 4, behind the row of 5. With automatic optimization, which no module of Cadence uses, it stays.
+    would come under 4, behind the row of 5. What gradients are accumulated over belongs to the step that they end in.
     """
-
-    _stepped = 0
-
-    @property
-    def manual(self) -> bool:
-        """Whether the module takes its optimizer steps itself, one a batch."""
-        module = self.trainer.lightning_module
-        return module is not None and not module.automatic_optimization
 
     @property
     def _batches_that_stepped(self) -> int:
-        if not self.manual:
-            return self._stepped
         batches = self.batch_progress.current
         return self.trainer.global_step + (batches.ready > batches.processed)  # type: ignore[attr-defined]
 
     @_batches_that_stepped.setter
     def _batches_that_stepped(self, value: int) -> None:
-        self._stepped = value
+        """Lightning counts by itself, and restores its count."""
 
 
 class _Connector(_LoggerConnector):
@@ -38,9 +28,7 @@ class _Connector(_LoggerConnector):
     @property
     def should_update_logs(self) -> bool:
         loop = self.trainer.fit_loop.epoch_loop
-        if self.trainer._active_loop is not self.trainer.fit_loop or not (
-            isinstance(loop, FinishedSteps) and loop.manual
-        ):
+        if self.trainer._active_loop is not self.trainer.fit_loop or not isinstance(loop, FinishedSteps):
             return super().should_update_logs
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         return bool(every) and (loop._batches_that_stepped % every == 0 or self.trainer.should_stop)

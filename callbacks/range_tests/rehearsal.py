@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from callbacks.run_record import run_record
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.transforms import Pipeline
+from lightning_modules import ImageClassifier
 from lightning_modules.shared_dropout import share_dropout
 from timeline.keys import seed_generators, step_key
 from timeline.position import BatchSizes
@@ -50,7 +51,7 @@ class Rehearsal:
         guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         run, data = trainer.lightning_module, datamodule_of(trainer)
-        if not (hasattr(run, "accumulate") and isinstance(data, ImageDataModule) and data.stream is not None):
+        if not (isinstance(run, ImageClassifier) and isinstance(data, ImageDataModule) and data.stream is not None):
             raise ValueError("a range test needs a model and a dataset of Cadence's own: `cadence list` shows them")
         self._trainer, self._data, self._seed, self._guard = trainer, data, seed, guard
         self.module: Any = copy_of_module(trainer)

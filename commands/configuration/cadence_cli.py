@@ -61,6 +61,8 @@ for package in (callbacks, datamodules, lightning_modules, optimizers):
         getattr(package, exported)
 
 DEFAULT_SEED = 1
+# Not a default of the parser's: another class would take the values of Digits for its own options of the same name.
+_DIGITS = "--data=datamodules.Digits"
 _RUN_DIR = "--run_dir="
 DESCRIPTIONS = {
     "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
@@ -152,7 +154,6 @@ class CadenceCLI(LightningCLI):
         parser.link_arguments("seed_everything", "data.init_args.seed")
         for name in ("in_channels", "image_size", "num_classes"):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-        parser.set_defaults({"data": {"class_path": "datamodules.Digits"}})
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse `arguments`; a mistake becomes a `UserError`."""
@@ -160,7 +161,7 @@ class CadenceCLI(LightningCLI):
             warnings.simplefilter("ignore")
             try:
                 words = [word for word in self.arguments if not word.startswith(_RUN_DIR)]
-                self.config = parser.parse_args(words)
+                self.config = parser.parse_args([_DIGITS, *words])
             except ArgumentError as error:
                 raise UserError(readable(str(error), vocabulary_of(parser, self.asker))) from error
             except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:

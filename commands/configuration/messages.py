@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from commands.configuration.lightning_parts import BY_FIELD
 from commands.configuration.translations import translated
+from commands.working_directory import hidden_by_ours
 
 FIELDS = {
     "LightningModule": "model",
@@ -175,6 +176,8 @@ def unknown_field(word: str, vocabulary: Vocabulary) -> str:
 
 
 def _unknown_class(key: str, name: str, reason: str, vocabulary: Vocabulary) -> str:
+    if hidden := hidden_by_ours(name):
+        return f"{key}: there is no class {name!r}\n{hidden}"
     return f"{key}: there is no class {name!r}{reason}" + _classes(key, name, vocabulary)
 
 

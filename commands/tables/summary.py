@@ -20,7 +20,11 @@ def print_summary(result: dict[str, Any], directory: Path | None) -> None:
         if f"{prefix}loss" in metrics:
             loss, accuracy = (_number(metrics[f"{prefix}{name}"]) for name in ("loss", "accuracy"))
             rows.append([split, f"{loss:.4f}", f"{accuracy:.2%}", f"{1 - accuracy:.2%}"])
-    lay(("split", "loss", "accuracy", "error"), rows)
+    if rows:
+        lay(("split", "loss", "accuracy", "error"), rows)
+    shown = {f"{prefix}{name}" for prefix in SPLITS.values() for name in ("loss", "accuracy", "error")}
+    if others := [] if rows else [name for name in metrics if name not in shown]:
+        lay(("logged last", "value"), [[name, f"{_number(metrics[name]):.4g}"] for name in others])
     print(f"{result['parameters']:,} parameters, {result['steps']:,} steps")
     print(", ".join(f"{name} {value:.1f} s" for name, value in result["seconds"].items() if value))
     if directory is not None:

@@ -21,10 +21,6 @@ RUN = [
 Break = Callable[[pytest.MonkeyPatch], None]
 
 
-def no_test_dataloader(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Digits, "test_dataloader", pl.LightningDataModule.test_dataloader)
-
-
 def damaged_meanwhile(patch: pytest.MonkeyPatch) -> None:
     def prepare(self: Digits) -> None:
         if self.trainer is not None and self.trainer.state.fn == "test":
@@ -66,7 +62,6 @@ def damaged_weights(patch: pytest.MonkeyPatch) -> None:
 
 
 BROKEN: dict[str, tuple[Break, str]] = {
-    "no test set": (no_test_dataloader, "test_dataloader"),
     "damaged meanwhile": (damaged_meanwhile, "test_images.npy: 0 bytes instead of 38,464 Type `cadence data fetch"),
     "a bad class": (a_bad_class, "17"),
     "a defect": (a_defect_of_a_module, "AttributeError: no such thing"),

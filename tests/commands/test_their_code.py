@@ -1,0 +1,191 @@
+"""A module and a datamodule of somebody else's, written as Lightning documents it, in the folder of the command."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from tests.forked import Done, forked
+
+HOUSE = Path(__file__).resolve().parents[2]
+THEIRS = '''
+import pytorch_lightning as L
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Net(L.LightningModule):
+    def __init__(self, hidden: int = 8, lr: float = 0.1):
+        super().__init__()
+        self.save_hyperparameters()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, 4))
+
+    def training_step(self, batch, batch_idx):
+        x, y = batch
+        loss = F.cross_entropy(self.layers(x), y)
+        self.log("train_loss", loss)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        z = self.layers(x)
+        self.log_dict({"val_loss": F.cross_entropy(z, y), "val_acc": (z.argmax(1) == y).float().mean()})
+
+    def test_step(self, batch, batch_idx):
+        x, y = batch
+        self.log("test_acc", (self.layers(x).argmax(1) == y).float().mean())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.hparams.lr)
+
+
+class Manual(Net):
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        x, y = batch
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        loss = F.cross_entropy(self.layers(x), y)
+        self.manual_backward(loss)
+        optimizer.step()
+        self.log("train_loss", loss)
+
+
+class Untested(Net):
+    validation_step = L.LightningModule.validation_step
+    test_step = L.LightningModule.test_step
+
+
+class Namesakes(Net):
+    """Attributes that modules of Cadence have, with another meaning."""
+
+    def __init__(self):
+        super().__init__()
+        self.recorded, self.step_losses, self.record, self.micro_batch_size = "tape", "none", 7, "small"
+        self.compile_mode, self.accumulate, self.steps_directly = 3, "all", "no"
+
+
+class Data(L.LightningDataModule):
+    def __init__(self, batch_size: int = 32):
+        super().__init__()
+        self.batch_size = batch_size
+
+    def setup(self, stage):
+        images = torch.randn(500, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        labels = images.flatten(1)[:, :4].argmax(1)
+        self.parts = [TensorDataset(images[a:b], labels[a:b]) for a, b in ((0, 300), (300, 400), (400, 500))]
+
+    def train_dataloader(self):
+        return DataLoader(self.parts[0], self.batch_size, shuffle=True)
+
+    def val_dataloader(self):
+        return DataLoader(self.parts[1], self.batch_size)
+
+    def test_dataloader(self):
+        return DataLoader(self.parts[2], self.batch_size)
+
+
+class TrainingOnly(Data):
+    val_dataloader = L.LightningDataModule.val_dataloader
+    test_dataloader = L.LightningDataModule.test_dataloader
+
+
+class NamesakeData(Data):
+    def __init__(self):
+        super().__init__()
+        self.val, self.stream, self.seed, self.store, self.validates = 7, "brook", "poppy", "corner", "yes"
+        self.train_transforms = self.drop_last = None
+'''
+COMMON = [
+    "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "3", "--trainer.enable_progress_bar", "false",
+    "--trainer.accelerator", "cpu", "--run_dir", "run",
+]  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "theirs.py").write_text(THEIRS)
+    return tmp_path
+
+
+def fit(folder: Path, model: str = "Net", data: str = "Data", *options: object) -> Done:
+    return cadence("fit", "--model", f"theirs.{model}", "--data", f"theirs.{data}", *COMMON, *options, folder=folder)
+
+
+def cadence(*words: object, folder: Path) -> Done:
+    """A command, in which Lightning's own warnings are no errors."""
+    return forked(*words, cwd=folder, limit=30, first=lambda: warnings.simplefilter("default"))
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "run" / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(("model", "data"), [("Net", "Data"), ("Manual", "Data"), ("Namesakes", "NamesakeData")])
+def test_it_trains_and_shows_all_that_they_log(folder: Path, model: str, data: str) -> None:
+    done = fit(folder, model, data)
+    assert done.status == 0, done.err
+    result = json.loads((folder / "run" / "result.json").read_text())
+    assert result["metrics"].keys() == {"train_loss", "val_loss", "val_acc", "test_acc"} and result["steps"] == 20
+    for name, value in result["metrics"].items():
+        assert f"│ {name:<10}" in done.out and f"{value:.4g}" in done.out
+    assert "split" not in done.out, "no table of losses that they do not log"
+
+
+def test_rows_say_epochs_and_samples_by_what_came(folder: Path) -> None:
+    """Ten batches a pass, the last one of 12; a resumed run counts on."""
+    assert fit(folder).status == 0
+    found = {int(row["step"]): (float(row["epoch"]), int(row["samples"])) for row in rows(folder)}
+    assert list(found) == sorted(found)
+    assert "test_acc" not in rows(folder)[0], "the test belongs into result.json"
+    assert found[3] == (0.3, 96) and found[10] == (1.0, 300) and found[20] == (2.0, 600)
+    again = cadence("fit", "--resume", "run", "--trainer.max_epochs", 3, folder=folder)
+    assert again.status == 0, again.err
+    assert (rows(folder)[-1]["epoch"], rows(folder)[-1]["samples"]) == ("3.0", "900")
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "why"),
+    [("Net", "TrainingOnly", "TrainingOnly has no test_dataloader"), ("Untested", "Data", "Untested has no test_step")],
+)
+def test_what_cannot_be_tested_is_trained_and_says_so(folder: Path, model: str, data: str, why: str) -> None:
+    done = fit(folder, model, data)
+    assert done.status == 0 and f"cadence: no test after the training: {why}" in done.err
+    result = json.loads((folder / "run" / "result.json").read_text())
+    assert "test_failed" not in result and result["metrics"]["train_loss"] > 0
+
+
+def test_a_folder_that_ours_hides_is_told_by_name(folder: Path) -> None:
+    (folder / "callbacks").mkdir()
+    (folder / "callbacks" / "__init__.py").write_text("class Mine: pass\n")
+    (folder / "records.py").write_text("raise SystemExit('the wrong one')\n")
+    done = fit(folder, "Net", "Data", "--trainer.callbacks+=callbacks.Mine")
+    assert done.status == 2 and "Cadence's own package 'callbacks' hides" in done.err and "rename that one" in done.err
+
+
+def test_python_puts_no_folder_before_ours(folder: Path) -> None:
+    """`python -m cli` has the working directory first in its path."""
+    for name in ("records", "commands", "checks"):
+        (folder / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
+    environment = os.environ | {"PYTHONPATH": str(HOUSE)}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "list", "models"], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "ResNet" in done.stdout, done.stderr
+
+
+def test_the_working_directory_comes_last(folder: Path) -> None:
+    """A file of theirs that is called as an installed package hides nothing."""
+    (folder / "yaml.py").write_text("raise SystemExit('the wrong one')\n")
+    assert fit(folder).status == 0
