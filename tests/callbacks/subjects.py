@@ -19,6 +19,7 @@ from pytorch_lightning.loggers.logger import Logger
 import callbacks
 from callbacks import (
     BestCheckpoint,
+    CountedSamples,
     DivergenceWatch,
     LastCheckpoint,
     RekeyedRandomness,
@@ -49,6 +50,7 @@ CHANGE_THE_RUN = {
 # What the commands put into every run themselves, with their arguments (commands/session.py); `again`: a resumed run.
 OF_THE_HOUSE: dict[str, Callable[[Path, bool], Callback]] = {
     "BestCheckpoint": lambda folder, again: BestCheckpoint(RunDirectory(folder).checkpoints),
+    "CountedSamples": lambda folder, again: CountedSamples(),
     "DivergenceWatch": lambda folder, again: DivergenceWatch(),
     "LastCheckpoint": lambda folder, again: LastCheckpoint(RunDirectory(folder).last, 500),
     "RekeyedRandomness": lambda folder, again: RekeyedRandomness(1),

@@ -45,7 +45,13 @@ NEEDED: dict[str, dict[str, Any]] = {
     "AlexNet": {"image_size": 224},
     "VGG19": {"image_size": 224},
 }
-COMMANDS_OWN = {"BestCheckpoint", "LastCheckpoint", "RekeyedRandomness", "RunRecord"}  # which no configuration names
+COMMANDS_OWN = {
+    "BestCheckpoint",
+    "CountedSamples",
+    "LastCheckpoint",
+    "RekeyedRandomness",
+    "RunRecord",
+}  # which no configuration names
 HARMLESS = (0, -1, -0.5, 1e300)  # what a constructor takes of these it has thought of; 1e300 is as 10**30
 
 # name -> (kind, class to build, class whose arguments are tried): a base's arguments are tried with one of its classes
