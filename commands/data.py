@@ -67,16 +67,16 @@ def _fetch(arguments: Sequence[str]) -> int:
 
 
 def _verify(arguments: Sequence[str]) -> int:
-    told = "Check every array in the cache by its SHA-256, of all datasets or of those named."
+    told = "Check every array in the cache by its SHA-256, of all datasets and folders of images, or of those named."
     _, words = Parser("data verify", "[NAME ...]", told).words(arguments)
-    names = [_known(word, NAMES) for word in words]
+    names = [_known(word, (*NAMES, "ImageFolder")) for word in words]
 
-    from datamodules.sources import verify
+    from datamodules.sources import verify, verify_images
 
     status = 0
-    for name in names or NAMES:
+    for name in names or [*NAMES, "ImageFolder"]:
         try:
-            checks = verify(name)
+            checks = verify_images() if name == "ImageFolder" else verify(name)
         except (RuntimeError, OSError) as error:
             raise UserError(str(error)) from error
         for file, good, message in checks:

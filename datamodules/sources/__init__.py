@@ -7,7 +7,7 @@
 | fetch, verify | bring a dataset into the cache; check every byte of it |
 | dataset_names, default_cache_dir | what can be fetched, and where to |
 | terminal_progress | a progress bar to give to load_arrays and fetch |
-| tree_of, Images, cached | a user's folder of images, and its arrays in the cache |
+| tree_of, Images, cached, verify_images | a user's folder of images, and its arrays in the cache |
 | NpzFile | a user's .npz file of images and labels |
 | add_to_histogram, histogram_moments | mean and deviation of channels |
 | Arrays, FileCheck, Progress | what they return and take |
@@ -37,7 +37,7 @@ from datamodules.sources._errors import (
 )
 from datamodules.sources._fetch import fetch, load_arrays, verify
 from datamodules.sources._idx import IdxLayout
-from datamodules.sources._image_cache import Images, add_to_histogram, cached, histogram_moments
+from datamodules.sources._image_cache import Images, add_to_histogram, cached, histogram_moments, verify_images
 from datamodules.sources._image_files import ImagesRefused, tree_of
 from datamodules.sources._npm import NpmPackage
 from datamodules.sources._npz import NpzFile
@@ -80,4 +80,5 @@ __all__ = [
     "terminal_progress",
     "tree_of",
     "verify",
+    "verify_images",
 ]

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.sources._cache import MANIFEST, default_cache_dir, entry_of, mapped, sync_folder
+from datamodules.sources._cache import MANIFEST, FileCheck, default_cache_dir, entry_of, mapped, sync_folder
 from datamodules.sources._errors import DamagedCache
 from datamodules.sources._image_files import Fit, fingerprint, read, refused
 from datamodules.sources._placing import made_once, silent
-from datamodules.sources._spec import Progress
+from datamodules.sources._spec import Progress, sha256
 from records.files import written_whole
 
 _FORMAT = 1
@@ -103,6 +103,21 @@ def cached(images: Images, progress: Progress | None = None) -> Cached:
     if not found and not there():
         raise DamagedCache("ImageFolder", images.folder, "not what was just written")
     return found[0]
+
+
+def verify_images() -> list[FileCheck]:
+    """Check every byte of the arrays of all users' folders in the cache; one entry for each folder."""
+    checks = []
+    for folder in sorted(default_cache_dir().glob("ImageFolder-*")):
+        file = folder / "images.npy"
+        try:
+            entry = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["images"]
+            good = sha256(mapped("ImageFolder", file, entry)) == entry["sha256"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, DamagedCache):
+            good = False
+        remedy = "ok" if good else "not what was written: delete the folder, and it is made anew"
+        checks.append(FileCheck(file, good, remedy))
+    return checks
 
 
 def histogram_moments(histogram: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

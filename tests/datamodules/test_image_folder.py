@@ -169,6 +169,20 @@ def test_damaged_arrays_are_made_anew(photos: Path, looked_at: list[Path]) -> No
     assert json.loads(manifest.read_text())["images"]["size"] == array.stat().st_size
 
 
+def test_every_byte_is_verified_on_demand(cadence, photos: Path, capsys) -> None:
+    assert cadence("data", "verify", "ImageFolder") == 0 and capsys.readouterr().out == ""
+    ImageFolder(str(photos), image_size=100).load()
+    [array] = Path(os.environ["CADENCE_DATA"]).glob("*/images.npy")
+    assert cadence("data", "verify", "ImageFolder") == 0
+    assert capsys.readouterr().out == f"ImageFolder: {array}: ok: ok\n"
+    content = bytearray(array.read_bytes())
+    content[20_000] ^= 1  # between what is looked at when the arrays are mapped
+    array.write_bytes(content)
+    ImageFolder(str(photos), image_size=100).load()
+    assert cadence("data", "verify") == 2  # as the others are not in the cache
+    assert f"ImageFolder: {array}: BAD: not what was written: delete the folder" in capsys.readouterr().out
+
+
 def test_two_processes_at_once_read_once(photos: Path) -> None:
     words = ("data", "show", "ImageFolder", "root=photos", "image_size=6", "--out")
     children = [begun(*words, f"{name}.png", cwd=photos.parent) for name in ("a", "b")]
