@@ -60,8 +60,8 @@ def report(error: BaseException) -> int:
         return 1
     if isinstance(error, RuntimeError) and _PEER_SILENT.search(str(error)):
         notice(
-            "another process of the run was silent for longer than trainer.strategy.timeout, and this one ends: "
-            "look into that one's log, or raise the limit"
+            "another process of the run was silent for longer than the timeout of trainer.strategy, and this one ends: "
+            "look into that one's log, or raise the timeout"
         )
         return 1
     if not isinstance(error, UserError):

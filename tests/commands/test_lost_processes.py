@@ -56,7 +56,7 @@ SAID = {
     "killed": (1, GONE),
     "memory": (1, GONE),
     "error": (1, GONE),
-    "stalled": (1, "another process of the run was silent for longer than trainer.strategy.timeout"),
+    "stalled": (1, "another process of the run was silent for longer than the timeout of trainer.strategy"),
     "terminated": (130, ""),
 }
 
