@@ -56,3 +56,17 @@ def test_from_a_folder_to_a_tested_network(cadence, capsys) -> None:
     assert json.loads(Path("runs/photos/test.json").read_text())["metrics"] == {
         name: value for name, value in result["metrics"].items() if name.startswith("test/")
     }
+
+
+def test_the_module_and_the_data_of_the_page(cadence, tmp_path: Path, capsys) -> None:
+    """The folder is the working directory of the commands."""
+    section = PAGE.read_text().partition("## Your own module and data\n")[2]
+    (tmp_path / "mine.py").write_text(re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0])
+    typed = commands("Your own module and data")
+    assert [words[0] for words in typed] == ["fit", "fit"] and "--resume" in typed[1]
+    for words in typed:
+        assert cadence(*words, "--trainer.enable_progress_bar", "false") == 0, words
+    told = capsys.readouterr()
+    assert "no test after the training: Net has no test_step" in told.err and "val_acc" in told.out
+    result = json.loads(Path("runs/mine/result.json").read_text())
+    assert result["steps"] == 30 and [part["to"] for part in result["segments"]] == [20, 30]
