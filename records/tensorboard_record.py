@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,9 +60,10 @@ class TensorBoardRecord(Dashboard):
         steps = [] if self.trains else [step for step, _ in self.rows_so_far()]
         self._tested_at = max(steps, default=None)
         after = self._places(self.step)
+        own = f".{time.time_ns()}"  # two starts of a run within a second would write the same file
         for axis in AXES:
             purged = {"purge_step": after[axis] + 1} if self.trains else {}  # a later test takes nothing back
-            self._writers[axis] = _writer()(str(root / axis), **purged)
+            self._writers[axis] = _writer()(str(root / axis), filename_suffix=own, **purged)
         self._text("configuration", self.config)
 
     def _configure(self, added: dict[str, Any]) -> None:

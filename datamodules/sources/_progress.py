@@ -34,7 +34,8 @@ def terminal_progress(of: Literal["bytes", "images"] = "bytes") -> Iterator[Prog
             if not bars.console.is_terminal:
                 bars.console.print(description, markup=False, emoji=False, highlight=False, soft_wrap=True)
         elif of == "images" and total and not bars.console.is_terminal and 10 * done // total > tenths[description]:
-            bars.console.print(f"{description}: {done:,} of {total:,}", markup=False, highlight=False, soft_wrap=True)
+            line = f"{description}: {done:,} of {total:,}"
+            bars.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
         tenths[description] = 10 * done // total if total else 0
         for known, task in tasks.items():  # one source at a time
             bars.update(task, visible=known == description)

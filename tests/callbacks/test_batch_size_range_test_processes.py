@@ -24,7 +24,7 @@ def require_memory(size):
 def small_memory(self, batch, rows, backward, totals):
     sizes.append(len(batch[1]))
     require_memory(32)
-    accumulate(self, batch, rows, backward, totals)
+    return accumulate(self, batch, rows, backward, totals)
 
 def small_state(self, *arguments, **keywords):
     require_memory(50)

@@ -23,6 +23,8 @@ NEEDED = {
     "MultiStepLR": {"milestones": [0.5, 1.0]},
     "Copies": {"copies": 2}, "CutMix": {"alpha": 1.0}, "Cutout": {"size": 2}, "MixUp": {"alpha": 1.0},
     "Normalize": {"mean": [0.5], "std": [0.5]}, "Pad": {"size": 8}, "RandomCrop": {"padding": 1}, "Resize": {"size": 8},
+    "ImageFolder": {"root": "photos"}, "NumpyImages": {"file": "arrays.npz"}, "TorchvisionModel": {"name": "resnet18"},
+    "TimmModel": {"name": "resnet18"},
 }  # fmt: skip
 OF_A_CONFIGURATION = [
     "BatchAugmentedCutout", "BatchSizeRangeTest", "CyclicalBatchSize", "CyclicalLR", "LRRangeTest", "MultiStepLR",

@@ -17,7 +17,7 @@ class Writer:
 
     made: dict[str, "Writer"] = {}  # noqa: RUF012
 
-    def __init__(self, folder: str, purge_step: int | None = None) -> None:
+    def __init__(self, folder: str, purge_step: int | None = None, filename_suffix: str = "") -> None:
         self.purge_step, self.calls = purge_step, list[tuple[Any, ...]]()
         Writer.made[Path(folder).name] = self
 

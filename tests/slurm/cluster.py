@@ -158,6 +158,7 @@ class Cluster:
         # status has been told, which would otherwise be taken for that of the second.
         with contextlib.suppress(AssertionError):
             wait_until(lambda: not self._has_processes(job), 15, "the first start's processes to end")
+        time.sleep(5)  # a node refuses a job in the second in which its first start's credential was revoked
         if self.job(job)["JobState"] == "PENDING":
             self.says("scontrol", "update", f"jobid={job}", "StartTime=now", "TimeLimit=60")
 
