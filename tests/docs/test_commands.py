@@ -75,6 +75,8 @@ def test_a_command_of_a_page_is_understood(command: str, cadence, tmp_path: Path
         shutil.copytree(run, tmp_path / f"{name}1" if name.endswith("-") else tmp_path / name)  # runs/name-*
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package" / "my_module.py").write_text(OWN_MODULE)
+    page = next(page for page in PAGES if page.name == "your_code.md")
+    (tmp_path / "mine.py").write_text(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)[0])
     words = [part for word in words for part in (map(str, Path().glob(word)) if "*" in word else [word])]
     if "--help" in words or words[1:] in NAMED_ALONE.get(words[0], [[]]):
         return  # a command's name alone, or with its action's; helps have tests of their own
