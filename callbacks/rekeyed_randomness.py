@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 
 from lightning_modules import ImageClassifier
@@ -40,8 +39,8 @@ class RekeyedRandomness(pl.Callback):
         device, rank, stream = trainer.strategy.root_device, trainer.global_rank, stream_of(trainer)
         if self._share is not None and stream is not None:
             samples, transforms = stream.size(trainer.global_step), datamodule_of(trainer).train_transforms
-            places = transforms.rows_of(np.arange(rank, samples, trainer.world_size), samples)
-            self._share.take(samples * transforms.rows_per_sample, places, device)
+            rows, places = transforms.share(rank, trainer.world_size, samples)
+            self._share.take(rows, places, device)
             rank = 0
         seed_generators(step_key(self.seed, trainer.global_step, rank), device)
 

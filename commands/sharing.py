@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 from torch import nn
 
 from commands.configuration.cadence_cli import CadenceCLI
+from datamodules import ImageDataModule
 from trainer.access import callbacks_of
 from trainer.ranks import processes_of
 
@@ -19,7 +20,7 @@ def tell_sharing(cli: CadenceCLI, trainer: pl.Trainer) -> None:
     among = processes_of(trainer)
     nodes = f" on {among['nodes']} nodes" if among["nodes"] > 1 else ""
     print(
-        f"cadence: {among['processes']} processes{nodes} share each batch: {_share(cli, trainer)} for each; "
+        f"cadence: {among['processes']} processes{nodes} share each batch: {_share(cli.images, trainer)} for each; "
         "the learning rate is not scaled",
         file=sys.stderr,
     )
@@ -31,9 +32,9 @@ def tell_sharing(cli: CadenceCLI, trainer: pl.Trainer) -> None:
         )
 
 
-def _share(cli: CadenceCLI, trainer: pl.Trainer) -> str:
-    if cli.images is None or any(hasattr(callback, "lay_stream") for callback in callbacks_of(trainer)):
+def _share(images: ImageDataModule, trainer: pl.Trainer) -> str:
+    if any(hasattr(callback, "lay_stream") for callback in callbacks_of(trainer)):
         return "an equal part, whatever its size,"
-    size = cli.images.batch_size
+    size = images.batch_size
     low, high = size // trainer.world_size, -(-size // trainer.world_size)
     return f"{f'{high:,}' if low == high else f'{low:,} or {high:,}'} of {size:,} images"

@@ -46,7 +46,7 @@ def start(
         return [begun(*arguments, cwd=cwd, env=env, limit=LIMIT, first=first)]
     each = processes // nodes
     shape = ["-c", "cluster/ddp.yaml", "--trainer.devices", each, "--trainer.num_nodes", nodes]
-    port = _free_port()
+    port = free_port()
     return [
         begun(
             *arguments[:1],
@@ -78,7 +78,7 @@ def _rank(rank: int, each: int, processes: int, port: int) -> dict[str, str]:
     return {name: str(number) for name, number in (ours | sizes).items()} | where
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

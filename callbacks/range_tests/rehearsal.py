@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, cast
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -90,8 +89,7 @@ class Rehearsal:
         rows = self.stream.size(number) * self._transforms.rows_per_sample
         rank = self._trainer.global_rank
         if self._share is not None:
-            samples = self.stream.size(number)
-            self._share.take(rows, self._transforms.rows_of(np.arange(rank, samples, world), samples), device)
+            self._share.take(*self._transforms.share(rank, world, self.stream.size(number)), device)
             rank = 0
         seed_generators(step_key(self._seed, number, rank), device)
         self.optimizer.zero_grad()

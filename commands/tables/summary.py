@@ -17,14 +17,13 @@ def print_summary(result: dict[str, Any], directory: Path | None) -> None:
     """
     metrics, rows = result["metrics"], []
     for split, prefix in SPLITS.items():
-        if f"{prefix}loss" in metrics:
+        if {f"{prefix}loss", f"{prefix}accuracy"} <= metrics.keys():
             loss, accuracy = (_number(metrics[f"{prefix}{name}"]) for name in ("loss", "accuracy"))
             rows.append([split, f"{loss:.4f}", f"{accuracy:.2%}", f"{1 - accuracy:.2%}"])
     if rows:
         lay(("split", "loss", "accuracy", "error"), rows)
-    shown = {f"{prefix}{name}" for prefix in SPLITS.values() for name in ("loss", "accuracy", "error")}
-    if others := [] if rows else [name for name in metrics if name not in shown]:
-        lay(("logged last", "value"), [[name, f"{_number(metrics[name]):.4g}"] for name in others])
+    elif metrics:
+        lay(("logged last", "value"), [[name, f"{_number(value):.4g}"] for name, value in metrics.items()])
     print(f"{result['parameters']:,} parameters, {result['steps']:,} steps")
     print(", ".join(f"{name} {value:.1f} s" for name, value in result["seconds"].items() if value))
     if directory is not None:

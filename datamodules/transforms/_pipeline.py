@@ -121,6 +121,16 @@ class Pipeline:
         """Number of rows that leave for each sample that comes in."""
         return prod(transform.rows_per_sample for transform in self.transforms)
 
+    def share(self, rank: int, processes: int, samples: int) -> tuple[int, np.ndarray]:
+        """Rows of the whole batch that leaves, and where among them those of a process are, int64 (its rows,).
+
+        Args:
+            rank: number of the process, which has every `processes`-th sample.
+            processes: number of processes.
+            samples: number of samples in the global batch.
+        """
+        return samples * self.rows_per_sample, self.rows_of(np.arange(rank, samples, processes), samples)
+
     def rows_of(self, places: np.ndarray, samples: int) -> np.ndarray:
         """Where, in the whole batch that leaves, the rows are that leave for the samples at `places`, in their order.
 

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from tests.ranks import free_port
 
 HOUSE = Path(__file__).resolve().parents[2]
 COMMON = [
@@ -123,9 +124,3 @@ def test_a_process_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "cadence: trainer: 1 of 2 processes came within " in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

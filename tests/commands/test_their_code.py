@@ -66,6 +66,14 @@ class Untested(Net):
     test_step = L.LightningModule.test_step
 
 
+class LossAlone(Net):
+    """A name of Cadence's without the other one."""
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        self.log("val/loss", F.cross_entropy(self.layers(x), y))
+
+
 class Namesakes(Net):
     """Attributes that modules of Cadence have, with another meaning."""
 
@@ -141,6 +149,11 @@ def test_it_trains_and_shows_all_that_they_log(folder: Path, model: str, data: s
     for name, value in result["metrics"].items():
         assert f"│ {name:<10}" in done.out and f"{value:.4g}" in done.out
     assert "split" not in done.out, "no table of losses that they do not log"
+
+
+def test_a_loss_of_our_name_alone_is_shown(folder: Path) -> None:
+    done = fit(folder, "LossAlone")
+    assert done.status == 0 and "│ val/loss" in done.out and "│ train_loss" in done.out, done.err
 
 
 def test_rows_say_epochs_and_samples_by_what_came(folder: Path) -> None:
