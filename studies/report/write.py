@@ -63,8 +63,11 @@ def write_report(study: Study, folder: Path) -> Path:
         found, exhibits, verdicts, facts(found), _lost(found, different), _cells(found, different), common
     )
     _write(folder / PAGE, page)
+    written: set[Path] = set()
     for place, exhibit in enumerate(exhibits, start=1):
-        _files(folder, exhibit, f"{place:02d}-{_stem(exhibit.title)}")
+        written |= _files(folder, exhibit, f"{place:02d}-{_stem(exhibit.title)}")
+    for old in {*folder.glob("tables/[0-9][0-9]-*"), *folder.glob("figures/[0-9][0-9]-*")} - written:
+        old.unlink()  # of an exhibit that the study has no longer, or has under another number
     _write(folder / VERDICTS, json.dumps([_verdict(*pair) for pair in verdicts], indent=2) + "\n")
     return folder / PAGE
 
@@ -147,22 +150,28 @@ def _named(found: Found, value: Any) -> Entry:
     return entry(value) if value is None or isinstance(value, int | float) else Entry(found.name(value))
 
 
-def _files(folder: Path, exhibit: Exhibit, stem: str) -> None:
-    """An exhibit's tables in CSV, Markdown and LaTeX, and its figure as PDF."""
+def _files(folder: Path, exhibit: Exhibit, stem: str) -> set[Path]:
+    """Write an exhibit's tables in CSV, Markdown and LaTeX, and its figure as PDF; returns the paths of all."""
+    written = set()
     for place, table in enumerate(exhibit.tables):
         name = stem if len(exhibit.tables) == 1 else f"{stem}-{place + 1}"
         for ending, text in ((".csv", comma_separated(table)), (".md", markdown(table)), (".tex", latex(table))):
-            _write(folder / "tables" / (name + ending), text)
+            path = folder / "tables" / (name + ending)
+            _write(path, text)
+            written.add(path)
     if exhibit.picture is not None:
         picture = folder / "figures" / f"{stem}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_bytes(exhibit.picture)
+        written.add(picture)
     if exhibit.figure is not None:
         path = folder / "figures" / f"{stem}.pdf"
         path.parent.mkdir(parents=True, exist_ok=True)
         to_column(exhibit.figure)
         with written_whole(path) as file:
             exhibit.figure.savefig(file, format="pdf", metadata={"CreationDate": None})
+        written.add(path)
+    return written
 
 
 def _write(path: Path, text: str) -> None:

@@ -142,6 +142,20 @@ def test_tables_figures_and_verdicts_are_files_too(made: tuple[Path, Path]) -> N
     assert states == ["reproduced", "not tested at this scale"]
 
 
+def test_what_a_study_no_longer_shows_goes_and_what_others_put_there_stays(made: tuple[Path, Path]) -> None:
+    folder, results = made
+    write_report(read_study(folder), results)
+    (results / "tables" / "mine.csv").write_text("mine\n")
+    fewer = {**STUDY, "exhibits": STUDY["exhibits"][1:]}
+    (folder / "study.yaml").write_text(yaml.safe_dump(fewer, sort_keys=False))
+    write_report(read_study(folder), results)
+    names = {path.name for path in (results / "tables").iterdir()} | {
+        path.name for path in (results / "figures").iterdir()
+    }
+    assert not {name for name in names if name.startswith(("01-accuracies", "02-accuracy-against-rate"))}
+    assert {"mine.csv", "01-accuracy-against-rate.pdf"} <= names
+
+
 def test_an_epoch_s_mean_stands_at_the_middle_of_its_epoch(made: tuple[Path, Path]) -> None:
     study = read_study(made[0])
     figure = make(load(study, made[1]), STUDY["exhibits"][2]).figure
