@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from callbacks import BestCheckpoint
 from checks.shell import command_line, place
 from commands.configuration.messages import readable
-from commands.errors import UserError, lines_of
+from commands.errors import UserError, lines_of, notice
 from commands.tables.summary import print_summary
 from records.files import write_json
 from records.run_directory import RunDirectory
@@ -30,12 +30,26 @@ def best_of(trainer: pl.Trainer, directory: RunDirectory) -> str | None:
         ValueError: it has found one, and the file is gone.
     """
     found: str | None = trainer.strategy.broadcast(str(directory.best) if directory.best.is_file() else None)
-    keeper = next((one for one in callbacks_of(trainer) if isinstance(one, BestCheckpoint)), None)
+    keeper = keeper_of(trainer)
     if found is None and keeper is not None and keeper.best is not None:
         test = command_line("cadence", "test", "--run_dir", place(directory.root))
         what = f"{directory.best.relative_to(directory.root)} ({keeper.monitor} {keeper.best:.4g}) is gone"
         raise ValueError(f"{what}: put it back, or test the last one by `{test}`")
     return found
+
+
+def keeper_of(trainer: pl.Trainer) -> BestCheckpoint | None:
+    """The callback that keeps the best checkpoint; None without one."""
+    return next((one for one in callbacks_of(trainer) if isinstance(one, BestCheckpoint)), None)
+
+
+def tell_no_best(trainer: pl.Trainer) -> None:
+    """Say why there is no best checkpoint by the metric that was asked for."""
+    keeper = keeper_of(trainer)
+    if keeper is not None and keeper.asked and keeper.best is None and trainer.global_step:
+        names = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
+        why = "was never a finite number" if keeper.logged else f"was never logged, but {names}"
+        notice(f"no best.ckpt: {keeper.monitor} {why}")
 
 
 def untestable(module: pl.LightningModule, data: pl.LightningDataModule | None) -> str:

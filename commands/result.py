@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 
 from callbacks import LRRangeTest, RunRecord
 from commands.configuration.cadence_cli import CadenceCLI
+from commands.final_test import keeper_of
 from lightning_modules import ImageClassifier
 from records.dashboard import Dashboard
 from records.environment import commit, device_name, versions
@@ -55,6 +56,14 @@ def end_dashboards(
     return result
 
 
+def best_in(trainer: pl.Trainer) -> dict[str, Any]:
+    """What the best checkpoint was chosen by, and its value: null where there is none."""
+    keeper = keeper_of(trainer)
+    if keeper is None:
+        return {}
+    return {"best": {"monitor": keeper.monitor, "mode": keeper.mode, "value": keeper.best, "step": keeper.step}}
+
+
 def result_of(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[str, Any]:
     """Metrics of the trainer's last run, what it cost, and with what it was made."""
     device = trainer.strategy.root_device
@@ -69,6 +78,7 @@ def result_of(cli: CadenceCLI, trainer: pl.Trainer, record: RunRecord) -> dict[s
         "seconds": {name: round(value, 3) for name, value in record.seconds.items()},
         "device": {"type": device.type, "name": device_name(device), **processes_of(trainer)},
         **({} if updated is None else {"lr": updated}),  # in place of the configured one
+        **best_in(trainer),
         "validation": None if cli.images is None else cli.images.val,
         "seed": cli.config.seed_everything,
         **({} if (parent := cli.config.get("from")) is None else {"parent": parent.as_dict()}),

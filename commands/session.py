@@ -30,10 +30,11 @@ from commands import Call
 from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
+from commands.configuration.monitor import monitor_of
 from commands.configuration.translations import found_late
 from commands.diverging import DIVERGED, end_diverged, rates_told, said_of
 from commands.errors import UserError, notice
-from commands.final_test import best_of, training_stays, untestable
+from commands.final_test import best_of, tell_no_best, training_stays, untestable
 from commands.holding import closed, companions, held, loggers_of, positions_of, refusals_told, stops_told
 from commands.result import end_dashboards, named, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
@@ -116,6 +117,7 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
             result["metrics"] = (directory.ended_with() or {}).get("metrics", {}) | result["metrics"]
         if trainer.is_global_zero:
             write_json(directory.result, result)  # before the test, which may fail
+            tell_no_best(trainer)
         if lacking := untestable(cli.model, cli.datamodule) if cli.config.test_after_fit else "":
             if trainer.is_global_zero:
                 notice(f"no test after the training: {lacking}")
@@ -215,7 +217,8 @@ def history_of(cli: CadenceCLI, call: Call, directory: RunDirectory, going_on: R
 def _checkpoints(cli: CadenceCLI, directory: RunDirectory) -> list[pl.Callback]:
     if cli.config.trainer.enable_checkpointing is False or cli.config.trainer.fast_dev_run:
         return []
-    return [BestCheckpoint(directory.checkpoints), LastCheckpoint(directory.last, cli.config.checkpoint_every)]
+    best = BestCheckpoint(directory.checkpoints, *monitor_of(cli.config), asked=cli.config.monitor is not None)
+    return [best, LastCheckpoint(directory.last, cli.config.checkpoint_every)]
 
 
 def bar_of(cli: CadenceCLI) -> list[pl.Callback]:

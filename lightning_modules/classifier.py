@@ -293,3 +293,6 @@ class ImageClassifier(pl.LightningModule):
         values = {f"{stage}/{name}": value for name, value in self.evaluated().items()}
         if not self.trainer.sanity_checking:
             self.record(values)
+            return
+        for name, value in values.items():  # so that it is known what there will be to monitor
+            self.log(name, value, logger=False, batch_size=1)

@@ -5,13 +5,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_SENSES = {"accuracy": 1.0, "loss": -1.0, "error": -1.0}
+_SENSES = {"accuracy": 1.0, "acc": 1.0, "loss": -1.0, "error": -1.0}
 
 
 def sense(name: str) -> float | None:
     """1 if larger values of a metric are better, -1 if smaller ones are, None if its name does not say.
 
-    `val/accuracy` and `top_accuracy` are larger, `val/loss` and `train/epoch_loss` smaller. Of a test there is no best.
+    `val/accuracy`, `val_acc` and `top_accuracy` are larger, `val/loss` and `train/epoch_loss` smaller. Of a test there
+    is no best.
     """
     return None if name.startswith("test") else _SENSES.get(re.split(r"[/_]", name)[-1])
 

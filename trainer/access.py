@@ -1,6 +1,7 @@
 """Typed access to attributes that Lightning sets on the trainer without declaring them."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
@@ -78,6 +79,16 @@ def log_every_n_steps(trainer: pl.Trainer) -> int:
 def row_due(trainer: pl.Trainer) -> bool:
     """Whether a row of metrics is due after the step just done."""
     return trainer.global_step % log_every_n_steps(trainer) == 0
+
+
+def logged_now(trainer: pl.Trainer) -> Mapping[str, Any]:
+    """What the loop that is running has logged for callbacks: in a validation, nothing of the training around it."""
+    return {} if trainer._results is None else trainer._logger_connector.metrics["callback"]
+
+
+def ends_a_pass(trainer: pl.Trainer) -> bool:
+    """Whether the batch just trained on is the last of its epoch, which is not broken off."""
+    return trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
 
 
 def log_row(trainer: pl.Trainer, values: dict[str, float]) -> None:

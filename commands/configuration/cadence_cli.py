@@ -21,7 +21,6 @@ import callbacks
 import datamodules
 import lightning_modules
 import optimizers
-from callbacks.divergence_watch import OnNonFinite
 from callbacks.run_history import RunHistory
 from callbacks.run_record import RunRecord
 from callbacks.start_from import StartFrom
@@ -31,11 +30,11 @@ from commands.configuration.checks import accelerator_of, check_parsed, on_cpu
 from commands.configuration.files import read_config
 from commands.configuration.lightning_checks import check_parts
 from commands.configuration.messages import readable, within
-from commands.configuration.parent import Parent
+from commands.configuration.options import DESCRIPTIONS, UNSAID, add_options
 from commands.configuration.references import filled
 from commands.configuration.replaced import dropped_by, replaced_lists
 from commands.configuration.shipped import config_paths
-from commands.configuration.signatures import OF_A_RUN, RANGE_TESTS
+from commands.configuration.signatures import RANGE_TESTS
 from commands.configuration.strict_yaml import as_written, within_bounds
 from commands.configuration.vocabulary import vocabulary_of
 from commands.errors import UserError, notice
@@ -60,24 +59,10 @@ for package in (callbacks, datamodules, lightning_modules, optimizers):
     for exported in package.__all__:
         getattr(package, exported)
 
-DEFAULT_SEED = 1
 # Not a default of the parser's: another class would take the values of Digits for its own options of the same name.
 _DIGITS = "--data=datamodules.Digits"
 _RUN_DIR = "--run_dir="
-DESCRIPTIONS = {
-    "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
-    "`cadence fit --resume RUN_DIR` goes on with a run that was stopped; `cadence fit --from RUN_DIR [--at best|last]` "
-    "begins a new one with its configuration and its weights.",
-    "lr-range-test": "Raise the learning rate on copies of a model, step by step, and suggest rates and bounds; takes "
-    "the configuration of a fit, and trains nothing else. "
-    "`cadence lr-range-test --resume RUN_DIR` goes on with a test that was stopped; "
-    "`--from RUN_DIR [--at best|last]` takes a run's configuration and weights.",
-    "batch-size-range-test": "Train copies of a model with one batch size after another, and suggest a smallest and a "
-    "largest one; takes the configuration of a fit, and trains nothing else. "
-    "`cadence batch-size-range-test --resume RUN_DIR` goes on with a test that was stopped; "
-    "`--from RUN_DIR [--at best|last]` takes a run's configuration and weights.",
-    "test": "Test a run's checkpoint on the test images: `cadence test --run_dir RUN_DIR` needs nothing else.",
-}
+DEFAULT_SEED = 1
 
 
 class CadenceCLI(LightningCLI):
@@ -125,35 +110,8 @@ class CadenceCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the options beside model, data and trainer, and link those that follow from others."""
-        parser.add_argument("--run_dir", type=str | None, default=None, help="Directory of the run's record.")
-        parser.add_argument(
-            "--test_after_fit", type=bool, default=True, help="Test the best checkpoint once training has ended."
-        )
-        parser.add_argument(
-            "--checkpoint_every", type=int, default=500, help="Steps between two checkpoints within an epoch."
-        )
-        parser.add_argument("--from", type=Parent | None, default=None, help="Run whose weights this one begins with.")
-        parser.add_argument(
-            "--on_nonfinite",
-            type=OnNonFinite,
-            default="stop",
-            help="What follows the first training loss that is not finite: stop, with exit status 3, or go_on.",
-        )
-        if self.command == "test":
-            parser.add_argument(
-                "--checkpoint",
-                type=str | None,
-                default=None,
-                help="Checkpoint to test; by default the run's best, or last.",
-            )
-        if self.command in RANGE_TESTS:
-            test = getattr(callbacks, RANGE_TESTS[self.command])
-            parser.add_class_arguments(test, "range_test", skip=OF_A_RUN)
-        parser.add_optimizer_args((Optimizer,))
-        parser.link_arguments("seed_everything", "data.init_args.seed")
-        for name in ("in_channels", "image_size", "num_classes"):
-            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        """Add the options beside model, data and trainer."""
+        add_options(parser, self.command)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse `arguments`; a mistake becomes a `UserError`."""
@@ -240,7 +198,7 @@ class CadenceCLI(LightningCLI):
             return config
 
     def _dumped(self, config: Any) -> str:
-        for key in ("config", "run_dir", "checkpoint", *(("from",) if config.get("from") is None else ())):
+        for key in ("config", "run_dir", "checkpoint", *(key for key in UNSAID if config.get(key) is None)):
             config.pop(key, None)
         return self.parser.dump(config, skip_none=False, format="yaml")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from checks.arguments import LARGEST_SEED
 from commands.configuration.finite import check_finite
+from commands.configuration.monitor import check_monitor
 from commands.configuration.nulls import check_nulls
 from commands.errors import UserError
 
@@ -111,6 +112,7 @@ def check_parsed(command: str, config: Any) -> None:
             )
     if config.checkpoint_every < 1:
         raise UserError(f"checkpoint_every must be at least 1 step, got {config.checkpoint_every}: 500 is the default")
+    check_monitor(config)
     trainer = config.trainer
     if command == "fit" and trainer.max_epochs is None and trainer.max_steps == -1 and trainer.max_time is None:
         raise UserError("trainer.max_epochs is missing: say how long to train, e.g. --trainer.max_epochs 3")

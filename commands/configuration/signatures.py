@@ -8,7 +8,7 @@ from pathlib import Path
 from commands.configuration.checks import LINKED
 from commands.configuration.contents import HOUSE, imported_by
 
-PARSER = HOUSE / "commands" / "configuration" / "cadence_cli.py"
+PARSER = HOUSE / "commands" / "configuration" / "options.py"
 SECTIONS = ("model", "data", "optimizer", "trainer")
 RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
 OF_A_RUN = {"at_step", "update_lr"}  # what a range test alone has no use for
@@ -16,7 +16,7 @@ OF_A_RUN = {"at_step", "update_lr"}  # what a range test alone has no use for
 
 def own_options(command: str) -> set[str]:
     """Options that the parser of a command adds beside the sections, those of other commands among them."""
-    found = {"config", *SECTIONS}
+    found = {"config", "seed_everything", *SECTIONS}
     for node in ast.walk(_tree(PARSER)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
             found |= {ast.literal_eval(word).lstrip("-") for word in node.args}

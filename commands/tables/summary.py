@@ -24,6 +24,9 @@ def print_summary(result: dict[str, Any], directory: Path | None) -> None:
         lay(("split", "loss", "accuracy", "error"), rows)
     elif metrics:
         lay(("logged last", "value"), [[name, f"{_number(value):.4g}"] for name, value in metrics.items()])
+    if (best := result.get("best", {})).get("value") is not None:
+        after = "" if best["step"] is None else f" after step {best['step']:,}"
+        print(f"best.ckpt: {best['monitor']} {best['value']:.4g}{after}")
     print(f"{result['parameters']:,} parameters, {result['steps']:,} steps")
     print(", ".join(f"{name} {value:.1f} s" for name, value in result["seconds"].items() if value))
     if directory is not None:

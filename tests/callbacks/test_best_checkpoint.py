@@ -18,8 +18,9 @@ class Validations:
 
     def __init__(self) -> None:
         self.state, self.sanity_checking, self.world_size = SimpleNamespace(fn="fit"), False, 1
-        self.callback_metrics: dict[str, float] = {}
-        self.saved: list[Path] = []
+        self.logged: dict[str, float] = {}
+        self._results, self._logger_connector = "", SimpleNamespace(metrics={"callback": self.logged})
+        self.global_step, self.saved = 0, list[Path]()
 
     def save_checkpoint(self, path: Path) -> None:
         self.saved.append(path)
@@ -33,7 +34,7 @@ def saves(callback: BestCheckpoint, scores: list[float], weight: float = 1.0, **
     vars(trainer).update(state)
     for score in scores:
         before = len(trainer.saved)
-        trainer.callback_metrics[callback.monitor] = score
+        trainer.logged[callback.monitor] = score
         callback.on_validation_end(trainer, module)  # type: ignore[arg-type]
         found.append(len(trainer.saved) > before)
     assert set(trainer.saved) <= {callback.dirpath / "best.ckpt"}

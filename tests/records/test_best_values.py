@@ -11,7 +11,7 @@ from records.best_values import BestValues, sense
     ("name", "expected"),
     [
         ("val/accuracy", 1), ("val/loss", -1), ("val/error", -1), ("train/epoch_loss", -1), ("val_loss", -1),
-        ("test/accuracy", None), ("lr", None), ("time_to_target/seconds", None), ("val/lossy", None),
+        ("val_acc", 1), ("test/accuracy", None), ("lr", None), ("time_to_target/seconds", None), ("val/lossy", None),
     ],
 )  # fmt: skip
 def test_sense(name: str, expected: float | None) -> None:
