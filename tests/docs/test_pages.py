@@ -6,14 +6,14 @@ from types import ModuleType
 
 import pytest
 
-from docs import architectures, gradient_check, lr_finder_against_grid, results
+from docs import architectures, finders, gradient_check, lr_finder_against_grid, results
 from docs.pages import page, table
 from studies.against_grid import Comparison
 
 ROOT = Path(__file__).parents[2]
 
 
-SCRIPTS = [architectures, gradient_check, lr_finder_against_grid, results]
+SCRIPTS = [architectures, finders, gradient_check, lr_finder_against_grid, results]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
@@ -32,6 +32,11 @@ def test_the_readmes_figures_are_those_of_the_results() -> None:
 def test_the_figure_of_suggested_rates_is_that_of_its_runs() -> None:
     for name, content in lr_finder_against_grid.figures().items():
         assert content == (ROOT / "docs" / name).read_text(), "stale: run `python docs/lr_finder_against_grid.py`"
+
+
+def test_the_figure_of_finders_is_that_of_their_rows() -> None:
+    for name, content in finders.figures().items():
+        assert content == (ROOT / "docs" / name).read_text(), "stale: run `python docs/finders.py`"
 
 
 def test_the_worst_loss_is_told_and_a_refusal_is_no_success() -> None:
