@@ -10,16 +10,20 @@ import numpy as np
 import pytorch_lightning as pl
 
 from callbacks.lr_schedule import only_schedule, set_lr
-from callbacks.range_tests.lr_outcome import LROutcome
-from callbacks.range_tests.lr_race import field_of, raced
+from callbacks.range_tests.held_out import HeldOutRehearsal, some_held_out
+from callbacks.range_tests.losses import judged
+from callbacks.range_tests.lr_outcome import TRAINING, LROutcome
+from callbacks.range_tests.lr_race import field_of, quarter, raced
 from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
 from callbacks.range_tests.lr_sweeps import Sweep, candidates, rates, swept
 from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, NoSuggestion, RangeTest
 from callbacks.range_tests.rehearsal import Rehearsal
 from callbacks.range_tests.trials import Trials
-from checks.arguments import require_not_negative, require_within
+from checks.arguments import require_at_least, require_not_negative, require_within
 from timeline.keys import rehearsal_seed
 from trainer.access import callbacks_of, datamodule_of, is_fast_dev_run
+
+FORWARD = 3  # a step's work for an image over that of looking at it: there and back, and for the weights
 
 
 class LRRangeTest(RangeTest):
@@ -47,6 +51,8 @@ class LRRangeTest(RangeTest):
         diverged_at: stop a sweep once the smoothed loss is this many times its best.
         at_step: number of steps that the run makes before the test.
         update_lr: whether the run trains at the suggested rate from the test on, in place of the optimizer's own.
+        on: images whose loss judges a rate: each step's `training` batch, or some `held_out` ones after the step.
+        held_out_images: number of validation images for `held_out`; all of them where there are fewer.
 
     Raises:
         ValueError: a field is out of range; with `update_lr`, also where a schedule sets the rate without regard to the
@@ -59,7 +65,7 @@ class LRRangeTest(RangeTest):
     TITLE = "LR range test"
     SETTINGS = (
         "lower", "upper", "steps", "sweep", "seeds", "candidates", "candidate_steps", "refine", "refine_steps",
-        "smoothing", "diverged_at", "at_step",
+        "smoothing", "diverged_at", "at_step", "on", "held_out_images",
     )  # fmt: skip
     FOUND = (*RangeTest.FOUND, "lr")
     RECORDED = ("settings", "device", "optimizer", "versions")
@@ -81,6 +87,8 @@ class LRRangeTest(RangeTest):
         diverged_at: float = 4.0,
         at_step: int = 0,
         update_lr: bool = False,
+        on: Literal["training", "held_out"] = "training",
+        held_out_images: int = 512,
     ) -> None:
         if not 0 < lower < upper:
             raise ValueError(f"lower must lie between 0 and upper, got {lower:g} and {upper:g}: try 1e-7 and 10")
@@ -106,15 +114,20 @@ class LRRangeTest(RangeTest):
         self.candidates, self.candidate_steps = candidates, candidate_steps
         self.refine, self.refine_steps = refine, refine_steps
         self.smoothing, self.diverged_at, self.at_step = smoothing, diverged_at, at_step
-        self.update_lr = update_lr
+        if on not in ("training", "held_out"):
+            raise ValueError(f"on must be training or held_out, got {on!r}: leave it out for training")
+        require_at_least(32, "512 is usual", held_out_images=held_out_images)
+        self.update_lr, self.on, self.held_out_images = update_lr, on, held_out_images
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Do as every range test does, and refuse `update_lr` beside a schedule that it would not reach.
+        """Do as every range test does; refuse `on: held_out` without images, `update_lr` beside a schedule in its way.
 
         Raises:
-            ValueError: there is one.
+            ValueError: nothing is held out, or there is such a schedule.
         """
         super().setup(trainer, pl_module, stage)
+        if stage == "fit" and self.on == "held_out" and not getattr(datamodule_of(trainer), "validates", True):
+            raise ValueError("on: held_out needs validation images: set data.val_fraction, e.g. 0.1, or leave it out")
         if stage != "fit" or not self.update_lr:
             return
         self.updated_to = None
@@ -156,23 +169,28 @@ class LRRangeTest(RangeTest):
         data = datamodule_of(trainer)
         step = trainer.global_step
         size, lrs = data.stream.size(step), self.lrs()
-        steps = self.candidate_steps or data.stream.steps_in(data.stream.place(step)[0])
+        steps = self.candidate_steps or data.stream.steps_in(data.stream.place(step)[0]) if self.candidates else 1
         seeds = [rehearsal_seed(data.seed, number) for number in range(self.seeds)]
         if is_fast_dev_run(trainer):
             lrs, steps, seeds = lrs[:4], 1, seeds[:1]
-        total = len(seeds) * len(lrs) * (steps if self.candidates else 1)
+        trained = len(seeds) * len(lrs)
         races = 0 if self.refine is None or is_fast_dev_run(trainer) else self.refine
         rules, smoothing = (CANDIDATE_RULES, 0.0) if self.candidates else (RULES, self.smoothing)
-        with self.rehearsed(trainer, total + races * self.refine_steps) as trials:
+        looks = 0 if self.on == "training" else trained * judged(steps) + races * quarter(self.refine_steps)
+        loss = self._held_out(trainer, looks, size) if looks else TRAINING
+        with self.rehearsed(trainer, trained * steps + races * self.refine_steps) as trials:
             sweeps = [
-                self._sweep(trials, f"seed {number}", partial(Rehearsal, trainer, size, seed), lrs, steps)
+                self._sweep(
+                    trials, f"seed {number}", self._copy(trainer, size, seed, steps - judged(steps)), lrs, steps
+                )
                 for number, seed in enumerate(seeds)
             ]
-            outcome = LROutcome(self.lrs(), sweeps, rules, smoothing)
+            outcome = LROutcome(self.lrs(), sweeps, rules, smoothing, loss, looks)
             found = outcome.consensus
             if not races or found.median is None or found.bounds is None:
                 return outcome
-            start = partial(Rehearsal, trainer, size, rehearsal_seed(data.seed, self.seeds))
+            first = self.refine_steps - quarter(self.refine_steps)
+            start = self._copy(trainer, size, rehearsal_seed(data.seed, self.seeds), first)
             field = field_of(found.median, found.bounds[1], races)
             race = raced(lambda index: trials(f"race, rate {index}", start), field, self.refine_steps)
         return replace(outcome, race=race)
@@ -192,6 +210,24 @@ class LRRangeTest(RangeTest):
         for optimizer in trainer.optimizers:
             optimizer.defaults["lr"] = self.lr  # what a schedule scales
             set_lr(optimizer, self.lr)
+
+    def _copy(self, trainer: pl.Trainer, size: int, seed: int, first: int) -> Callable[[], Rehearsal]:
+        """What makes a copy whose losses are those that judge it, by held-out images from step number `first` on."""
+        if self.on == "training":
+            return partial(Rehearsal, trainer, size, seed)
+        return partial(HeldOutRehearsal, trainer, size, seed, self.held_out_images, first)
+
+    def _held_out(self, trainer: pl.Trainer, looks: int, size: int) -> str:
+        """The name of the held-out loss; says beforehand what so many looks at it cost."""
+        images = len(some_held_out(trainer, self.held_out_images).members)
+        rows = size * datamodule_of(trainer).train_transforms.rows_per_sample
+        if trainer.is_global_zero:
+            print(
+                f"{self.TITLE}: {looks:,} looks at {images:,} held-out images, "
+                f"about as much work as {looks * images / (FORWARD * rows):,.0f} steps more",
+                file=sys.stderr,
+            )
+        return f"loss on {images:,} held-out images"
 
     def _sweep(self, trials: Trials, name: str, start: Callable[[], Rehearsal], lrs: np.ndarray, steps: int) -> Sweep:
         if self.candidates:

@@ -43,6 +43,7 @@ def draw(
     losses_per_seed_smoothed: Sequence[np.ndarray],
     consensus: Agreed,
     title: str,
+    loss: str,
 ) -> Figure:
     """Above: the raw losses, the smoothed ones' median over the seeds and their range. Below: a row for each rule.
 
@@ -52,11 +53,13 @@ def draw(
         losses_per_seed_smoothed: the same, smoothed without lag (`range_tests/lr_curve.py`), or marks look early.
         consensus: the rules' answers, the suggestion and the bounds, or the refusal, which is then said.
         title: title of the figure.
+        loss: name of the loss, for its axis.
     """
     raw, smoothed = _padded(losses_per_seed_raw, len(lrs)), _padded(losses_per_seed_smoothed, len(lrs))
     figure = Figure(figsize=(8, 5.4), layout="constrained")
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1 + 0.1 * len(consensus.rules)))
     _curves(top, lrs, raw, smoothed)
+    top.set_ylabel(loss)
     _rules(below, consensus)
     for axes in (top, below):
         axes.spines[["top", "right"]].set_visible(False)
@@ -92,7 +95,6 @@ def _curves(axes: Axes, lrs: np.ndarray, raw: np.ndarray, smoothed: np.ndarray) 
     style = {"marker": "o", "markersize": 4} if few else {}
     axes.plot(seen, np.nanmedian(some, axis=0), color=LINE, linewidth=2, label=label, **style)
     axes.set_ylim(*_limits(raw, some))
-    axes.set_ylabel("training loss")
     axes.grid(alpha=0.25, linewidth=0.6)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 FINISHED, DIVERGED, NON_FINITE = "finished", "diverged", "non-finite"
+OF_A_SINGLE = 10  # losses that the noise of a single one is estimated from
 
 
 def smooth(losses: np.ndarray, beta: float = 0.98) -> np.ndarray:
@@ -22,6 +23,11 @@ def smooth(losses: np.ndarray, beta: float = 0.98) -> np.ndarray:
     return np.array(means)
 
 
+def judged(steps: int) -> int:
+    """Number of steps, of so many, whose losses `last_tenth` looks at: the tenth, or what tells the noise of one."""
+    return max(steps // 10, min(steps, OF_A_SINGLE))
+
+
 def last_tenth(losses: list[float]) -> tuple[float, float]:
     """Mean of the last tenth of the losses, at least one of them, and its standard error over these steps.
 
@@ -31,5 +37,5 @@ def last_tenth(losses: list[float]) -> tuple[float, float]:
     last = np.array(losses[-max(len(losses) // 10, 1) :])
     if len(last) > 1:
         return float(last.mean()), float(last.std(ddof=1) / len(last) ** 0.5)
-    bends = np.diff(losses[-10:], 2)  # their variance is six times that of independent noise
+    bends = np.diff(losses[-OF_A_SINGLE:], 2)  # their variance is six times that of independent noise
     return float(last[0]), float(np.sqrt(np.mean(bends**2) / 6)) if len(bends) else float("nan")

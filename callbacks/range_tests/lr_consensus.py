@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from callbacks.range_tests.lr_curve import curve
 from callbacks.range_tests.lr_rules import RULES, Answers, Errors, Rule
 
 DISAGREEMENT = 2.0  # decades between the points that count, above which there is no suggestion
 # From 17 problems, and judged on 9 others: 100, 200 and 600 steps from 1e-7 to 10 then agree (its card in docs/).
 DENSITY = 25.0  # steps a decade at which nothing is corrected: 200 steps over eight decades
 CORRECTION = 0.6  # power of the density that the place of the fall follows
+
+LEAST_FALL = 0.01  # part of the loss, where it is taken of the same images throughout: then no noise tells what is flat
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,20 @@ def consensus(
     losses_per_seed: Sequence[np.ndarray],
     asked: Sequence[Rule] = RULES,
     errors_per_seed: Sequence[Errors] | None = None,
+    same_images: bool = False,
 ) -> Consensus:
     """The suggestion that the seeds share, or why there is none. Rules that do not count are asked, and change nothing.
 
-    Refused: a curve that is flat, so that in at least half of the seeds no slope is beyond its noise; and points that
-    lie further apart than two decades, so that the answer would be the choice of the rule.
+    Refused: a curve that is flat, so that in at least half of the seeds no slope is beyond its noise (or, where all
+    losses are of the same images and so hide it, the loss falls by less than 1 %); and points that lie further apart
+    than two decades, so that the answer would be the choice of the rule.
 
     Args:
         lrs: rates, (n,), positive and strictly increasing.
         losses_per_seed: raw losses of each seed, (n,) or fewer where that seed's test stopped early.
         asked: the rules, `RULES` for sweeps and `CANDIDATE_RULES` for candidates.
         errors_per_seed: standard errors of each seed's losses, or None where they are not known.
+        same_images: whether all losses of a seed are of the same images.
 
     Raises:
         ValueError: no seeds; rates or losses that the rules refuse; not exactly one bounds rule that counts.
@@ -78,15 +84,17 @@ def consensus(
     if len(bounding) != 1:
         names = [rule.name for rule in bounding] or "none"
         raise ValueError(f"one bounds rule must count, got {names}: set counts for one, and for no other")
-    curves = list(zip(losses_per_seed, errors_per_seed or [None] * len(losses_per_seed), strict=True))
-    rules = {rule.name: _answer(rule, [rule(lrs, *curve) for curve in curves]) for rule in asked}
+    measured = list(zip(losses_per_seed, errors_per_seed or [None] * len(losses_per_seed), strict=True))
+    fallen = [not same_images or _fall(lrs, *one) >= LEAST_FALL for one in measured]
+    asking = list(zip(measured, fallen, strict=True))
+    rules = {rule.name: _answer(rule, [rule(lrs, *one) if fell else None for one, fell in asking]) for rule in asked}
     seeds, interval = len(losses_per_seed), rules[bounding[0].name]
     counted = [rule.name for rule in asked if rule.answers == "point" and rule.counts]
     points = {name: answer.low for name in counted if (answer := rules[name]) is not None}
     if interval is None or not points:
-        return Consensus(
-            None, None, None, rules, seeds, "the curve is flat: no fall of the loss stands out from its noise"
-        )
+        small = f"the loss falls by less than {LEAST_FALL:.0%}"
+        why = small if not all(fallen) else "no fall of the loss stands out from its noise"
+        return Consensus(None, None, None, rules, seeds, f"the curve is flat: {why}")
     lowest, highest = min(points, key=lambda name: points[name]), max(points, key=lambda name: points[name])
     apart = float(np.log10(points[highest] / points[lowest]))
     if apart > DISAGREEMENT:
@@ -121,6 +129,15 @@ def density_at(lrs: np.ndarray, lr: float) -> float:
     """Rates a decade around a rate; at the ends of the rates for one that lies outside them."""
     x = np.log10(lrs)
     return float(1 / np.interp(np.log10(lr), (x[1:] + x[:-1]) / 2, np.diff(x)))
+
+
+def _fall(lrs: np.ndarray, losses: np.ndarray, errors: Errors) -> float:
+    """The part of its highest level before the minimum that the loss falls by; 0 where there is no curve."""
+    at = curve(lrs, losses, errors)
+    if at is None:
+        return 0.0
+    top = float(at.level[: at.minimum + 1].max())
+    return (top - float(at.level[at.minimum])) / max(abs(top), 1e-300)
 
 
 def _answer(rule: Rule, answers: list[Answers]) -> Answer | None:

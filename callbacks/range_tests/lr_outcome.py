@@ -17,6 +17,8 @@ from callbacks.range_tests.lr_sweeps import Sweep
 if TYPE_CHECKING:
     from figures import Figure
 
+TRAINING = "training loss"
+
 
 @dataclass(frozen=True)
 class LROutcome:
@@ -27,6 +29,8 @@ class LROutcome:
         sweeps: losses of each seed, up to n of them.
         asked: rules for such losses.
         smoothing: weight of the past in the running mean that is written beside the losses; 0 for none.
+        loss: name of the loss that was measured.
+        looks: number of times that it was taken on held-out images.
         race: race of a few rates after the sweeps; None without.
     """
 
@@ -34,13 +38,15 @@ class LROutcome:
     sweeps: list[Sweep]
     asked: Sequence[Rule]
     smoothing: float
+    loss: str = TRAINING
+    looks: int = 0
     race: Race | None = None
 
     @cached_property
     def consensus(self) -> Consensus:
         """The rules' answers, and the suggestion, which a race decides, or a refusal."""
         losses, errors = [sweep.losses for sweep in self.sweeps], [sweep.errors for sweep in self.sweeps]
-        found = consensus(self.lrs, losses, self.asked, errors)
+        found = consensus(self.lrs, losses, self.asked, errors, self.loss != TRAINING)
         return found if self.race is None else replace(found, lr=self.race.lr)
 
     @property
@@ -60,8 +66,9 @@ class LROutcome:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each seed and rate; with the loss's standard error where it is known."""
+        name = "loss" if self.loss == TRAINING else "held_out_loss"
         return [
-            {"seed": seed, "lr": float(lr), "loss": float(sweep.losses[place]), "smoothed": float(means[place])}
+            {"seed": seed, "lr": float(lr), name: float(sweep.losses[place]), "smoothed": float(means[place])}
             | ({} if sweep.errors is None else {"error": float(sweep.errors[place])})
             for seed, sweep in enumerate(self.sweeps)
             for means in [smooth(sweep.losses, self.smoothing)]
@@ -80,8 +87,9 @@ class LROutcome:
         rules.append(_row("median of the points", self.consensus.median))
         if self.race is not None:
             for lr, score in zip(self.race.lrs, self.race.scores, strict=True):
-                rules.append(_row(f"raced, loss {score:.4g}", float(lr)))
-        return [*rules, _row("suggested", self.lr)]
+                kind = "" if self.loss == TRAINING else "held-out "
+                rules.append(_row(f"raced, {kind}loss {score:.4g}", float(lr)))
+        return [*rules, _row("suggested" if self.loss == TRAINING else "suggested by held-out loss", self.lr)]
 
     def record(self) -> dict[str, Any]:
         """The suggestion, each rule's answer, and why each seed's sweep ended; plain values, None for no answer."""
@@ -93,6 +101,8 @@ class LROutcome:
             for name, answer in found.rules.items()
         }
         suggestion = {
+            "loss": self.loss,
+            "looks": self.looks,
             "lr": found.lr,
             "median": found.median,
             "bounds": found.bounds,
@@ -111,14 +121,15 @@ class LROutcome:
         if all(at is None for at in curves):
             return None
         drawn = [np.full(len(self.lrs), np.nan) if at is None else at.at(self.lrs) for at in curves]
-        return draw(self.lrs, [sweep.losses for sweep in self.sweeps], drawn, self.consensus, title)
+        return draw(self.lrs, [sweep.losses for sweep in self.sweeps], drawn, self.consensus, title, self.loss)
 
     def summary(self) -> str:
         """The suggestion, or the refusal with its reason, in one line."""
         if self.lr is None or self.bounds is None:
             return f"no suggestion, {self.refusal}"
+        by = "" if self.loss == TRAINING else f", by {self.looks:,} looks at the {self.loss}"
         edge = ", the highest that was raced" if self.race is not None and self.race.at_the_edge else ""
-        return f"lr {self.lr:.3g}{edge}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}"
+        return f"lr {self.lr:.3g}{edge}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}{by}"
 
 
 def _row(rule: str, low: float | str | None, high: float | None = None, spread: float | str = "") -> dict[str, Any]:

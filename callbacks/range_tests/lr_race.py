@@ -17,7 +17,7 @@ class Race:
 
     Attributes:
         lrs: the rates, (k,), increasing.
-        losses: training loss of each step at each rate; fewer than `steps` where a loss was not finite.
+        losses: loss of each step at each rate; fewer than `steps` where one was not finite.
         steps: number of steps that each of them was to make.
     """
 
@@ -59,9 +59,14 @@ class Race:
     @cached_property
     def _lasts(self) -> list[np.ndarray]:
         """The last quarter of the steps at each rate, of one length."""
-        quarter = max(self.steps // 4, 2)
+        last = quarter(self.steps)
         whole = [one if len(one) == self.steps and np.isfinite(one).all() else None for one in self.losses]
-        return [np.full(quarter, np.inf) if one is None else one[-quarter:] for one in whole]
+        return [np.full(last, np.inf) if one is None else one[-last:] for one in whole]
+
+
+def quarter(steps: int) -> int:
+    """Number of steps at the end of so many whose losses decide."""
+    return max(steps // 4, 2)
 
 
 def field_of(median: float, upper: float, count: int) -> np.ndarray:

@@ -41,7 +41,17 @@ def within_bounds(load: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def as_written(loader: Any) -> Any:
-    """A class of YAML loaders like the given one that reads 1:30 and 010 as texts, not as 90 and 8."""
+    """A class of YAML loaders like the given one that reads 1:30 and 010 as texts, not as 90 and 8, and `on:` as a key.
+
+    YAML 1.1 reads on, off, yes and no as truth values, in the place of a key too; a key is a name here.
+    """
+
+    def flatten_mapping(self: Any, node: Any) -> None:
+        loader.flatten_mapping(self, node)
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                key.tag = "tag:yaml.org,2002:str"
+
     forms = {
         first: [
             (tag, re.compile(NOT_AS_WRITTEN[tag] + form.pattern, form.flags) if tag in NOT_AS_WRITTEN else form)
@@ -49,7 +59,7 @@ def as_written(loader: Any) -> Any:
         ]
         for first, known in loader.yaml_implicit_resolvers.items()
     }
-    return type("AsWritten", (loader,), {"yaml_implicit_resolvers": forms})
+    return type("AsWritten", (loader,), {"yaml_implicit_resolvers": forms, "flatten_mapping": flatten_mapping})
 
 
 def check_bounds(text: str) -> None:

@@ -19,7 +19,7 @@ def losses_of(lrs: np.ndarray, seed: int, fall: float = 1.8) -> np.ndarray:
 def drawn(lrs: np.ndarray, raw: list[np.ndarray]) -> tuple[Figure, object]:
     smoothed = [curve(lrs, losses).at(lrs) for losses in raw]
     agreed = consensus(lrs, raw)
-    figure = draw(lrs, raw, smoothed, agreed, "A title")
+    figure = draw(lrs, raw, smoothed, agreed, "A title", "training loss")
     figure.savefig(io.BytesIO(), format="png")  # an overlong label would warn
     return figure, agreed
 
@@ -47,7 +47,14 @@ def test_it_shows_every_rule_and_what_was_agreed(steps, seeds):
 def test_bounds_are_drawn_as_bounds_even_where_they_meet():
     lrs = np.geomspace(1e-7, 10, 200)
     meeting = Rule("meeting", lambda lrs, losses, errors=None: (1e-3, 1e-3), "bounds")
-    figure = draw(lrs, [losses_of(lrs, 0)], [lrs], consensus(lrs, [losses_of(lrs, 0)], [*RULES, meeting]), "A title")
+    figure = draw(
+        lrs,
+        [losses_of(lrs, 0)],
+        [lrs],
+        consensus(lrs, [losses_of(lrs, 0)], [*RULES, meeting]),
+        "A title",
+        "training loss",
+    )
     said = words(figure).splitlines()
     assert "1.0e-03 to 1.0e-03" in said and "meeting" in said
     marked = [line for line in figure.axes[1].lines if line.get_marker() == "o"]

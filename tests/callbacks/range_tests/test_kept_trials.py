@@ -28,9 +28,13 @@ SIZES = ("--trainer.callbacks+=BatchSizeRangeTest", "--trainer.callbacks.sizes",
          "--trainer.callbacks.steps", "30")  # fmt: skip
 RACE = ("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.seeds", "1", "--trainer.callbacks.steps", "60",
         "--trainer.callbacks.refine", "3", "--trainer.callbacks.refine_steps", "24")  # fmt: skip
-TESTS = {"sweeps": LR, "candidates": RATES, "race": RACE, "batch sizes": SIZES}
+HELD_OUT = (*RACE, "--trainer.callbacks.on", "held_out")
+TESTS = {"sweeps": LR, "candidates": RATES, "race": RACE, "race by held-out loss": HELD_OUT, "batch sizes": SIZES}
 # Steps of copies after which the process ends: within a trial, at its end, and in later ones.
-STOPS = {"sweeps": [7, 20, 41, 50, 95], "candidates": [30, 51], "race": [61, 90, 130], "batch sizes": [25, 31, 75]}
+STOPS = {
+    "sweeps": [7, 20, 41, 50, 95], "candidates": [30, 51], "race": [61, 90, 130],
+    "race by held-out loss": [41, 90, 130], "batch sizes": [25, 31, 75],
+}  # fmt: skip
 
 
 @pytest.fixture
