@@ -60,7 +60,7 @@ def _parser(command: str) -> Parser:
         "--scale",
         "laptop",
         type=one_of(SCALES),
-        help="smoke, laptop or full; to run, laptop by default; to report, the largest that ran",
+        help="smoke, laptop or full; to run, laptop by default; to report, each that ran",
     )
     parser.value("--seeds", "3", **number, help="number of seeds, in place of the scale's")
     parser.value("--workers", "2", **number, default=cores, help="cells at a time; by default one a core")

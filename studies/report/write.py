@@ -37,8 +37,8 @@ def load(study: Study, folder: Path) -> Found:
     return Found(study, folder.name, read_table(folder / CELLS), curves, record, folder)
 
 
-def largest(results: Path, study: Study) -> str:
-    """The largest scale that has results.
+def scales_run(results: Path, study: Study) -> list[str]:
+    """The scales that have results, the smallest first.
 
     Raises:
         ValueError: there is none.
@@ -48,7 +48,7 @@ def largest(results: Path, study: Study) -> str:
         raise ValueError(
             f"{results / study.name} has no results: run the study first, by cadence study run {study.name}"
         )
-    return there[-1]
+    return there
 
 
 def write_report(study: Study, folder: Path) -> Path:
@@ -194,9 +194,10 @@ def report(names: Sequence[Path], results: Path, scale: str | None) -> list[Path
     Args:
         names: folders of the studies.
         results: folder of all studies' results.
-        scale: name of the scale, None for the largest that has results.
+        scale: name of the scale, None for each that has results.
     """
     pages = []
     for study in map(read_study, names):
-        pages.append(write_report(study, results / study.name / (scale or largest(results, study))))
+        for wanted in [scale] if scale else scales_run(results, study):
+            pages.append(write_report(study, results / study.name / wanted))
     return [*pages, write_index(results)]

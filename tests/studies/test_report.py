@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,13 @@ def test_tables_figures_and_verdicts_are_files_too(made: tuple[Path, Path]) -> N
     assert "figures/02-accuracy-against-rate.pdf" in names
     states = [verdict["state"] for verdict in json.loads((results / "verdicts.json").read_text())]
     assert states == ["reproduced", "not tested at this scale"]
+
+
+def test_each_scale_that_ran_has_its_report(made: tuple[Path, Path]) -> None:
+    folder, results = made
+    shutil.copytree(results, results.parent / "full")
+    pages = [page.relative_to(results.parents[1]).as_posix() for page in report([folder], results.parents[1], None)]
+    assert pages == ["rates/smoke/report.html", "rates/full/report.html", "index.html"]
 
 
 def test_what_a_study_no_longer_shows_goes_and_what_others_put_there_stays(made: tuple[Path, Path]) -> None:
