@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from torch.optim import Optimizer
 
 from timeline.position import Position, Unit
-from trainer.access import callbacks_of, log_row, position_of, row_due, stream_of
+from trainer.access import callbacks_of, log_rates, position_of, row_due, stream_of
 
 
 class LRSchedule(pl.Callback):
@@ -66,7 +66,7 @@ class LRSchedule(pl.Callback):
         """Log the rates where a row is due."""
         if row_due(trainer):
             rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
-            log_row(trainer, {"lr": rates[0]} if len(rates) == 1 else {f"lr/{i}": lr for i, lr in enumerate(rates)})
+            log_rates(trainer, rates)
 
 
 def set_lr(optimizer: Optimizer, lr: float) -> None:

@@ -85,7 +85,10 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
     positions = [stream.position(step) for step in range(_number_of_steps(cli, stream))]
     sizes = [stream.size(position.step) for position in positions]
     lasting = [place for place in range(len(sizes)) if not _is_remainder(stream, place, sizes)]
-    lr = [own if policy is None else policy.lr(positions[place], own) for place in lasting]
+    if cli.config.lr_scheduler is None:
+        lr = [own if policy is None else policy.lr(positions[place], own) for place in lasting]
+    else:
+        lr = _scheduled(cli, [stream.place(place)[0] for place in lasting])
     drawn = {
         "steps": np.array(lasting),
         "epochs": np.array([positions[place].epochs for place in lasting]),
@@ -120,6 +123,16 @@ def _number_of_steps(cli: "CadenceCLI", stream: Any) -> int:
         if in_epochs > MOST_STEPS or 0 <= steps <= in_epochs:
             break
     return _some(in_epochs if steps < 0 else min(steps, in_epochs))
+
+
+def _scheduled(cli: "CadenceCLI", epochs: list[int]) -> list[float]:
+    """Rates that a scheduler of torch's gives to steps of the epochs, which must be whole passes."""
+    from commands.configuration.scheduler import rates_by_epoch
+
+    if cli.config.trainer.limit_train_batches not in (None, 1.0):
+        raise UserError("trainer.limit_train_batches: a scheduler counts shortened epochs: leave it out to draw")
+    rates = rates_by_epoch(cli.config_init, max(epochs) + 1)
+    return [rates[epoch] for epoch in epochs]
 
 
 def _some(steps: int) -> int:

@@ -31,6 +31,7 @@ from commands.arguments import Parser
 from commands.configuration.cadence_cli import CadenceCLI, listed
 from commands.configuration.messages import readable
 from commands.configuration.monitor import monitor_of
+from commands.configuration.scheduler import epoch_scheduler
 from commands.configuration.translations import found_late
 from commands.diverging import DIVERGED, end_diverged, rates_told, said_of
 from commands.errors import UserError, notice
@@ -83,7 +84,12 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
     loggers = loggers_of(cli, record, history.id, counted)
     watch, randomness = DivergenceWatch(cli.config.on_nonfinite), RekeyedRandomness(cli.config.seed_everything)
     own = [record, history, *([start] if start else []), *companions(cli, directory), watch, randomness]
-    own += [*([counted] if counted else []), *_checkpoints(cli, directory), *bar_of(cli)]
+    own += [
+        *([counted] if counted else []),
+        *epoch_scheduler(cli.config_init),
+        *_checkpoints(cli, directory),
+        *bar_of(cli),
+    ]
     trainer = cli.build_trainer(
         own,
         logger=[metrics, *loggers],

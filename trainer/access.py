@@ -1,7 +1,7 @@
 """Typed access to attributes that Lightning sets on the trainer without declaring them."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
@@ -89,6 +89,11 @@ def logged_now(trainer: pl.Trainer) -> Mapping[str, Any]:
 def ends_a_pass(trainer: pl.Trainer) -> bool:
     """Whether the batch just trained on is the last of its epoch, which is not broken off."""
     return trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+
+
+def log_rates(trainer: pl.Trainer, rates: Sequence[float]) -> None:
+    """Log the learning rates of the optimizer's groups, as `lr`, or as `lr/0`, `lr/1` ... where there are several."""
+    log_row(trainer, {"lr": rates[0]} if len(rates) == 1 else {f"lr/{i}": lr for i, lr in enumerate(rates)})
 
 
 def log_row(trainer: pl.Trainer, values: dict[str, float]) -> None:

@@ -11,6 +11,7 @@ from pytorch_lightning.plugins.precision import Precision
 from pytorch_lightning.profilers import PassThroughProfiler
 
 from trainer.access import callbacks_of, datamodule_of, overrides
+from trainer.epoch_schedulers import stepped_by_lightning
 from trainer.fit_loop import UnbrokenFitLoop, settlers
 from trainer.handlers import leave_signals
 from trainer.step_keys import FinishedSteps, key_by_finished_steps
@@ -78,6 +79,16 @@ class ShortEpochLoop(FinishedSteps, _TrainingEpochLoop):
         self._ends = _listeners(trainer, "on_train_batch_end")
         self._settlers = settlers(trainer)
 
+    def _update_learning_rates(self, interval: str, update_plateau_schedulers: bool) -> None:
+        """Lightning's, also where the module takes its steps itself."""
+        with stepped_by_lightning(self.trainer):
+            super()._update_learning_rates(interval, update_plateau_schedulers)
+
+    def _get_monitor_value(self, key: str) -> Any:
+        """The first process's value, so that all have the same rate."""
+        value = super()._get_monitor_value(key)
+        return value if self.trainer.world_size == 1 else self.trainer.strategy.broadcast(value)
+
     def advance(self, data_fetcher: _DataFetcher) -> None:
         """One step: fetch, transform, train, call the callbacks."""
         if not self._short:
@@ -103,6 +114,8 @@ class ShortEpochLoop(FinishedSteps, _TrainingEpochLoop):
             module.training_step(batch, number)
         self.manual_optimization.on_run_end()
         progress.increment_processed()
+        if trainer.lr_scheduler_configs and self._num_ready_batches_reached():
+            self.update_lr_schedulers("epoch", update_plateau_schedulers=False)
         module._current_fx_name = "on_train_batch_end"
         for hear in self._ends:
             hear(trainer, module, None, batch, number)

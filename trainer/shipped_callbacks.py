@@ -48,10 +48,8 @@ class ShippedCallbacks(pl.Callback):
             rates = any(isinstance(one, LearningRateMonitor) for one in callbacks_of(trainer))
             if monitor not in (*names, *extra) and not (rates and monitor.startswith("lr-")):
                 unseen = "" if trainer.enable_validation else ", as nothing is validated"
-                raise ValueError(
-                    f"trainer.callbacks: {type(callback).__name__} cannot monitor {monitor}{unseen}: "
-                    f"there are {', '.join(names)}"
-                )
+                holder = getattr(callback, "monitored_by", f"trainer.callbacks: {type(callback).__name__}")
+                raise ValueError(f"{holder} cannot monitor {monitor}{unseen}: there are {', '.join(names)}")
             if isinstance(callback, EarlyStopping):
                 callback.strict = False
 

@@ -33,6 +33,7 @@ from commands.configuration.messages import readable, within
 from commands.configuration.options import DESCRIPTIONS, UNSAID, add_options
 from commands.configuration.references import filled
 from commands.configuration.replaced import dropped_by, replaced_lists
+from commands.configuration.scheduler import check_scheduler
 from commands.configuration.shipped import config_paths
 from commands.configuration.signatures import RANGE_TESTS
 from commands.configuration.strict_yaml import as_written, within_bounds
@@ -135,6 +136,7 @@ class CadenceCLI(LightningCLI):
                 self.config[place] = filled(self.config[place], os.environ, place)
         check_parsed(self.command, self.config)
         check_parts(self.command, self.config)
+        check_scheduler(self.command, self.config)
         if self.check is not None:
             self.check(self)
         files = {path: read_config(Path(path)) for path in config_paths(self.arguments)}

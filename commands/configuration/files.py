@@ -17,7 +17,7 @@ from commands.errors import UserError
 
 _NEGATIVE = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)
 SECTIONS = ("model", "data", "trainer")  # what has options of its own, and is never null
-LATE = ("model", "optimizer")  # what has no class by default
+LATE = ("model", "optimizer", "lr_scheduler")  # what has no class by default
 # word in what PyYAML says -> remedy
 REMEDIES = {
     "tag": "! begins a type: take it out, or put quotes around the text",

@@ -260,6 +260,20 @@ OPTIMIZERS: Mapping[str, Part] = {
     "SparseAdam": Part("takes sparse gradients alone, which no layer here has: use Adam", ours_alone=True),
 }  # fmt: skip
 
+_NESTED = (
+    "takes other schedulers, which have to be made of the optimizer: make it in configure_optimizers of your module"
+)
+SCHEDULERS: Mapping[str, Part] = {
+    **dict.fromkeys(
+        ["ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "LambdaLR",
+         "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "StepLR"],
+        WORKS,
+    ),
+    "ChainedScheduler": Part(_NESTED),
+    "LRScheduler": BASE,
+    "SequentialLR": Part(_NESTED),
+}  # fmt: skip
+
 BY_FIELD: Mapping[str, Mapping[str, Part]] = {
     "trainer.accelerator": ACCELERATORS,
     "trainer.strategy": STRATEGIES,
@@ -269,6 +283,7 @@ BY_FIELD: Mapping[str, Mapping[str, Part]] = {
     "trainer.callbacks": CALLBACKS,
     "trainer.logger": LOGGERS,
     "optimizer": OPTIMIZERS,
+    "lr_scheduler": SCHEDULERS,
 }
 
 

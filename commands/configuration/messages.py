@@ -13,6 +13,8 @@ FIELDS = {
     "LightningModule": "model",
     "LightningDataModule": "data",
     "Optimizer": "optimizer",
+    "LRScheduler": "lr_scheduler",
+    "ReduceLROnPlateau": "lr_scheduler",
     "Callback": "trainer.callbacks",
     "Logger": "trainer.logger",
     "Profiler": "trainer.profiler",
@@ -23,12 +25,15 @@ FIELDS = {
 EXAMPLES = {
     "model": "--model SmallCNN; `cadence list models` shows all",
     "data": "--data Digits; `cadence list datasets` shows all",
+    "lr_scheduler": "--lr_scheduler StepLR --lr_scheduler.step_size 30",
     "optimizer": "--optimizer Adam --optimizer.lr 0.001; `cadence list optimizers` shows all",
 }
 # What people write by another project's habit -> what stands for it here.
 ELSEWHERE = {
-    "lr_scheduler": "schedules are callbacks here, and set the rate before each step: "
-    "give --trainer.callbacks+=CyclicalLR or --trainer.callbacks+=MultiStepLR; `cadence list callbacks` shows them",
+    "lr_scheduler.interval": "a scheduler steps once an epoch, as by LightningCLI's option: for a rate that changes at "
+    "each step leave it out, and give --trainer.callbacks+=CyclicalLR or --trainer.callbacks+=MultiStepLR",
+    "lr_scheduler.frequency": "a scheduler steps once an epoch, as by LightningCLI's option: leave it out, and choose "
+    "the scheduler's own numbers of epochs",
     "ckpt_path": "a run goes on by --resume RUN_DIR, and `cadence test --checkpoint PATH` tests a checkpoint",
 }
 TYPES = {
@@ -149,7 +154,9 @@ def unknown_option(key: str, option: str, holder: str, vocabulary: Vocabulary) -
         vocabulary: names to choose from.
     """
     name = holder.rpartition(".")[2]
-    if name in FIELDS:  # jsonargparse puts the base class where none is named
+    if (elsewhere := ELSEWHERE.get(f"{key}.{option}")) is not None:
+        return f"{key}.{option}: {elsewhere}"
+    if name in FIELDS and name != "ReduceLROnPlateau":  # jsonargparse puts the base class where none is named
         return f"{key} is missing, but {key}.{option} is given: name one, e.g. {EXAMPLES.get(key, '')}"
     options = vocabulary.options(holder)
     near = nearest(option, options)
@@ -191,13 +198,15 @@ def _classes(key: str, name: str, vocabulary: Vocabulary) -> str:
 
 
 def _listing(key: str) -> str:
-    remedy = EXAMPLES.get(key, "")
-    return remedy[remedy.find("`") + 1 : remedy.rfind("`")] if remedy else ""
+    match = re.search("`(.+)`", EXAMPLES.get(key, ""))
+    return match[1] if match else ""
 
 
 def _missing(key: str, names: str, holder: str) -> str:
     if not key and names in EXAMPLES:
         return f"{names} is missing: name one, e.g. {EXAMPLES[names]}"
+    if refusal := _refused(key, holder):
+        return refusal
     name = names.split(",")[0]
     owner = f"{holder.rpartition('.')[2]} needs " if holder else "needed: "
     return f"{key + '.' if key else ''}{name} is missing: {owner}{names}"

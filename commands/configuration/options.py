@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pytorch_lightning.cli import LightningArgumentParser
+from pytorch_lightning.cli import LightningArgumentParser, LRSchedulerTypeTuple
 from torch.optim import Optimizer
 
 import callbacks
@@ -12,7 +12,7 @@ from commands.configuration.signatures import OF_A_RUN, RANGE_TESTS
 
 # Options that came after runs were on record: where they are null, a resolved configuration is as it was without them,
 # and so is the id of a study's cell, which is a hash of it.
-UNSAID = ("from", "monitor", "monitor_mode")
+UNSAID = ("from", "lr_scheduler", "monitor", "monitor_mode")
 DESCRIPTIONS = {
     "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
     "`cadence fit --resume RUN_DIR` goes on with a run that was stopped; `cadence fit --from RUN_DIR [--at best|last]` "
@@ -73,6 +73,10 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
         test = getattr(callbacks, RANGE_TESTS[command])
         parser.add_class_arguments(test, "range_test", skip=OF_A_RUN)
     parser.add_optimizer_args((Optimizer,))
+    # as LightningCLI adds it; but it is not registered there, as `EpochScheduler` makes it and not LightningCLI
+    parser.add_subclass_arguments(
+        LRSchedulerTypeTuple, "lr_scheduler", required=False, instantiate=False, fail_untyped=False, skip={"optimizer"}
+    )
     parser.link_arguments("seed_everything", "data.init_args.seed")
     for name in ("in_channels", "image_size", "num_classes"):
         parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")

@@ -9,7 +9,7 @@ from commands.configuration.checks import LINKED
 from commands.configuration.contents import HOUSE, imported_by
 
 PARSER = HOUSE / "commands" / "configuration" / "options.py"
-SECTIONS = ("model", "data", "optimizer", "trainer")
+SECTIONS = ("model", "data", "optimizer", "lr_scheduler", "trainer")
 RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
 OF_A_RUN = {"at_step", "update_lr"}  # what a range test alone has no use for
 
@@ -36,9 +36,11 @@ def class_options(section: str, name: str) -> list[str] | None:
     """Options of a class that Cadence names; None for any other.
 
     Args:
-        section: `model`, `data`, `optimizer`, or `callbacks`.
+        section: `model`, `data`, `optimizer`, `lr_scheduler`, or `callbacks`.
         name: name of the class, or its import path.
     """
+    if section == "lr_scheduler":
+        return _scheduler_options(name)
     path, _, short = name.rpartition(".")
     home = _homes(section).get(short)
     if home is None or (path and path.partition(".")[0] not in (home.partition(".")[0], "optimizers")):
@@ -51,6 +53,17 @@ def class_options(section: str, name: str) -> list[str] | None:
         found = _arguments(_file(home), of)
     hidden = {field.partition(".")[2] for field in LINKED if field.startswith(f"{section}.")} | {"self", "params"}
     return None if found is None else [option for option in found if option not in hidden]
+
+
+def _scheduler_options(name: str) -> list[str] | None:
+    """Options of one of torch's schedulers; ReduceLROnPlateau is Lightning's, which has a `monitor` besides."""
+    place, short = _package("torch"), name.rpartition(".")[2]
+    ours = name in (short, f"torch.optim.lr_scheduler.{short}", f"pytorch_lightning.cli.{short}")
+    found = _arguments(place / "optim" / "lr_scheduler.py", short) if place is not None and ours else None
+    if found is None:
+        return None
+    own = [option for option in found if option not in ("optimizer", "self")]
+    return [*(["monitor"] if short == "ReduceLROnPlateau" else []), *own]
 
 
 def _homes(section: str) -> dict[str, str]:

@@ -10,7 +10,15 @@ import datamodules.transforms as transforms
 from commands.arguments import Parser
 from commands.configuration.checks import LINKED
 from commands.configuration.contents import contents
-from commands.configuration.lightning_parts import CALLBACKS, LOGGERS, PLUGINS, PROFILERS, STRATEGIES, that_work
+from commands.configuration.lightning_parts import (
+    CALLBACKS,
+    LOGGERS,
+    PLUGINS,
+    PROFILERS,
+    SCHEDULERS,
+    STRATEGIES,
+    that_work,
+)
 from commands.configuration.messages import Vocabulary
 
 DASHBOARDS = ("records.wandb_record.WandbRecord", "records.tensorboard_record.TensorBoardRecord")
@@ -30,6 +38,7 @@ def classes() -> dict[str, list[str]]:
         "model": list(contents("models")),
         "data": list(contents("datasets")),
         "optimizer": list(contents("optimizers")),
+        "lr_scheduler": that_work(SCHEDULERS),
         "data.augment": transform_names(),
         "trainer.callbacks": sorted([*contents("callbacks"), *that_work(CALLBACKS)]),
         "trainer.logger": [*that_work(LOGGERS), *DASHBOARDS],
@@ -57,7 +66,9 @@ def own_and_trainer_fields(parser: ArgumentParser) -> list[str]:
     """All options of a command, without those of its model, data and optimizer."""
     keys = parser.get_defaults().keys()  # a Namespace: iterating over itself fails
     names = {key.partition(".init_args")[0].removesuffix(".class_path") for key in keys}
-    names |= {"config", "model", "data", "optimizer"} | (set() if parser.prog.endswith(" test") else {"resume", "at"})
+    names |= {"config", "model", "data", "optimizer", "lr_scheduler"} | (
+        set() if parser.prog.endswith(" test") else {"resume", "at"}
+    )
     return sorted(names - {"trainer"})
 
 

@@ -64,6 +64,7 @@ SHIPPED = {
     "plugins": ({*plugins.__all__, *subclasses(environments, environments.ClusterEnvironment)}, parts.PLUGINS),
     "accelerators": ({"auto", "gpu", *accelerators.AcceleratorRegistry.available_accelerators()}, parts.ACCELERATORS),
     "optimizers": (subclasses(torch.optim, torch.optim.Optimizer), parts.OPTIMIZERS),
+    "schedulers": (set(torch.optim.lr_scheduler.__all__), parts.SCHEDULERS),
 }
 
 
@@ -112,7 +113,7 @@ def refused(capfd: pytest.CaptureFixture[str]) -> str:
 
 def run(cadence: Any, changes: dict[str, Any]) -> int:
     """`cadence fit` of a small run with some sections changed."""
-    config = {name: {**section, **changes.get(name, {})} for name, section in FIT.items()}
+    config = {name: {**FIT.get(name, {}), **changes.get(name, {})} for name in (*FIT, *changes)}
     Path("fit.yaml").write_text(yaml.safe_dump(config))
     return cadence("fit", "-c", "fit.yaml", "--run_dir", "run")
 
@@ -125,8 +126,8 @@ def said(part: Part) -> str:
 def test_what_is_refused_says_what_to_use_instead(cadence, capfd, tmp_path: Path, field: str, name: str) -> None:
     section, _, key = field.partition(".")
     value: Any = {"class_path": name, "init_args": NEEDED[name]} if name in NEEDED else name
-    if section == "optimizer":
-        changes: dict[str, Any] = {"optimizer": {"class_path": name, "init_args": {}}}
+    if section in ("optimizer", "lr_scheduler"):
+        changes: dict[str, Any] = {section: {"class_path": name, "init_args": {}}}
         if name == "Optimizer":
             pytest.skip("the base that jsonargparse puts where none is named")
     else:
@@ -210,7 +211,7 @@ def test_a_switch_and_a_callback_that_contradict_each_other(cadence, capfd) -> N
 
 def test_what_stands_for_another_project_s_habit(cadence, capfd) -> None:
     base = ["fit", "--model", "MLP", "--optimizer", "Adam", "--trainer.max_epochs", "1"]
-    assert cadence(*base, "--lr_scheduler", "StepLR", "--lr_scheduler.step_size", "3") == 2
+    assert cadence(*base, "--lr_scheduler", "ConstantLR", "--lr_scheduler.interval", "step") == 2
     assert "--trainer.callbacks+=MultiStepLR" in refused(capfd)
     assert cadence(*base, "--ckpt_path", "a.ckpt") == 2
     assert "--resume RUN_DIR" in refused(capfd)
@@ -267,7 +268,7 @@ REMEDIES: dict[str, list[str]] = {
     "transformer-engine": ["--trainer.precision", "bf16-mixed"],
     "check_val_every_n_epoch": ["--trainer.limit_val_batches", "0"],
     "val_check_interval": ["--trainer.val_check_interval", "17", "--trainer.check_val_every_n_epoch", "null"],
-    "lr_scheduler": ["--trainer.callbacks+=MultiStepLR", "--trainer.callbacks.milestones", "[1.0]"],
+    "lr_scheduler.interval": ["--trainer.callbacks+=MultiStepLR", "--trainer.callbacks.milestones", "[1.0]"],
 }  # fmt: skip
 
 

@@ -45,6 +45,7 @@ MISSPELT = {
     "fit --optimizer Adam --optimizer.lrr 3": "nearest: lr",
     "fit -c bad.yaml": "nearest: hidden_sizes",
     "fit -c worse.yaml": "nearest: trainer.max_steps",
+    "fit --lr_scheduler StepLR --lr_scheduler.step 3": "nearest: step_size",
     "test --chekpoint x": "nearest: checkpoint",
     "lr-range-test -c digits_demo --range_test.stepps 30": "nearest: range_test.steps",
     "plot-schedule -c digits_demo --optt x": "nearest: out",
