@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from docs.finders_scores import Problem, Row, answers_apart, chosen_on_half, grouped, means
+from docs.finders_scores import Problem, Row, answers_apart, answers_of, chosen_on_half, grouped, means
 from docs.pages import table, write
 from figures.finders import draw
 from figures.svg import standalone
@@ -23,6 +23,7 @@ OURS = {
     "suggested": "`LRRangeTest`, suggested",
     "median": "`LRRangeTest`, median of its points",
 }
+SWEEPS = ("100 steps from 1e-07", "600 steps from 1e-07", "200 steps from 1e-05")  # shown one by one
 RATE_FREE = ("Prodigy", "schedule-free AdamW", "D-Adaptation")
 OTHERS = ("fastai, valley", "fastai, steep", "fastai, minimum", "pytorch-lr-finder", "Lightning", *RATE_FREE)
 
@@ -45,8 +46,10 @@ def values() -> dict[str, str]:
         "finders": finders(found),
         "by_problem": by_problem(found),
         "steps": other_sweeps(found),
+        "robustness": robustness(found),
         "sentence": sentence(found),
         "scoring": scoring(found),
+        "share": share(found),
         "measured": f"{machines}, one thread; torch {torch}, Lightning {lightning}; {packages}; {dates}",
     }
 
@@ -117,15 +120,27 @@ def by_problem(found: Sequence[Problem]) -> str:
 
 
 def other_sweeps(found: Sequence[Problem]) -> str:
-    """How far the answers of sweeps of other lengths and first rates lie apart."""
+    """How far the answers of sweeps of other lengths and first rates lie from the usual one, and from each other."""
     rows = []
     for one in found:
-        apart = {name: answers_apart(one, name) for name in ("suggested", "median")}
-        if all(apart.values()):
-            cells = [f"{apart[name][part]:.2f}" for name in apart for part in (0, 1)]
-            rows.append([one.name, f"{len(apart['suggested']) - 2}", *cells])
-    headings = ("problem", "answers", "suggestion", "of one seed", "median of the points", "of one seed")
-    return table(headings, rows)
+        suggested, median = (answers_of(one, name) for name in ("suggested", "median"))
+        if len(suggested) > 1 and len(median) > 1:
+            moved = [_moved(suggested, f"suggested, {sweep}") for sweep in SWEEPS]
+            apart = [f"{cell:.2f}" for cell in (*answers_apart(suggested), answers_apart(median)[0])]
+            rows.append([one.name, str(len(suggested["suggested"])), *moved, *apart])
+    return table(("problem", "seeds", *SWEEPS, "all six apart", "of one seed", "medians apart"), rows)
+
+
+def _moved(answers: Mapping[str, Mapping[str, float]], kind: str) -> str:
+    usual = next(iter(answers.values()))
+    return f"{statistics.fmean(answers[kind][seed] - usual[seed] for seed in usual):+.2f}" if kind in answers else ""
+
+
+def robustness(found: Sequence[Problem]) -> str:
+    """On how many problems the answers stay together."""
+    apart = [answers_apart(answers)[0] for one in found if len(answers := answers_of(one, "suggested")) > 1]
+    near = sum(decades <= 0.15 for decades in apart)
+    return f"On {near} of {len(apart)} problems they do; the median of all is {statistics.median(apart):.2f}."
 
 
 def sentence(found: Sequence[Problem]) -> str:
@@ -143,6 +158,14 @@ def sentence(found: Sequence[Problem]) -> str:
         f"{mean['raced']:.2f} in the mean and {worst:.2f} at worst, {met}. By mean loss: {orders[0]}. "
         f"What takes the optimizer's place: {orders[1]}."
     )
+
+
+def share(found: Sequence[Problem]) -> str:
+    """What part of the grid's steps sweeps and race take."""
+    both, sweeps, grid = (
+        sum(float(row["steps"]) for row in _costs(found, name)) for name in ("raced", "suggested", "grid")
+    )
+    return f"Both are {both / grid:.0%} of the grid's steps, and the race alone {(both - sweeps) / grid:.0%}."
 
 
 def scoring(found: Sequence[Problem]) -> str:

@@ -85,24 +85,26 @@ def means(found: Sequence[Problem], finder: str) -> dict[str, float]:
     return {one.name: statistics.fmean(mine.values()) for one in found if (mine := one.losses(finder))}
 
 
-def answers_apart(one: Problem, name: str) -> tuple[float, ...]:
-    """Decades between the lowest and the highest answer: of the means over seeds, the largest of one seed's; then all.
+def answers_of(one: Problem, name: str) -> dict[str, dict[str, float]]:
+    """Log10 of the answers of each kind of sweep by seed, for the seeds that all have one; the usual sweep first.
 
     Args:
         one: the problem.
         name: `suggested` or `median`.
     """
     kinds = [name, *sorted({finder for finder, _ in one.found if finder.startswith(f"{name}, ")})]
-    rows = {
+    rates = {
         kind: {seed: one.found[kind, seed]["rate"] for seed in one.seeds if (kind, seed) in one.found} for kind in kinds
     }
-    common = [seed for seed in one.seeds if all(rows[kind].get(seed) for kind in kinds)]
-    if len(kinds) < 2 or not common:
-        return ()
-    logs = [[math.log10(float(rows[kind][seed])) for seed in common] for kind in kinds]
-    means = [statistics.fmean(mine) for mine in logs]
-    alone = [max(seed) - min(seed) for seed in zip(*logs, strict=True)]
-    return max(means) - min(means), max(alone), *means
+    common = [seed for seed in one.seeds if all(rates[kind].get(seed) for kind in kinds)]
+    return {kind: {seed: math.log10(float(rates[kind][seed])) for seed in common} for kind in kinds if common}
+
+
+def answers_apart(answers: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
+    """Decades between the lowest and the highest answer: of the means over the seeds, and the largest of one seed's."""
+    means = [statistics.fmean(mine.values()) for mine in answers.values()]
+    alone = [max(seed) - min(seed) for seed in zip(*(mine.values() for mine in answers.values()), strict=True)]
+    return max(means) - min(means), max(alone)
 
 
 def chosen_on_half(found: Sequence[Problem], names: Sequence[str]) -> float:

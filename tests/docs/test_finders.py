@@ -51,8 +51,9 @@ def test_answers_apart_are_of_the_means_and_of_the_worst_seed() -> None:
         row("suggested, 100 steps from 1e-07", "1", 0.1, ""),
         row("suggested, 100 steps from 1e-07", "2", 0.01, ""),
     ]
-    means, alone, *_ = finders_scores.answers_apart(problem(*rows), "suggested")
-    assert (means, alone) == pytest.approx((0.5, 1.0))
+    answers = finders_scores.answers_of(problem(*rows), "suggested")
+    assert list(answers) == ["suggested", "suggested, 100 steps from 1e-07"]
+    assert finders_scores.answers_apart(answers) == pytest.approx((0.5, 1.0))
 
 
 def test_the_row_of_a_finder_has_loss_worst_problem_and_cost() -> None:
