@@ -7,16 +7,18 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from callbacks.lr_ratios import lr_ratios
 from callbacks.range_tests.batch_size_outcome import BatchSizeOutcome
 from callbacks.range_tests.batch_size_rule import LEAST
 from callbacks.range_tests.batch_size_trainings import Trained, each_size
 from callbacks.range_tests.noise_scale import NoiseReadings, NoiseWatch
 from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, RangeTest
 from callbacks.range_tests.rehearsal import Rehearsal
+from callbacks.range_tests.subject import data_of
 from callbacks.range_tests.trials import Trial, Trials
 from checks.arguments import require_not_negative, require_number, require_within
 from timeline.keys import rehearsal_seed
-from trainer.access import datamodule_of, is_fast_dev_run
+from trainer.access import is_fast_dev_run
 from trainer.host_memory import HostGuard
 
 SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
@@ -86,8 +88,8 @@ class BatchSizeRangeTest(RangeTest):
 
     def measure(self, trainer: pl.Trainer) -> BatchSizeOutcome:
         """Train every size; the run is left as it is."""
-        data = datamodule_of(trainer)
-        samples, lr = data.stream.samples, self.lr or _rate(trainer)
+        data = data_of(trainer)
+        samples, lr = data.samples, self.lr or _rate(trainer)
         sizes, steps, noise_scale = self.sizes, self.steps, self.noise_scale
         if is_fast_dev_run(trainer):
             sizes, steps, noise_scale = sizes[:LEAST], 1, False
@@ -117,5 +119,6 @@ def _of_size(trials: Trials, name: str, start: Callable[[int], Rehearsal], size:
 
 def _rate(trainer: pl.Trainer) -> float:
     """The optimizer's learning rate at this step, for a group of ratio 1."""
-    groups = trainer.optimizers[0].param_groups
-    return next(float(group["lr"]) / group["lr_ratio"] for group in groups if group["lr_ratio"])
+    optimizer = trainer.optimizers[0]
+    both = zip(optimizer.param_groups, lr_ratios(optimizer), strict=True)
+    return next(float(group["lr"]) / ratio for group, ratio in both if ratio)

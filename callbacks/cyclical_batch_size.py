@@ -9,7 +9,8 @@ from callbacks.range_tests.range_test import earlier_test, found_bounds
 from datamodules.image_datamodule import ImageDataModule
 from timeline.position import BatchSizes, counted
 from timeline.schedules import Cycle
-from trainer.access import datamodule_of, log_row, position_of, row_due, stream_of
+from trainer.access import datamodule_of, log_row, row_due, stream_of
+from trainer.counting import position_of
 
 
 def rounded(value: float, granularity: int) -> int:

@@ -112,6 +112,7 @@ class CyclicalLR(LRSchedule):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the bounds of the range test, which has run by now, unless a checkpoint had them."""
+        super().on_train_start(trainer, pl_module)
         if self.cycle_momentum is not None:
             for optimizer in trainer.optimizers:
                 if _momentum_key(optimizer) is None:

@@ -1,7 +1,7 @@
 """The learning-rate range test, rehearsed on copies beside the run."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 
-from callbacks.lr_schedule import only_schedule, set_lr
+from callbacks.lr_ratios import say_again, say_ratios
+from callbacks.lr_schedule import only_schedule, refuse_scheduler, set_lr
 from callbacks.range_tests.held_out import HeldOutRehearsal, some_held_out
 from callbacks.range_tests.losses import judged
 from callbacks.range_tests.lr_outcome import TRAINING, LROutcome
@@ -18,6 +19,7 @@ from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
 from callbacks.range_tests.lr_sweeps import Sweep, candidates, rates, swept
 from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, NoSuggestion, RangeTest
 from callbacks.range_tests.rehearsal import Rehearsal
+from callbacks.range_tests.subject import data_of
 from callbacks.range_tests.trials import Trials
 from checks.arguments import require_at_least, require_not_negative, require_within
 from timeline.keys import rehearsal_seed
@@ -71,6 +73,7 @@ class LRRangeTest(RangeTest):
     RECORDED = ("settings", "device", "optimizer", "versions")
     lr: float | None = None
     updated_to: float | None = None
+    _ratios: Sequence[list[float]] = ()
 
     def __init__(
         self,
@@ -142,8 +145,16 @@ class LRRangeTest(RangeTest):
         if callbacks.index(schedule) < callbacks.index(self):
             raise ValueError(f"update_lr needs LRRangeTest before {name} in trainer.callbacks: put it there")
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """With `update_lr`, see what the fresh optimizers' ratios are, before a checkpoint's are loaded."""
+        if self.update_lr:
+            self._ratios = [say_ratios(optimizer) for optimizer in trainer.optimizers]
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Run the test, if it is due before the first step; a resumed run takes the rate that it had found."""
+        if self.update_lr:
+            say_again(trainer, self._ratios)
+            refuse_scheduler(trainer, "LRRangeTest with update_lr")
         if self.done:  # a checkpoint holds the rates of the groups, not the optimizer's own
             self._update(trainer)
         super().on_train_start(trainer, pl_module)
@@ -166,10 +177,9 @@ class LRRangeTest(RangeTest):
 
     def measure(self, trainer: pl.Trainer) -> LROutcome:
         """Loss against rate, once for each seed; the run is left as it is."""
-        data = datamodule_of(trainer)
-        step = trainer.global_step
-        size, lrs = data.stream.size(step), self.lrs()
-        steps = self.candidate_steps or data.stream.steps_in(data.stream.place(step)[0]) if self.candidates else 1
+        data, step = data_of(trainer), trainer.global_step
+        size, lrs = data.size(step), self.lrs()
+        steps = self.candidate_steps or (data.steps(step) if self.candidates else 1)
         seeds = [rehearsal_seed(data.seed, number) for number in range(self.seeds)]
         if is_fast_dev_run(trainer):
             lrs, steps, seeds = lrs[:4], 1, seeds[:1]
@@ -211,16 +221,16 @@ class LRRangeTest(RangeTest):
             optimizer.defaults["lr"] = self.lr  # what a schedule scales
             set_lr(optimizer, self.lr)
 
-    def _copy(self, trainer: pl.Trainer, size: int, seed: int, first: int) -> Callable[[], Rehearsal]:
+    def _copy(self, trainer: pl.Trainer, size: int | None, seed: int, first: int) -> Callable[[], Rehearsal]:
         """What makes a copy whose losses are those that judge it, by held-out images from step number `first` on."""
         if self.on == "training":
             return partial(Rehearsal, trainer, size, seed)
         return partial(HeldOutRehearsal, trainer, size, seed, self.held_out_images, first)
 
-    def _held_out(self, trainer: pl.Trainer, looks: int, size: int) -> str:
+    def _held_out(self, trainer: pl.Trainer, looks: int, size: int | None) -> str:
         """The name of the held-out loss; says beforehand what so many looks at it cost."""
         images = len(some_held_out(trainer, self.held_out_images).members)
-        rows = size * datamodule_of(trainer).train_transforms.rows_per_sample
+        rows = (size or 1) * datamodule_of(trainer).train_transforms.rows_per_sample
         if trainer.is_global_zero:
             print(
                 f"{self.TITLE}: {looks:,} looks at {images:,} held-out images, "

@@ -1,13 +1,16 @@
 """Base class of the learning-rate policies: compute the rate of the next step, set it, log it."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, get_args
 
 import pytorch_lightning as pl
 from torch.optim import Optimizer
 
+from callbacks.lr_ratios import say_again, say_ratios
 from timeline.position import Position, Unit
-from trainer.access import callbacks_of, log_rates, position_of, row_due, stream_of
+from trainer.access import callbacks_of, log_rates, row_due, stream_of
+from trainer.counting import counts_epochs, counts_samples, position_of
 
 
 class LRSchedule(pl.Callback):
@@ -21,6 +24,8 @@ class LRSchedule(pl.Callback):
     left_out_of_range_tests: ClassVar[bool] = True
     scales: ClassVar[bool] = True
     unit: Unit
+
+    _ratios: Sequence[list[float]] = ()
 
     def __init__(self, unit: Unit) -> None:
         if unit not in get_args(Unit):
@@ -37,16 +42,34 @@ class LRSchedule(pl.Callback):
         """
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Refuse a unit that the data cannot count, and a second schedule.
+        """Refuse a second schedule.
 
         Raises:
-            ValueError: the data do not count in `unit`, or another schedule sets the rate too.
+            ValueError: another schedule sets the rate too.
         """
         if stage != "fit":
             return
-        if self.unit != "steps" and stream_of(trainer) is None:
-            raise ValueError(f"unit {self.unit} needs one of Cadence's datamodules, which count them: set it to steps")
         only_schedule(callbacks_of(trainer))
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """See what the fresh optimizers' own rates and ratios are, before a checkpoint's are loaded."""
+        self._ratios = [say_ratios(optimizer) for optimizer in trainer.optimizers]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Refuse a unit that the data cannot count, and a scheduler beside this.
+
+        Raises:
+            ValueError: the data do not count in `unit`, or a scheduler of torch's sets the rate too.
+        """
+        say_again(trainer, self._ratios)
+        refuse_scheduler(trainer, type(self).__name__)
+        counts = stream_of(trainer) is not None or {
+            "steps": True, "epochs": counts_epochs(trainer), "samples": counts_samples(trainer)
+        }[self.unit]  # fmt: skip
+        if not counts:
+            raise ValueError(
+                f"unit {self.unit} needs a loader that counts them, and this one does not: set it to steps"
+            )
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -73,6 +96,23 @@ def set_lr(optimizer: Optimizer, lr: float) -> None:
     """Set each parameter group's rate to its `lr_ratio` times a rate."""
     for group in optimizer.param_groups:
         group["lr"] = group.get("lr_ratio", 1.0) * lr
+
+
+def refuse_scheduler(trainer: pl.Trainer, name: str) -> None:
+    """Refuse torch's schedulers beside what sets the rate.
+
+    Args:
+        trainer: the run's.
+        name: name of what sets the rate.
+
+    Raises:
+        ValueError: the module has one.
+    """
+    if found := trainer.lr_scheduler_configs:
+        other = type(found[0].scheduler).__name__
+        raise ValueError(
+            f"{name} and {other}, the module's scheduler, would both set the learning rate: keep one of them"
+        )
 
 
 def only_schedule(callbacks: list[pl.Callback]) -> LRSchedule | None:

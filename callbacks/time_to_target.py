@@ -11,7 +11,9 @@ from datamodules.image_datamodule import ImageDataModule
 from lightning_modules import ImageClassifier
 from records.files import write_json
 from records.first_passage import FirstPassage, Reading, TrainingClock, sentence
-from trainer.access import images_of, position_of
+from trainer.access import datamodule_of, log_row
+from trainer.counting import position_of
+from trainer.stock_loaders import validates
 
 
 class TimeToTarget(pl.Callback):
@@ -58,12 +60,13 @@ class TimeToTarget(pl.Callback):
         """Begin anew; a checkpoint is loaded after this.
 
         Raises:
-            ValueError: nothing is held out to validate on, or the datamodule is not one of Cadence's.
+            ValueError: nothing is held out to validate on.
         """
         self._fitting = stage == "fit"
         if not self._fitting:
             return
-        if not images_of(trainer, ImageDataModule, "TimeToTarget").validates:
+        data = datamodule_of(trainer)
+        if isinstance(data, ImageDataModule) and not data.validates:
             raise ValueError("val_fraction is 0, and TimeToTarget needs a validation: set data.val_fraction to 0.1")
         self.passage, self.clock = FirstPassage(self.passage.target), TrainingClock()
 
@@ -72,7 +75,13 @@ class TimeToTarget(pl.Callback):
         self._stop_if_reached(trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock in warm-up."""
+        """Start the clock in warm-up.
+
+        Raises:
+            ValueError: nobody's loader validates.
+        """
+        if not isinstance(datamodule_of(trainer), ImageDataModule) and not validates(trainer):
+            raise ValueError("TimeToTarget needs a validation: give a validation loader and define validation_step")
         self._device = trainer.strategy.root_device
         self._warm_from = trainer.global_step + self.warm_up_steps
         self.clock.part = "warm_up" if self.warm_up_steps else "training"
@@ -106,7 +115,7 @@ class TimeToTarget(pl.Callback):
         own = pl_module.recorded if isinstance(pl_module, ImageClassifier) else {}
         metrics: dict[str, Any] = {**trainer.callback_metrics, **own}
         if self.monitor not in metrics:
-            logged = ", ".join(sorted(name for name in metrics if name.startswith("val/"))) or "nothing"
+            logged = ", ".join(sorted(name for name in metrics if not name.startswith("train/"))) or "nothing"
             raise ValueError(f"monitor {self.monitor} is not logged by the validation, which logs {logged}: name one")
         self.passage.add(float(metrics[self.monitor]), position_of(trainer), *self._spent())
         self._stop_if_reached(trainer)
@@ -116,11 +125,13 @@ class TimeToTarget(pl.Callback):
         """Pause, and record, before the checkpoint of this epoch is written."""
         self.clock.stop(self._now())
         self.passage.spend(position_of(trainer), *self._spent())
+        result = self.passage.result()
+        values = {f"time_to_target/{key}": float(result[key]) for key in result if result[key] is not None}
+        del values["time_to_target/target"]
         if isinstance(pl_module, ImageClassifier):
-            result = self.passage.result()
-            values = {f"time_to_target/{key}": float(result[key]) for key in result if result[key] is not None}
-            del values["time_to_target/target"]
             pl_module.record(values, monitored=False)
+        else:
+            log_row(trainer, values)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write `time_to_target.json`, and print a line: the progress bar is gone by now."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
+from torch import Tensor
 
-from timeline.position import Position
 from timeline.stream import Stream
 
 D = TypeVar("D", bound=pl.LightningDataModule)
@@ -53,17 +53,19 @@ def stream_of(trainer: pl.Trainer) -> Stream | None:
     return stream if isinstance(stream, Stream) else None
 
 
-def position_of(trainer: pl.Trainer) -> Position:
-    """Where the run stands after its last step; steps alone where no stream counts samples and passes."""
-    step, stream = trainer.global_step, stream_of(trainer)
-    return Position(step, 0, 0.0) if stream is None else stream.position(step)
-
-
 def copy_of_module(trainer: pl.Trainer) -> Any:
     """A deep copy of the module in training, without its references to trainer and fabric, and not compiled."""
     module: Any = trainer.lightning_module
     compiled = getattr(module, "compiled_call", None)  # it runs with the weights of the module that it was compiled for
-    return copy.deepcopy(module, {id(trainer): None, id(module._fabric): None, id(compiled): None})
+    memo: dict[int, Any] = {id(trainer): None, id(module._fabric): None, id(compiled): None}
+    for part in module.modules():  # a loss that a module has kept for its epoch's end, with its graph
+        kept = [one for value in vars(part).values() for one in (value if isinstance(value, list) else [value])]
+        memo |= {id(one): one.detach().clone() for one in kept if isinstance(one, Tensor) and not one.is_leaf}
+    copied: Any = copy.deepcopy(module, memo)
+    if getattr(module, "_compiler_ctx", None) is not None:  # `torch.compile` has bound the steps to the original
+        for name in ("forward", "training_step", "validation_step", "test_step", "predict_step"):
+            vars(copied).pop(name, None)
+    return copied
 
 
 def is_fast_dev_run(trainer: pl.Trainer) -> bool:

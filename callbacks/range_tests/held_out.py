@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from callbacks.range_tests.rehearsal import Rehearsal
+from datamodules.image_datamodule import ImageDataModule
 from datamodules.loaders import EvalLoader
+from lightning_modules import ImageClassifier
 from timeline.stream import permutation
 from trainer.access import datamodule_of
 
@@ -33,7 +35,7 @@ class HeldOutRehearsal(Rehearsal):
         ValueError: there are not two validation images for each process.
     """
 
-    def __init__(self, trainer: pl.Trainer, batch_size: int, seed: int, images: int, first: int = 0) -> None:
+    def __init__(self, trainer: pl.Trainer, batch_size: int | None, seed: int, images: int, first: int = 0) -> None:
         super().__init__(trainer, batch_size, seed)
         self._run, self._images, self._first = trainer, datamodule_of(trainer), first
         self._held_out = some_held_out(trainer, images)
@@ -67,9 +69,11 @@ def some_held_out(trainer: pl.Trainer, images: int) -> EvalLoader:
         images: number of images over all processes; all where there are fewer.
 
     Raises:
-        ValueError: there are not two for each process.
+        ValueError: there are not two for each process, or they are somebody else's.
     """
     data = datamodule_of(trainer)
+    if not (isinstance(data, ImageDataModule) and isinstance(trainer.lightning_module, ImageClassifier)):
+        raise ValueError("on: held_out needs a model and a dataset of Cadence's own: leave it out to judge by training")
     loader: EvalLoader = data.val_dataloader()
     held, least = len(loader.members), 2 * trainer.world_size
     if held < least:

@@ -1,24 +1,19 @@
 """Rehearsals: throwaway copies of a run's module and optimizer, trained on the side without a trace in the run."""
 
-import copy
+import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any, cast
+from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
+from callbacks.range_tests.subject import data_of, learner_of
 from callbacks.run_record import run_record
-from datamodules.image_datamodule import ImageDataModule
-from datamodules.transforms import Pipeline
-from lightning_modules import ImageClassifier
-from lightning_modules.shared_dropout import share_dropout
-from timeline.keys import seed_generators, step_key
 from timeline.position import BatchSizes
 from timeline.stream import Stream
-from trainer.access import copy_of_module, datamodule_of
 from trainer.host_memory import out_of_memory
 from trainer.scaling import SMALLEST
 
@@ -32,38 +27,35 @@ class Rehearsal:
 
     Args:
         trainer: the run's, which has begun to train.
-        batch_size: number of samples in a step, over all processes; or a function of the position.
+        batch_size: number of samples in a step, over all processes; or a function of the position; None for the run's.
         seed: seed of the order of samples and of all draws.
         whole: whether every batch has its full size, and the rest of a pass is left out.
         guard: function that makes a context for the first two steps, by which all memory has been allocated.
 
     Raises:
-        ValueError: the module or the datamodule is not one of Cadence's.
+        ValueError: the module or the data cannot be rehearsed.
     """
 
     def __init__(
         self,
         trainer: pl.Trainer,
-        batch_size: int | BatchSizes,
+        batch_size: int | BatchSizes | None,
         seed: int,
         whole: bool = False,
         guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
-        run, data = trainer.lightning_module, datamodule_of(trainer)
-        if not (isinstance(run, ImageClassifier) and isinstance(data, ImageDataModule) and data.stream is not None):
-            raise ValueError("a range test needs a model and a dataset of Cadence's own: `cadence list` shows them")
-        self._trainer, self._data, self._seed, self._guard = trainer, data, seed, guard
-        self.module: Any = copy_of_module(trainer)
-        self.module.train()
-        self.optimizer = cast(Optimizer, self.module.configure_optimizers())
-        self.optimizer.load_state_dict(copy.deepcopy(trainer.optimizers[0].state_dict()))
-        self.stream = Stream(data.stream.samples, batch_size, seed, whole or data.drop_last)
-        self._transforms = Pipeline(data.train_transforms.transforms, seed, data.train_transforms.rows_per_part)
-        self._loader = data.loader(self.stream, lambda: 0, self._transforms)
+        self._trainer, self._guard = trainer, guard
+        self._batches = data_of(trainer).batches(batch_size, seed, whole)
+        self._learner = learner_of(trainer)
+        self.module, self.optimizer = self._learner.module, self._learner.optimizer
         self._scaler = _own_scaler(trainer)
         self._tried = 0
-        together = trainer.world_size > 1 and self.module.micro_batch_size is None
-        self._share = share_dropout(self.module) if together else None
+
+    @property
+    def stream(self) -> Stream:
+        """The samples of each step."""
+        assert self._batches.stream is not None
+        return self._batches.stream
 
     def step(self, number: int, lr: float) -> Tensor:
         """One optimizer step at a learning rate (times each group's ratio).
@@ -75,36 +67,16 @@ class Rehearsal:
         Returns:
             Mean training loss over the whole batch, float64 on the device, which is not waited for.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr * group["lr_ratio"]
-        loss = self.gradient(number)
-        while not self._stepped(loss):
-            loss = self.gradient(number)
-        return loss
+        for group, ratio in zip(self.optimizer.param_groups, self._learner.ratios, strict=True):
+            group["lr"] = lr * ratio
+        while True:
+            loss, grown = self._train(number, self._stepped)
+            if grown or not bool(loss.isfinite()):
+                return loss
 
     def gradient(self, number: int) -> Tensor:
         """Put a step's gradient into the copy's parameters, without taking the step; returns the loss, like `step`."""
-        world = self._trainer.world_size
-        device = self._trainer.strategy.root_device
-        rows = self.stream.size(number) * self._transforms.rows_per_sample
-        rank = self._trainer.global_rank
-        if self._share is not None:
-            self._share.take(*self._transforms.share(rank, world, self.stream.size(number)), device)
-            rank = 0
-        seed_generators(step_key(self._seed, number, rank), device)
-        self.optimizer.zero_grad()
-        loss_sum = self.module.train_totals.loss_sum.zero_()
-        self._tried += 1
-        with self._memory_agreed(), self._trainer.precision_plugin.train_step_context():
-            batch = self._data.model_input(self._loader.batch(number), self._transforms, self.module.dtype, device)
-            self.module.accumulate(batch, rows / world, self._backward, self.module.train_totals)
-        if world > 1:
-            for parameter in self.module.parameters():
-                if parameter.grad is not None:
-                    torch.distributed.all_reduce(parameter.grad)
-                    parameter.grad.div_(world)
-            torch.distributed.all_reduce(loss_sum)
-        return loss_sum / rows
+        return self._train(number, None)[0]
 
     def gradients(self) -> list[Tensor]:
         """The gradients that `gradient` has put into the parameters, without the factor that scales 16-bit losses."""
@@ -112,18 +84,8 @@ class Rehearsal:
         return found if self._scaler is None else [grad / self._scaler.get_scale() for grad in found]
 
     def held_out(self) -> dict[str, float]:
-        """Loss and accuracy of the copy on the validation images; empty where nothing is held out."""
-        data = self._data
-        if not data.validates:
-            return {}
-        device = self._trainer.strategy.root_device
-        self.module.evaluated()  # drop the half-filled sums that were copied from the run
-        self.module.eval()
-        with torch.inference_mode(), self._trainer.precision_plugin.val_step_context():
-            for stored in data.val_dataloader():
-                self.module.evaluate(data.model_input(stored, data.eval_transforms, self.module.dtype, device))
-        self.module.train()
-        return self.module.evaluated()
+        """Loss and accuracy of the copy on the held-out samples; empty where nothing is held out."""
+        return self._learner.held_out(self._batches)
 
     def state_dict(self) -> dict[str, Any]:
         """The copy's state. Every process must call it, and gets the buffers of all processes, stacked."""
@@ -141,20 +103,53 @@ class Rehearsal:
         if self._scaler is not None:
             self._scaler.load_state_dict(state["scaler"])
 
-    def _stepped(self, loss: Tensor) -> bool:
+    def _train(self, number: int, step: Callable[[], bool] | None) -> tuple[Tensor, bool]:
+        """Have the learner make a step's gradient, and settle it; the loss, and whether the step counts.
+
+        Args:
+            number: number of the step.
+            step: function that takes the optimizer's step, and says whether it counts; None takes none.
+        """
+        self._tried += 1
+        counts = []
+        with ExitStack() as gradient:
+            gradient.enter_context(self._memory_agreed())
+
+            def settle() -> bool:
+                gradient.close()  # all processes have their gradients, or none goes on
+                self._average()
+                if step is not None:
+                    counts.append(step())
+                return step is not None
+
+            part, whole = self._learner.train(self._batches, number, self._scaled, settle)
+        if self._trainer.world_size > 1:
+            torch.distributed.all_reduce(part)
+        return part / whole, all(counts)
+
+    def _average(self) -> None:
+        """Take the mean of the gradients over the processes."""
+        if (world := self._trainer.world_size) == 1:
+            return
+        for parameter in self.module.parameters():
+            if parameter.grad is not None:
+                torch.distributed.all_reduce(parameter.grad)
+                parameter.grad.div_(world)
+
+    def _stepped(self) -> bool:
         """Take the step; whether it counts: one that the scaler skips is tried again, as in a run."""
         with self._memory_agreed():
             if self._scaler is None:
-                self.module.clip_gradient()
+                self._learner.before_step()
                 self.optimizer.step()
                 return True
             before = self._scaler.get_scale()
             self._scaler.unscale_(self.optimizer)
-            self.module.clip_gradient()
+            self._learner.before_step()
             self._scaler.step(self.optimizer)
             self._scaler.update()
         now = self._scaler.get_scale()
-        return now >= before or now < SMALLEST or not bool(loss.isfinite())
+        return now >= before or now < SMALLEST
 
     @contextmanager
     def _memory_agreed(self) -> Iterator[None]:
@@ -187,14 +182,13 @@ class Rehearsal:
             return []
         return [name for name, _ in self.module.named_buffers() if name in state]
 
-    def _backward(self, loss: Tensor, rows: float, last: bool) -> None:
-        scaled = loss / rows
-        (scaled if self._scaler is None else self._scaler.scale(scaled)).backward()
+    def _scaled(self, loss: Tensor) -> Tensor:
+        return loss if self._scaler is None else self._scaler.scale(loss)
 
 
 @contextmanager
 def undisturbed(trainer: pl.Trainer) -> Iterator[None]:
-    """Put torch's generators, on the host and on the run's device, back afterwards, and count the time as rehearsal."""
+    """Put the global generators back afterwards, torch's, Python's and numpy's, and count the time as rehearsal."""
     device, record = trainer.strategy.root_device, run_record(trainer)
     devices, kind = ([], "cuda") if device.type == "cpu" else ([device], device.type)
     with ExitStack() as stack:
@@ -202,6 +196,8 @@ def undisturbed(trainer: pl.Trainer) -> Iterator[None]:
         stack.enter_context(torch.enable_grad())
         if record is not None:
             stack.enter_context(record.during("rehearsal"))
+        stack.callback(random.setstate, random.getstate())
+        stack.callback(np.random.set_state, np.random.get_state())
         yield
 
 

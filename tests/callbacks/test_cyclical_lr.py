@@ -173,12 +173,15 @@ def test_lr_is_unknown_before_the_range_test() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`")
-def test_data_from_elsewhere_count_steps_alone() -> None:
+def test_data_from_elsewhere_count_what_they_can() -> None:
     spy = Spy()
     fit([CyclicalLR(0.0, 1.0, half_cycle=5, unit="steps"), spy], data=Batches())
     assert [rates[0] for rates in spy.rates] == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8])
-    with pytest.raises(ValueError, match=r"unit epochs needs one of Cadence's datamodules.*: set it to steps"):
-        fit([CyclicalLR(0.0, 1.0, half_cycle=5)], data=Batches())
+    spy = Spy()
+    fit([CyclicalLR(0.0, 1.0, half_cycle=1, unit="epochs"), spy], data=Batches())
+    assert [rates[0] for rates in spy.rates] == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8]), "an epoch has five steps"
+    with pytest.raises(ValueError, match=r"unit samples needs a loader that counts them.*: set it to steps"):
+        fit([CyclicalLR(0.0, 1.0, half_cycle=5, unit="samples")], data=Batches())
 
 
 @pytest.mark.parametrize(

@@ -74,12 +74,12 @@ def test_one_schedule_a_run() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`")
-def test_data_from_elsewhere_count_steps_alone() -> None:
+def test_data_from_elsewhere_count_what_they_can() -> None:
     spy = Spy()
     fit([MultiStepLR([3], unit="steps"), spy], data=Batches())
     assert [rates[0] for rates in spy.rates] == pytest.approx([0.1, 0.1, 0.1, 0.01, 0.01])
-    with pytest.raises(ValueError, match=r"unit epochs needs one of Cadence's datamodules.*: set it to steps"):
-        fit([MultiStepLR([3])], data=Batches())
+    with pytest.raises(ValueError, match=r"unit samples needs a loader that counts them.*: set it to steps"):
+        fit([MultiStepLR([3], unit="samples")], data=Batches())
 
 
 @pytest.mark.parametrize(

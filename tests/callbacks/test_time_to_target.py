@@ -159,7 +159,6 @@ def test_a_metric_that_is_not_there(monkeypatch, tmp_path: Path) -> None:
         (lambda: TimeToTarget(94), r"accuracy must lie in \(0, 1\], got 94: "),
         (lambda: TimeToTarget(warm_up_steps=-1), "warm_up_steps must not be negative, got -1: "),
         (lambda: set_up(Digits(val_fraction=0)), "val_fraction is 0, and TimeToTarget needs a validation: "),
-        (lambda: set_up(None), "data must be an ImageDataModule for TimeToTarget, got NoneType: "),
     ],
 )
 def test_refusals(make, message: str) -> None:

@@ -202,3 +202,36 @@ def test_the_working_directory_comes_last(folder: Path) -> None:
     """A file of theirs that is called as an installed package hides nothing."""
     (folder / "yaml.py").write_text("raise SystemExit('the wrong one')\n")
     assert fit(folder).status == 0
+
+
+@pytest.mark.parametrize("model", ["Net", "Manual"])
+def test_a_range_test_by_itself(folder: Path, model: str) -> None:
+    options = ("--model", f"theirs.{model}", "--data", "theirs.Data", "--range_test.steps", "60", *COMMON[4:])
+    done = cadence("lr-range-test", *options, folder=folder)
+    assert done.status == 0, done.err
+    assert json.loads((folder / "run" / "lr_range_test.json").read_text())["lr"] > 0
+
+
+def test_a_cycle_between_the_bounds_of_a_range_test(folder: Path) -> None:
+    """The run is what it would be without the test, and its schedule goes on over a resume."""
+    words = ("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "60")
+    cycle = (
+        "--trainer.callbacks+=CyclicalLR",
+        "--trainer.callbacks.half_cycle",
+        "1",
+        "--trainer.callbacks.bounds",
+        "auto",
+    )
+    done = fit(folder, "Net", "Data", *words, *cycle)
+    assert done.status == 0, done.err
+    low, high = json.loads((folder / "run" / "lr_range_test.json").read_text())["bounds"]
+    rates = {int(row["step"]): float(row["lr"]) for row in rows(folder) if row["lr"]}
+    assert rates[3] == pytest.approx(low + (high - low) * 64 / 300), "after two steps of 32 samples, on the way up"
+    assert cadence("fit", "--resume", "run", "--trainer.max_epochs", 3, folder=folder).status == 0
+    assert float(rows(folder)[-1]["lr"]) == pytest.approx(low + (high - low) * 288 / 300)
+
+
+def test_a_target_of_theirs(folder: Path) -> None:
+    target = ("--trainer.callbacks+=TimeToTarget", "--trainer.callbacks.accuracy", "0.2", "--trainer.callbacks.monitor")
+    done = fit(folder, "Net", "Data", *target, "val_acc")
+    assert done.status == 0 and json.loads((folder / "run" / "time_to_target.json").read_text())["reached"], done.err

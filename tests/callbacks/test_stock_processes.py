@@ -1,0 +1,58 @@
+"""A stock Trainer on several processes: untouched there too, and the same answer as on one."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from tests import ranks
+from tests.callbacks.stock import LitNet, fitted, loader
+from tests.callbacks.test_stock_trainer import left, quick, same
+
+
+class Plain(LitNet):
+    """No batch statistics, no dropout: several processes do what one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU())
+
+
+def fit_both(processes: int) -> None:
+    """In each of the processes: a run without and one with a range test, both left in files."""
+    import warnings
+
+    warnings.simplefilter("default")
+    ddp: dict[str, Any] = {"devices": processes, "strategy": "ddp"} if processes > 1 else {}
+    rank = os.environ.get("RANK", "0")
+    for name in ("plain", "tested"):
+        tests = [quick(steps=60)] if name == "tested" else []
+        run = fitted(Plain, lambda: halves(loader(), processes), *tests, **ddp)
+        answer = [loss for test in tests for sweep in test.outcome.sweeps for loss in sweep.losses[:30]]
+        torch.save({"left": left(run), "answer": answer}, f"{name}_{processes}_{rank}.pt")
+    os._exit(0)
+
+
+def halves(whole: DataLoader, processes: int) -> DataLoader:
+    return DataLoader(whole.dataset, 32 // processes, shuffle=True)
+
+
+@pytest.mark.parametrize("processes", [2])
+def test_several_processes(tmp_path: Path, processes: int) -> None:
+    for number in (1, processes):
+        done = ranks.start("fit", cwd=tmp_path, processes=number, first=lambda number=number: fit_both(number))
+        for child in done:
+            ended = child.done()
+            assert ended.status == 0, ended.err
+    found = {path.stem: torch.load(path, weights_only=False) for path in tmp_path.glob("*.pt")}
+    for rank in range(processes):
+        plain, tested = (found[f"{name}_{processes}_{rank}"] for name in ("plain", "tested"))
+        for name, value in plain["left"].items():
+            assert same(tested["left"][name], value), name
+        assert tested["answer"] == found[f"tested_{processes}_0"]["answer"], "all processes know the same"
+    assert np.allclose(found[f"tested_{processes}_0"]["answer"], found["tested_1_0"]["answer"], atol=1e-4)
