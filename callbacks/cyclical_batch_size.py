@@ -11,6 +11,13 @@ from timeline.position import BatchSizes, counted
 from timeline.schedules import Cycle
 from trainer.access import datamodule_of, log_row, row_due, stream_of
 from trainer.counting import position_of
+from trainer.epoch_length import tell_epoch_length
+from trainer.stock_loaders import begin_epoch_again, first_step_of_epoch, own_batch_size
+
+_NO_STREAM = (
+    "CyclicalBatchSize needs one of Cadence's datamodules, or a training loader with our batch sampler: "
+    "DataLoader(dataset, batch_sampler=datamodules.StreamBatchSampler(dataset, batch_size=64))"
+)
 
 
 def rounded(value: float, granularity: int) -> int:
@@ -88,25 +95,41 @@ class CyclicalBatchSize(pl.Callback):
             ValueError: it has no stream.
         """
         if not isinstance(datamodule, ImageDataModule) or datamodule.stream is None:
-            raise ValueError("CyclicalBatchSize needs one of Cadence's datamodules: `cadence list datasets` shows them")
+            raise ValueError(_NO_STREAM)
         datamodule.stream.lay(self.sizes())
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Lay the stream, if the bounds are given; with `auto`, forget those that an earlier run has found."""
+        """Lay the stream, if bounds and stream are there; with `auto`, forget those that an earlier run has found."""
         if stage != "fit":
             return
-        if self.bounds == "given":
-            self.lay_stream(datamodule_of(trainer))
-        else:
+        if self.bounds == "auto":
             earlier_test(trainer, self, BatchSizeRangeTest)
             self.lower = self.upper = None
+        elif isinstance(datamodule_of(trainer), ImageDataModule):
+            self.lay_stream(datamodule_of(trainer))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the bounds of the range test, which has run by now."""
-        if self.bounds == "auto":  # a resumed run has its bounds from the checkpoint
-            if self.lower is None:
-                self.lower, self.upper = found_bounds(trainer, self, BatchSizeRangeTest)
-            self.lay_stream(datamodule_of(trainer))
+        """Take the bounds of the range test, which has run by now, and lay the stream of a loader, which is there now.
+
+        Raises:
+            ValueError: nothing has a stream, or several batches make a step.
+        """
+        if self.bounds == "auto" and self.lower is None:  # a resumed run has its bounds from the checkpoint
+            self.lower, self.upper = found_bounds(trainer, self, BatchSizeRangeTest)
+        if (stream := stream_of(trainer)) is None:
+            raise ValueError(_NO_STREAM)
+        if trainer.accumulate_grad_batches > 1:
+            raise ValueError("CyclicalBatchSize sets a step's batch size: set accumulate_grad_batches to 1")
+        own = isinstance(datamodule_of(trainer), ImageDataModule)
+        if not own or self.bounds == "auto":
+            stream.lay(self.sizes())
+        if not own:
+            tell_epoch_length(trainer, first_step_of_epoch(trainer))
+            begin_epoch_again(trainer)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell Lightning how long the epoch is, which measures it but once."""
+        tell_epoch_length(trainer, trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -120,10 +143,11 @@ class CyclicalBatchSize(pl.Callback):
         log_row(trainer, {"batch_size": size, "samples_seen": position.samples, "lr_over_batch_size": float(lr) / size})
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give the datamodule its own batch size back."""
-        datamodule = datamodule_of(trainer)
-        if stage == "fit" and isinstance(datamodule, ImageDataModule) and datamodule.stream is not None:
-            datamodule.stream.lay(datamodule.batch_size)
+        """Give the stream its own batch size back."""
+        if stage != "fit" or (stream := stream_of(trainer)) is None:
+            return
+        data = datamodule_of(trainer)
+        stream.lay(data.batch_size if isinstance(data, ImageDataModule) else own_batch_size(trainer))
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Give it back here too: Lightning tears nothing down after an error or a stop."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from datamodules.transforms import Pipeline
 from lightning_modules import ImageClassifier
 from lightning_modules.shared_dropout import RowShare, share_dropout
 from timeline.keys import seed_generators, step_key
@@ -37,8 +38,9 @@ class RekeyedRandomness(pl.Callback):
     ) -> None:
         """Re-key the host's generator and the device's."""
         device, rank, stream = trainer.strategy.root_device, trainer.global_rank, stream_of(trainer)
-        if self._share is not None and stream is not None:
-            samples, transforms = stream.size(trainer.global_step), datamodule_of(trainer).train_transforms
+        transforms = getattr(datamodule_of(trainer), "train_transforms", None)  # a stranger's data have none
+        if self._share is not None and stream is not None and isinstance(transforms, Pipeline):
+            samples = stream.size(trainer.global_step)
             rows, places = transforms.share(rank, trainer.world_size, samples)
             self._share.take(rows, places, device)
             rank = 0

@@ -14,7 +14,12 @@ FETCHED = {  # name of each fetched dataset: the module that holds its SPEC
 }
 OWN = {"ImageFolder": "datamodules.image_folder", "NumpyImages": "datamodules.numpy_images"}  # the user's images
 DATASETS = {"Digits": "datamodules.digits", **FETCHED, **OWN}
-_CLASSES = {"Digits": "datamodules.digits", "ImageDataModule": "datamodules.image_datamodule", **OWN}
+_CLASSES = {
+    "Digits": "datamodules.digits",
+    "ImageDataModule": "datamodules.image_datamodule",
+    "StreamBatchSampler": "datamodules.stream_batch_sampler",
+    **OWN,
+}
 
 __all__ = sorted({*DATASETS, *_CLASSES})
 

@@ -277,7 +277,8 @@ class ImageClassifier(pl.LightningModule):
     @property
     def _copies(self) -> int:
         """Rows that the datamodule's transforms make of one sample."""
-        return datamodule_of(self.trainer).train_transforms.rows_per_sample
+        transforms = getattr(datamodule_of(self.trainer), "train_transforms", None)  # a stranger's loader has none
+        return getattr(transforms, "rows_per_sample", 1)
 
     def evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
         """Add one batch to the totals of the evaluation."""

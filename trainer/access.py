@@ -48,8 +48,13 @@ def images_of(trainer: pl.Trainer, kind: type[D], taker: str) -> D:
 
 
 def stream_of(trainer: pl.Trainer) -> Stream | None:
-    """The stream of samples; None where the data come from elsewhere, or are not set up yet."""
+    """The stream of samples, of a datamodule or a loader's batch sampler; None without one, or before it is set up."""
     stream = getattr(datamodule_of(trainer), "stream", None)  # a stranger's may be anything
+    if isinstance(stream, Stream):
+        return stream
+    combined = getattr(getattr(trainer, "fit_loop", None), "_combined_loader", None)
+    loaders = [] if combined is None else combined.flattened
+    stream = getattr(getattr(loaders[0], "batch_sampler", None), "stream", None) if len(loaders) == 1 else None
     return stream if isinstance(stream, Stream) else None
 
 

@@ -6,7 +6,7 @@ from torch.utils.data import BatchSampler
 from timeline.position import Position
 from timeline.stream import Stream
 from trainer.access import stream_of
-from trainer.stock_loaders import loaders_of
+from trainer.stock_loaders import batches_done, loaders_of
 
 
 def counts_epochs(trainer: pl.Trainer) -> bool:
@@ -30,7 +30,10 @@ def position_of(trainer: pl.Trainer) -> Position:
     """
     step = trainer.global_step
     if (stream := stream_of(trainer)) is not None:
-        return stream.position(step)
+        several = getattr(trainer, "accumulate_grad_batches", 1)
+        if several == 1:
+            return stream.position(step)
+        return stream.position(batches_done(trainer))._replace(step=step)
     if not counts_epochs(trainer):
         return Position(step, 0, float(trainer.current_epoch))
     several, batches = trainer.accumulate_grad_batches, int(trainer.num_training_batches)

@@ -22,7 +22,8 @@ def tell_epoch_length(trainer: pl.Trainer, start: int) -> None:
         return
     steps = epoch_length(stream, start, trainer.limit_train_batches)
     for source in loader.flattened:
-        source.until = start + steps
+        if hasattr(source, "until"):  # a stranger's is stopped by Lightning
+            source.until = start + steps
     loader.limits = [steps]
     loop.max_batches = steps
     fetcher.length = steps

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+from torch.utils.data import SequentialSampler
 
 from callbacks.range_tests.material import Batches
 from datamodules.redrawn import Redrawn, RedrawnLoader
 from datamodules.rerun import RerunLoader
 from timeline.position import BatchSizes
 from timeline.stream import Stream
-from trainer.access import datamodule_of
+from trainer.access import datamodule_of, stream_of
 from trainer.beside import moved
 from trainer.stock_loaders import held_out_loaders, loaders_of, sampler_of
 
@@ -66,6 +67,9 @@ class StockData:
         if len(loaders) != 1:
             raise ValueError(f"a range test draws its batches from one training loader, got {len(loaders)}: give one")
         self._trainer, self._loader, self._sampler = trainer, loaders[0], sampler_of(loaders[0])
+        self._stream = stream_of(trainer)
+        if self._stream is not None:  # the loader's own batch sampler, of ours
+            self._sampler = SequentialSampler(self._loader.dataset)
         self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
 
     @property
@@ -85,6 +89,8 @@ class StockData:
 
     def size(self, step: int) -> int | None:
         """Batch size over all processes."""
+        if self._stream is not None:
+            return self._stream.size(step)
         return None if self._sampler is None else self._loader.batch_size * self._trainer.world_size
 
     def steps(self, step: int) -> int:
@@ -105,5 +111,7 @@ class StockData:
             return StockBatches(trainer, RerunLoader(loader, seed, trainer.global_rank), seed)
         size = self.size(0) if size is None else size
         assert size is not None
-        stream = Redrawn(self._sampler, size, seed, whole or loader.drop_last)
+        stream = Redrawn(
+            self._sampler, size, seed, whole or (loader if self._stream is None else self._stream).drop_last
+        )
         return StockBatches(trainer, RedrawnLoader(loader, stream, trainer.global_rank, trainer.world_size), seed)

@@ -171,7 +171,7 @@ def test_a_copy_trains_as_the_run_would() -> None:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-                found["plain"].append(float(loss))
+                found["plain"].append(loss.item())
             assert same(copied.module.state_dict(), plain.state_dict())
 
     fitted(LitNet, loader, Compare(), max_epochs=1)
