@@ -21,6 +21,11 @@ class CountedSamples(pl.Callback):
         """Passes over the data and samples so far, whatever step is asked for."""
         return self.epochs, self.samples
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Forget an earlier fit in this process; a checkpoint's count comes after this."""
+        if stage == "fit":
+            self.samples, self.epochs = 0, 0.0
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:

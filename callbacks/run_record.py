@@ -66,8 +66,11 @@ class RunRecord(pl.Callback):
             self._switch(before)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Let a checkpoint's weights be read as they are."""
+        """Let a checkpoint's weights be read as they are; a second fit has a clock of its own."""
         widen(trainer, pl_module)
+        if stage == "fit" and self.begun:
+            self.started, self.begun, self.lost, self._running = time.monotonic(), False, [], None
+            self.seconds = dict.fromkeys(self.seconds, 0.0)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Make the directory, start the clock, and cut off rows of metrics.csv that are later than the checkpoint.

@@ -5,7 +5,7 @@ It knows no schedule and no augmentation: batches arrive transformed, and polici
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 import pytorch_lightning as pl
 import torch
@@ -71,8 +71,7 @@ class ImageClassifier(pl.LightningModule):
         if compile == "reduce-overhead" and micro_batch_size is not None:
             raise ValueError("compile reduce-overhead does not go with micro_batch_size: set compile to true")
         self.automatic_optimization = False
-        self.label_smoothing = label_smoothing
-        self.spare_biases_and_norms = spare_biases_and_norms
+        self.label_smoothing, self.spare_biases_and_norms = label_smoothing, spare_biases_and_norms
         self.lr_ratios = lr_ratios or {}
         self.micro_batch_size = micro_batch_size
         self.gradient_clip_norm = gradient_clip_norm
@@ -109,10 +108,17 @@ class ImageClassifier(pl.LightningModule):
             passes = min(max(self.trainer.max_epochs or 1, 1), 100)
             check_chunks(stream, self._copies, self.trainer.world_size, self.micro_batch_size, passes)
 
+    def with_optimizer(self, factory: OptimizerFactory) -> Self:
+        """This module, to be trained by what a function makes of its parameter groups."""
+        self.optimizer_factory = factory
+        return self
+
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the configuration over this module's parameter groups."""
         if self.optimizer_factory is None:
-            raise ValueError("optimizer is missing: name one, e.g. --optimizer Adam --optimizer.lr 0.001")
+            raise ValueError(
+                "optimizer is missing: model.with_optimizer(lambda groups: Adam(groups, lr=0.001)) sets one"
+            )
         groups = parameter_groups(self, self.spare_biases_and_norms, self.lr_ratios)
         optimizer = self.optimizer_factory(groups)
         for group in optimizer.param_groups:
@@ -256,12 +262,8 @@ class ImageClassifier(pl.LightningModule):
 
     def _rows_per_process(self, own: int) -> float:
         """Rows of this step's batch over all processes, divided by their number."""
-        if self.trainer.world_size == 1:
-            return own
-        stream = stream_of(self.trainer)
-        if stream is None:
-            return own
-        return stream.size(self.global_step) * self._copies / self.trainer.world_size
+        stream = None if self.trainer.world_size == 1 else stream_of(self.trainer)
+        return own if stream is None else stream.size(self.global_step) * self._copies / self.trainer.world_size
 
     def _backward(self, loss: Tensor, rows: float, last: bool) -> None:
         if not self.steps_directly:
@@ -277,8 +279,7 @@ class ImageClassifier(pl.LightningModule):
     @property
     def _copies(self) -> int:
         """Rows that the datamodule's transforms make of one sample."""
-        transforms = getattr(datamodule_of(self.trainer), "train_transforms", None)  # a stranger's loader has none
-        return getattr(transforms, "rows_per_sample", 1)
+        return getattr(getattr(datamodule_of(self.trainer), "train_transforms", None), "rows_per_sample", 1)
 
     def evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
         """Add one batch to the totals of the evaluation."""

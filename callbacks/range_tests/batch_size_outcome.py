@@ -9,13 +9,14 @@ import numpy as np
 from callbacks.range_tests.batch_size_rule import Count, Suggestion, suggest
 from callbacks.range_tests.batch_size_trainings import FINISHED, Trained
 from callbacks.range_tests.noise_scale import NoiseReadings, pooled
+from callbacks.range_tests.outcome import Told
 
 if TYPE_CHECKING:
     from figures import Figure
 
 
-@dataclass(frozen=True)
-class BatchSizeOutcome:
+@dataclass(frozen=True, repr=False)
+class BatchSizeOutcome(Told):
     """Trainings of each size from each seed, and the noise scale along the smallest one's.
 
     Attributes:
@@ -123,7 +124,7 @@ class BatchSizeOutcome:
         noise = {"at_start": _number(readings.at_start()) if readings else None, "along": along}
         return asdict(self.suggestion) | {"lr": self.lr, "sizes": sizes, "noise_scale": noise}
 
-    def figure(self, title: str) -> "Figure":
+    def figure(self, title: str = "Batch-size range test") -> "Figure":
         """The two curves, see `figures.batch_size_range_test`; the learning rate is added to the title."""
         from figures.batch_size_range_test import Panel, draw
 

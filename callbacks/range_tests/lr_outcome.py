@@ -13,6 +13,7 @@ from callbacks.range_tests.lr_curve import curve
 from callbacks.range_tests.lr_race import Race
 from callbacks.range_tests.lr_rules import Rule
 from callbacks.range_tests.lr_sweeps import Sweep
+from callbacks.range_tests.outcome import Told
 
 if TYPE_CHECKING:
     from figures import Figure
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 TRAINING = "training loss"
 
 
-@dataclass(frozen=True)
-class LROutcome:
+@dataclass(frozen=True, repr=False)
+class LROutcome(Told):
     """Losses against the learning rate from each seed, and what the rules say of them.
 
     Attributes:
@@ -113,7 +114,7 @@ class LROutcome:
             suggestion["race"] = self.race.record()
         return suggestion | {"refusal": found.refusal, "stopped": [sweep.stopped for sweep in self.sweeps]}
 
-    def figure(self, title: str) -> "Figure | None":
+    def figure(self, title: str = "LR range test") -> "Figure | None":
         """The losses and the rules' answers, see `figures.lr_range_test`; None where no seed has a curve."""
         from figures.lr_range_test import draw
 

@@ -6,6 +6,17 @@ if TYPE_CHECKING:
     from figures import Figure
 
 
+class Told:
+    """An outcome that a notebook shows in a line."""
+
+    def summary(self) -> str:
+        """The suggestion, or the refusal with its reason, in one line."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.summary()}>"
+
+
 class Outcome(Protocol):
     """What a range test has measured, and the suggestion that follows from it."""
 
@@ -26,7 +37,7 @@ class Outcome(Protocol):
     def record(self) -> dict[str, Any]:
         """The suggestion and what it follows from, for the JSON file: plain values, None where one is not known."""
 
-    def figure(self, title: str) -> "Figure | None":
+    def figure(self, title: str = ...) -> "Figure | None":
         """The measurement and the suggestion, drawn under a title; None where there is nothing to draw."""
 
     def summary(self) -> str:

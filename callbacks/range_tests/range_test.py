@@ -63,6 +63,11 @@ class RangeTest(pl.Callback):
         """Bounds after a fast_dev_run, which is too short to suggest any."""
 
     @property
+    def result(self) -> Outcome | None:
+        """What was found: bounds, refusal, table, `figure()`; None before the test, and where a resume needs none."""
+        return self.outcome
+
+    @property
     def done(self) -> bool:
         """Whether the test has run, be its answer bounds or a refusal."""
         return self.bounds is not None or self.refusal is not None
