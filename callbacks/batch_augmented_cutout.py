@@ -1,14 +1,17 @@
 """Several copies of each sample in a batch, each with its own crop, flip and cutout."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import pytorch_lightning as pl
 import torch
 
+from callbacks.augment_hook import put_in, take_out
 from callbacks.run_record import publish, run_folder
+from datamodules.augment import Augment
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.transforms import BatchTransform, Copies, Cutout, Normalize
-from trainer.access import datamodule_of, images_of
+from trainer.access import datamodule_of
+from trainer.stock_loaders import seed_of_run
 
 if TYPE_CHECKING:
     from figures import Figure
@@ -53,12 +56,17 @@ class BatchAugmentedCutout(pl.Callback):
         self._hole = Cutout(size) if cutout else None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Put the transforms in.
+        """Put the transforms in; for somebody else's data behind the module's `on_after_batch_transfer`.
 
         Raises:
-            ValueError: the datamodule is not one of Cadence's, has a cutout already, or images no larger than `size`.
+            ValueError: the datamodule has a cutout already, or images no larger than `size`, or a hook of its own.
         """
         if stage != "fit":
+            return
+        if not isinstance(datamodule_of(trainer), ImageDataModule):
+            take_out(pl_module)
+            given = [self._copies, *([] if self._hole is None else [self._hole])]
+            put_in(trainer, pl_module, Augment(given, seed_of_run()), type(self).__name__)
             return
         transforms = _transforms(trainer)
         self._take_out(transforms)  # what a fit that was broken off may have left
@@ -70,16 +78,18 @@ class BatchAugmentedCutout(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show two samples of the step to come, unless the run has shown them before it was resumed."""
         folder = run_folder(trainer)
-        if trainer.is_global_zero and folder is not None and not (folder / "samples.png").exists():
+        own = isinstance(datamodule_of(trainer), ImageDataModule)
+        if own and trainer.is_global_zero and folder is not None and not (folder / "samples.png").exists():
             publish(trainer, "samples", figure=samples_figure(_images(trainer), trainer.global_step))
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Take the transforms out."""
         if stage == "fit":
-            self._take_out(_transforms(trainer))
+            self.on_exception(trainer, pl_module, None)
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException | None) -> None:
         """Take the transforms out: Lightning tears nothing down after an error or a stop."""
+        take_out(pl_module)
         if isinstance(datamodule_of(trainer), ImageDataModule):
             self._take_out(_transforms(trainer))
 
@@ -120,7 +130,7 @@ def _in_colour(images: torch.Tensor, transforms: list[BatchTransform]) -> torch.
 
 
 def _images(trainer: pl.Trainer) -> ImageDataModule:
-    return images_of(trainer, ImageDataModule, "BatchAugmentedCutout")
+    return cast(ImageDataModule, datamodule_of(trainer))
 
 
 def _transforms(trainer: pl.Trainer) -> list[BatchTransform]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from trainer.fit_loop import UnbrokenFitLoop
 from trainer.signals import RunStopped, deferred, follow, job_ends, requested
 
 AGREE_EVERY = 20  # steps between two exchanges of whether to stop; in each, all processes wait for each other
@@ -28,6 +29,15 @@ class LastCheckpoint(Checkpoint):
             raise ValueError(f"checkpoint_every must be at least 1 step, got {every_n_steps}")
         self.path, self.every_n_steps = path, every_n_steps
         self._signals = ExitStack()
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Refuse a trainer whose loop does not say when a step is settled.
+
+        Raises:
+            ValueError: it is Lightning's own.
+        """
+        if stage == "fit" and not isinstance(trainer.fit_loop, UnbrokenFitLoop):
+            raise ValueError("LastCheckpoint needs the loop of `cadence fit`: take ModelCheckpoint(save_last=True)")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let signals wait for the end of a step from now on."""

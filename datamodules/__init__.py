@@ -15,6 +15,7 @@ FETCHED = {  # name of each fetched dataset: the module that holds its SPEC
 OWN = {"ImageFolder": "datamodules.image_folder", "NumpyImages": "datamodules.numpy_images"}  # the user's images
 DATASETS = {"Digits": "datamodules.digits", **FETCHED, **OWN}
 _CLASSES = {
+    "Augment": "datamodules.augment",
     "Digits": "datamodules.digits",
     "ImageDataModule": "datamodules.image_datamodule",
     "StreamBatchSampler": "datamodules.stream_batch_sampler",

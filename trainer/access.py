@@ -2,14 +2,12 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import pytorch_lightning as pl
 from torch import Tensor
 
 from timeline.stream import Stream
-
-D = TypeVar("D", bound=pl.LightningDataModule)
 
 
 def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
@@ -25,26 +23,6 @@ def overrides(one: object, hook: str, base: type) -> bool:
 def datamodule_of(trainer: pl.Trainer) -> Any:
     """The datamodule; None where the trainer was given loaders instead."""
     return getattr(trainer, "datamodule", None)
-
-
-def images_of(trainer: pl.Trainer, kind: type[D], taker: str) -> D:
-    """The datamodule, for a callback that works with one kind of datamodule only.
-
-    Args:
-        trainer: the run's trainer.
-        kind: class of which the datamodule has to be.
-        taker: name of the callback, for the message.
-
-    Raises:
-        ValueError: it is not of that class.
-    """
-    data = datamodule_of(trainer)
-    if not isinstance(data, kind):
-        raise ValueError(
-            f"data must be an {kind.__name__} for {taker}, got {type(data).__name__}: "
-            f"derive it from datamodules.{kind.__name__}, or leave the callback out"
-        )
-    return data
 
 
 def stream_of(trainer: pl.Trainer) -> Stream | None:

@@ -1,5 +1,6 @@
 """The loaders that Lightning has set up for a run, and the sampler below what it has wrapped around it."""
 
+import os
 import sys
 from typing import Any
 
@@ -24,6 +25,11 @@ def held_out_loaders(trainer: pl.Trainer) -> list[tuple[Any, int | float]]:
     if loop._combined_loader is None or not overrides(trainer.lightning_module, "validation_step", pl.LightningModule):
         return []
     return list(zip(loop._combined_loader.flattened, loop._max_batches, strict=True))
+
+
+def seed_of_run() -> int:
+    """What `pl.seed_everything` was given; 0 without it."""
+    return int(os.environ.get("PL_GLOBAL_SEED", "0"))
 
 
 def batches_done(trainer: pl.Trainer) -> int:

@@ -1,7 +1,6 @@
 """Rehearsals with anybody's `DataLoader` and `LightningModule`."""
 
 import copy
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from timeline.position import BatchSizes
 from timeline.stream import Stream
 from trainer.access import datamodule_of, stream_of
 from trainer.beside import moved
-from trainer.stock_loaders import held_out_loaders, loaders_of, sampler_of
+from trainer.stock_loaders import held_out_loaders, loaders_of, sampler_of, seed_of_run
 
 
 class StockBatches:
@@ -70,7 +69,7 @@ class StockData:
         self._stream = stream_of(trainer)
         if self._stream is not None:  # the loader's own batch sampler, of ours
             self._sampler = SequentialSampler(self._loader.dataset)
-        self.seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
+        self.seed = seed_of_run()
 
     @property
     def samples(self) -> int:

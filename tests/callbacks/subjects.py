@@ -28,10 +28,11 @@ from callbacks import (
     StartFrom,
     TrainingProgress,
 )
-from datamodules import Digits
-from lightning_modules import MLP
+from datamodules import Digits, ImageDataModule
+from lightning_modules import MLP, ImageClassifier
 from records.checkpoint_io import AtomicCheckpointIO
 from records.run_directory import RunDirectory
+from trainer.epoch_loop import shorten
 
 # What a user names in a configuration, with options that make a short run of it.
 IN_YAML: dict[str, dict[str, Any]] = {
@@ -139,6 +140,8 @@ def begun(callback: Callback | None, folder: Path, data: Digits | None = None, *
         enable_progress_bar=isinstance(callback, ProgressBar), enable_checkpointing=isinstance(callback, Checkpoint),
         **more,
     )  # fmt: skip
+    if isinstance(callback, LastCheckpoint):  # it refuses Lightning's own loop
+        shorten(trainer, (ImageClassifier, ImageDataModule))
     return Run(trainer, model, data, logger.rows)
 
 

@@ -237,14 +237,12 @@ def test_constructor_refuses(make, message: str) -> None:
     [
         (Digits(augment=[Cutout(2)]), "cutout is in data.augment already: take it out there"),
         (Digits(), "size 16 can hide a whole image of 8 x 8: half its side, 4"),
-        (None, "data must be an ImageDataModule for BatchAugmentedCutout, got NoneType: "),
     ],
 )
-def test_setup_refuses(data: Digits | None, message: str) -> None:
+def test_setup_refuses(data: Digits, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         BatchAugmentedCutout().setup(trainer_with(data), None, "fit")  # type: ignore[arg-type]
-    if data is not None:
-        assert data.train_transforms.rows_per_sample == 1
+    assert data.train_transforms.rows_per_sample == 1
 
 
 def test_a_cutout_of_the_datamodules_goes_with_cutout_false() -> None:
