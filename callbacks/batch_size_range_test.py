@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 
+from callbacks.lr_range_test import LRRangeTest
 from callbacks.lr_ratios import lr_ratios
 from callbacks.range_tests.batch_size_outcome import BatchSizeOutcome
 from callbacks.range_tests.batch_size_rule import LEAST
 from callbacks.range_tests.batch_size_trainings import Trained, each_size
 from callbacks.range_tests.noise_scale import NoiseReadings, NoiseWatch
-from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, RangeTest
+from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, NoSuggestion, RangeTest, earlier_test
 from callbacks.range_tests.rehearsal import Rehearsal
 from callbacks.range_tests.subject import data_of
 from callbacks.range_tests.trials import Trial, Trials
@@ -43,6 +44,7 @@ class BatchSizeRangeTest(RangeTest):
         sizes: batch sizes, over all processes, increasing; by default 64, 128, ... 8192.
         steps: number of steps of every size; those of five epochs at the smallest size are usual.
         lr: learning rate of all trainings (times each group's ratio); by default the optimizer's own at that step.
+            `auto` takes the suggestion of the LRRangeTest that stands before this callback.
         seeds: number of trainings of each size, each with samples in an order of its own.
         noise_scale: measure the gradient noise scale too, at the start and along the smallest size's training.
         at_step: number of steps that the run makes before the test.
@@ -56,7 +58,7 @@ class BatchSizeRangeTest(RangeTest):
         self,
         sizes: list[int] | None = None,
         steps: int = 100,
-        lr: float | None = None,
+        lr: float | Literal["auto"] | None = None,
         seeds: int = 1,
         noise_scale: bool = True,
         at_step: int = 0,
@@ -69,18 +71,27 @@ class BatchSizeRangeTest(RangeTest):
         require_not_negative("0 tests before the run's first step", at_step=at_step)
         require_within(f"[1, {MOST_STEPS}]", "leave it out for the default", steps=steps)
         require_within(f"[1, {MOST_TRIALS}]", "leave it out for the default", seeds=seeds)
-        if lr is not None:
-            require_number("(0, inf)", "leave it out for the optimizer's own", lr=lr)
+        if lr is not None and lr != "auto":
+            require_number(
+                "(0, inf)", "set it to auto for LRRangeTest's, or leave it out for the optimizer's own", lr=lr
+            )
         self.sizes, self.steps, self.lr, self.seeds = sizes, steps, lr, seeds
         self.noise_scale, self.at_step = noise_scale, at_step
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Do as every range test does, and refuse sizes that do not give each process a sample.
+        """Do as every range test does, and refuse sizes that do not give each process a sample, or a rate from nowhere.
 
         Raises:
-            ValueError: the smallest size is below the number of processes.
+            ValueError: the smallest size is below the number of processes; `lr: auto` has no LRRangeTest before it.
         """
         super().setup(trainer, pl_module, stage)
+        if stage == "fit" and self.lr == "auto":
+            first = earlier_test(trainer, self, LRRangeTest, "lr", "the rate")
+            if first.at_step > self.at_step:
+                raise ValueError(
+                    f"lr: auto needs LRRangeTest to come first, and its at_step is {first.at_step}, "
+                    f"{type(self).__name__}'s {self.at_step}: set both to the same"
+                )
         if stage == "fit" and self.sizes[0] < trainer.world_size:
             raise ValueError(
                 f"sizes must hold a sample for each process, got {self.sizes[0]} for {trainer.world_size}: drop it"
@@ -89,7 +100,7 @@ class BatchSizeRangeTest(RangeTest):
     def measure(self, trainer: pl.Trainer) -> BatchSizeOutcome:
         """Train every size; the run is left as it is."""
         data = data_of(trainer)
-        samples, lr = data.samples, self.lr or _rate(trainer)
+        samples, lr = data.samples, self._rate(trainer)
         sizes, steps, noise_scale = self.sizes, self.steps, self.noise_scale
         if is_fast_dev_run(trainer):
             sizes, steps, noise_scale = sizes[:LEAST], 1, False
@@ -112,13 +123,23 @@ class BatchSizeRangeTest(RangeTest):
         """The two smallest sizes."""
         return self.sizes[0], self.sizes[1]
 
+    def _rate(self, trainer: pl.Trainer) -> float:
+        """The rate of all trainings, for a group of ratio 1.
+
+        Raises:
+            NoSuggestion: it is the earlier test's to suggest, which refused.
+        """
+        if self.lr is None or (self.lr == "auto" and is_fast_dev_run(trainer)):  # too short for a suggestion
+            optimizer = trainer.optimizers[0]
+            both = zip(optimizer.param_groups, lr_ratios(optimizer), strict=True)
+            return next(float(group["lr"]) / ratio for group, ratio in both if ratio)
+        if self.lr != "auto":
+            return self.lr
+        found = earlier_test(trainer, self, LRRangeTest, "lr", "the rate")
+        if found.lr is None:
+            raise NoSuggestion(f"lr: LRRangeTest suggests none ({found.refusal or 'it has not run'}): give lr a number")
+        return found.lr
+
 
 def _of_size(trials: Trials, name: str, start: Callable[[int], Rehearsal], size: int) -> Trial:
     return trials(f"{name}, size {size}", partial(start, size))
-
-
-def _rate(trainer: pl.Trainer) -> float:
-    """The optimizer's learning rate at this step, for a group of ratio 1."""
-    optimizer = trainer.optimizers[0]
-    both = zip(optimizer.param_groups, lr_ratios(optimizer), strict=True)
-    return next(float(group["lr"]) / ratio for group, ratio in both if ratio)

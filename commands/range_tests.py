@@ -11,7 +11,8 @@ from pytorch_lightning.callbacks import (
     WeightAveraging,
 )
 
-from callbacks import RekeyedRandomness, RunRecord
+from callbacks import BatchSizeRangeTest, LRRangeTest, RekeyedRandomness, RunRecord
+from callbacks.range_tests.range_test import RangeTest
 from commands import Call
 from commands.configuration.cadence_cli import listed
 from commands.holding import closed, companions, held, loggers_of, refusals_told, stops_told
@@ -35,7 +36,9 @@ class _EndBeforeTraining(pl.Callback):
 _OF_TRAINING = (DeviceStatsMonitor, EarlyStopping, LearningRateMonitor, ModelCheckpoint, WeightAveraging)
 
 
-def _left_out(callback: pl.Callback) -> bool:
+def _left_out(callback: pl.Callback, test: pl.Callback) -> bool:
+    if isinstance(callback, LRRangeTest) and isinstance(test, BatchSizeRangeTest) and test.lr == "auto":
+        return False
     return getattr(callback, "left_out_of_range_tests", False) or isinstance(callback, _OF_TRAINING)
 
 
@@ -43,7 +46,8 @@ def range_test(call: Call, arguments: list[str], resume: bool) -> int:
     """Run the test of a command on a configuration of `fit`; returns the exit status.
 
     Callbacks of the configuration that declare `left_out_of_range_tests` have no part in it: a test that sets learning
-    rates and batch sizes itself needs no policy for them. All others, a stranger's too, stay.
+    rates and batch sizes itself needs no policy for them. All others, a stranger's too, stay; and so does the test that
+    a batch-size range test takes its rate from.
 
     Args:
         call: the command as it was typed.
@@ -58,7 +62,7 @@ def range_test(call: Call, arguments: list[str], resume: bool) -> int:
     record, history = RunRecord(directory, resume, call.started), history_of(cli, call, directory, going_on)
     own = [RekeyedRandomness(cli.config.seed_everything), test, _EndBeforeTraining(), *bar_of(cli)]
     given = listed(cli.config_init.trainer.callbacks)
-    kept = [callback for callback in given if not _left_out(callback)]
+    kept = [callback for callback in given if not _left_out(callback, test)]
     loggers = loggers_of(cli, record, history.id)
     trainer = cli.build_trainer(
         [record, history, *([start] if start else []), *companions(cli, directory), *kept, *own],
@@ -77,7 +81,9 @@ def range_test(call: Call, arguments: list[str], resume: bool) -> int:
             going_on.tell()
         with contextlib.suppress(_Over), mistakes_before(None):
             trainer.fit(cli.model, cli.datamodule)
-        test.forget(trainer)
+        for one in (*kept, test):
+            if isinstance(one, RangeTest):
+                one.forget(trainer)
         if trainer.is_global_zero:
             print_range_test([] if test.outcome is None else test.outcome.table(), directory.root)
     return 0 if test.refusal is None else 1

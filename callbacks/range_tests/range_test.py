@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pytorch_lightning as pl
 
@@ -175,8 +175,20 @@ class NoSuggestion(ValueError):
     """The range test refused to suggest what the run needs: the user's to settle, though training has begun."""
 
 
-def earlier_test(trainer: pl.Trainer, taker: pl.Callback, test: type[RangeTest]) -> RangeTest:
+T = TypeVar("T", bound=RangeTest)
+
+
+def earlier_test(
+    trainer: pl.Trainer, taker: pl.Callback, test: type[T], field: str = "bounds", given: str = "the bounds"
+) -> T:
     """The callback of class `test` that stands before `taker`.
+
+    Args:
+        trainer: the run's.
+        taker: callback that needs the test's answer.
+        test: class of the test.
+        field: field of `taker` that is `auto`.
+        given: what a user may give instead.
 
     Raises:
         ValueError: there is none.
@@ -186,8 +198,8 @@ def earlier_test(trainer: pl.Trainer, taker: pl.Callback, test: type[RangeTest])
         if isinstance(callback, test):
             return callback
     raise ValueError(
-        f"bounds: auto needs {test.__name__} before {type(taker).__name__} in trainer.callbacks: "
-        "put one there, or give the bounds"
+        f"{field}: auto needs {test.__name__} before {type(taker).__name__} in trainer.callbacks: "
+        f"put one there, or give {given}"
     )
 
 

@@ -51,6 +51,7 @@ EXPECTED = {
         for name in ("digits", "fashion_mnist", "fashion_mnist_small_cnn")
         for policy in ("clr", "cyclical_batch_size")
     ),
+    "digits_rate_and_batch_cycles",
     *(f"{name}_lr_candidates" for name in ("fashion_mnist", "fashion_mnist_small_cnn")),
 }
 
