@@ -35,6 +35,7 @@ def draw(
     bounds: tuple[int, int] | None,
     refusal: str | None,
     title: str,
+    edges: Sequence[str] = (),
 ) -> Figure:
     """Side by side, the training loss and the held-out loss against the batch size, on a log-2 axis.
 
@@ -46,6 +47,7 @@ def draw(
         bounds: suggested (b_min, b_max), drawn shaded; None after a refusal.
         refusal: reason why there are no bounds, printed in their place.
         title: title of the figure.
+        edges: what of the bounds lies at the edge of the sizes that were tried.
     """
     figure = Figure(figsize=(10, 5), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -59,7 +61,7 @@ def draw(
         axes.set_title(panel.title, loc="left", fontsize=10)
         axes.set_xlabel("batch size")
     said = f"no suggestion: {refusal}" if bounds is None else f"suggested: from {bounds[0]:,} to {bounds[1]:,}"
-    figure.suptitle(f"{title}\n{said}", x=0.01, ha="left", fontsize=11)
+    figure.suptitle("\n".join([title, "; ".join([said, *edges])]), x=0.01, ha="left", fontsize=11)
     figure.axes[0].set_ylabel("loss")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:  # below the curves: inside, it would hide some

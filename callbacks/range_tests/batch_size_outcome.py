@@ -57,6 +57,18 @@ class BatchSizeOutcome(Told):
         return self.suggestion.refusal
 
     @property
+    def edges(self) -> tuple[str, ...]:
+        """Which of the bounds lie at the edge of the sizes that ran; none with a refusal."""
+        if self.bounds is None:
+            return ()
+        ran = [size for size in self.sizes if size not in self.unfinished]
+        tried = (
+            (self.bounds[0], min(ran), "b_min is the smallest"),
+            (self.bounds[1], max(ran), "b_max is the largest"),
+        )
+        return tuple(f"{which} size that ran" for size, edge, which in tried if size == edge)
+
+    @property
     def at_steps(self) -> Count:
         """Losses at an equal number of steps."""
         points = [[one.at_steps for one in row] for row in self.trainings]
@@ -122,7 +134,12 @@ class BatchSizeOutcome(Told):
             )
         ]
         noise = {"at_start": _number(readings.at_start()) if readings else None, "along": along}
-        return asdict(self.suggestion) | {"lr": self.lr, "sizes": sizes, "noise_scale": noise}
+        return asdict(self.suggestion) | {
+            "edges": list(self.edges),
+            "lr": self.lr,
+            "sizes": sizes,
+            "noise_scale": noise,
+        }
 
     def figure(self, title: str = "Batch-size range test") -> "Figure":
         """The two curves, see `figures.batch_size_range_test`; the learning rate is added to the title."""
@@ -137,7 +154,8 @@ class BatchSizeOutcome(Told):
             points = [[getattr(one, attribute) for one in row] for row in self.trainings]
             panels.append(Panel(name, _table(points, "loss"), _table(points, "held_out")))
         title = f"{title}, lr {self.lr:.2g}"
-        return draw(np.array(self.sizes), panels, self.unfinished, self.noise, self.bounds, self.refusal, title)
+        sizes = np.array(self.sizes)
+        return draw(sizes, panels, self.unfinished, self.noise, self.bounds, self.refusal, title, self.edges)
 
     def summary(self) -> str:
         """The suggestion, or the refusal with its reason, in one line; and the noise scale where it was measured."""
@@ -146,7 +164,7 @@ class BatchSizeOutcome(Told):
             answer = f"no suggestion, {self.refusal}"
         else:
             answer = f"batch sizes from {self.bounds[0]:,} to {self.bounds[1]:,}"
-        return answer + (f" (noise scale {noise})" if noise else "")
+        return "; ".join([answer + (f" (noise scale {noise})" if noise else ""), *self.edges])
 
 
 def _table(points: list[list[Any]], name: str) -> np.ndarray:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from callbacks.range_tests.losses import smooth
-from callbacks.range_tests.lr_consensus import Consensus, consensus
+from callbacks.range_tests.lr_consensus import Answer, Consensus, consensus
 from callbacks.range_tests.lr_curve import curve
+from callbacks.range_tests.lr_edges import edges
 from callbacks.range_tests.lr_race import Race
 from callbacks.range_tests.lr_rules import Rule
 from callbacks.range_tests.lr_sweeps import Sweep
@@ -18,7 +19,7 @@ from callbacks.range_tests.outcome import Told
 if TYPE_CHECKING:
     from figures import Figure
 
-TRAINING = "training loss"
+TRAINING, SPREAD = "training loss", "decades between seeds"
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,6 +66,11 @@ class LROutcome(Told):
         """The reason why nothing is suggested; None where something is."""
         return self.consensus.refusal
 
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """What of the suggestion lies at the edge of the rates that were tried; none with a refusal."""
+        return edges(self.lrs, self.sweeps, self.consensus, self.race)
+
     def rows(self) -> list[dict[str, Any]]:
         """A row for each seed and rate; with the loss's standard error where it is known."""
         name = "loss" if self.loss == TRAINING else "held_out_loss"
@@ -84,13 +90,14 @@ class LROutcome(Told):
             if answer is not None
         ]
         if self.lr is None:
-            return [*rules, _row("refused", "", None, str(self.refusal))]
+            return self._shown([*rules, _row("refused", "", str(self.refusal))])
         rules.append(_row("median of the points", self.consensus.median))
         if self.race is not None:
             for lr, score in zip(self.race.lrs, self.race.scores, strict=True):
                 kind = "" if self.loss == TRAINING else "held-out "
                 rules.append(_row(f"raced, {kind}loss {score:.4g}", float(lr)))
-        return [*rules, _row("suggested" if self.loss == TRAINING else "suggested by held-out loss", self.lr)]
+        name = "suggested" if self.loss == TRAINING else "suggested by held-out loss"
+        return self._shown([*rules, _row(name, self.lr)])
 
     def record(self) -> dict[str, Any]:
         """The suggestion, each rule's answer, and why each seed's sweep ended; plain values, None for no answer."""
@@ -98,7 +105,7 @@ class LROutcome(Told):
         rules = {
             name: None
             if answer is None
-            else {"low": answer.low, "high": answer.high, "spread": answer.spread, "seeds": answer.seeds}
+            else {"low": answer.low, "high": answer.high, "spread": self._spread(answer), "seeds": answer.seeds}
             for name, answer in found.rules.items()
         }
         suggestion = {
@@ -112,7 +119,8 @@ class LROutcome(Told):
         }
         if self.race is not None:
             suggestion["race"] = self.race.record()
-        return suggestion | {"refusal": found.refusal, "stopped": [sweep.stopped for sweep in self.sweeps]}
+        suggestion |= {"refusal": found.refusal, "edges": list(self.edges)}
+        return suggestion | {"stopped": [sweep.stopped for sweep in self.sweeps]}
 
     def figure(self, title: str = "LR range test") -> "Figure | None":
         """The losses and the rules' answers, see `figures.lr_range_test`; None where no seed has a curve."""
@@ -122,17 +130,29 @@ class LROutcome(Told):
         if all(at is None for at in curves):
             return None
         drawn = [np.full(len(self.lrs), np.nan) if at is None else at.at(self.lrs) for at in curves]
-        return draw(self.lrs, [sweep.losses for sweep in self.sweeps], drawn, self.consensus, title, self.loss)
+        losses = [sweep.losses for sweep in self.sweeps]
+        return draw(self.lrs, losses, drawn, self.consensus, title, self.loss, self.edges)
 
     def summary(self) -> str:
         """The suggestion, or the refusal with its reason, in one line."""
         if self.lr is None or self.bounds is None:
             return f"no suggestion, {self.refusal}"
         by = "" if self.loss == TRAINING else f", by {self.looks:,} looks at the {self.loss}"
-        edge = ", the highest that was raced" if self.race is not None and self.race.at_the_edge else ""
-        return f"lr {self.lr:.3g}{edge}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}{by}"
+        answer = f"lr {self.lr:.3g}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}{by}"
+        return "; ".join([answer, *self.edges])
+
+    def _shown(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows, without what a single seed cannot show."""
+        if len(self.sweeps) > 1:
+            return rows
+        return [{name: value for name, value in row.items() if name != SPREAD} for row in rows]
+
+    def _spread(self, answer: Answer) -> float | None:
+        return answer.spread if len(self.sweeps) > 1 else None
 
 
-def _row(rule: str, low: float | str | None, high: float | None = None, spread: float | str = "") -> dict[str, Any]:
-    """A row of the table: one number for a point, and none for what a single seed cannot show."""
-    return {"rule": rule, "from": low, "to": "" if high is None else high, "decades between seeds": spread}
+def _row(
+    rule: str, low: float | str | None, high: float | str | None = None, spread: float | str = ""
+) -> dict[str, Any]:
+    """A row of the table: one number for a point."""
+    return {"rule": rule, "from": low, "to": "" if high is None else high, SPREAD: spread}

@@ -28,6 +28,10 @@ class Outcome(Protocol):
     def refusal(self) -> str | None:
         """The reason why nothing is suggested; None with bounds."""
 
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """What of the suggestion lies at the edge of what was tried, a clause each; none with a refusal."""
+
     def rows(self) -> list[dict[str, Any]]:
         """Everything that was measured, a row each, for the CSV file; all rows have the same keys."""
 

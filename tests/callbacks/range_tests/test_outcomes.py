@@ -88,7 +88,18 @@ def test_an_outcome_can_be_kept_printed_and_drawn(name: str) -> None:
 def test_what_the_learning_rates_record_says() -> None:
     outcome = candidates()
     found = outcome.consensus
-    assert list(outcome.record()) == ["loss", "looks", "lr", "median", "bounds", "rules", "seeds", "refusal", "stopped"]
+    assert list(outcome.record()) == [
+        "loss",
+        "looks",
+        "lr",
+        "median",
+        "bounds",
+        "rules",
+        "seeds",
+        "refusal",
+        "edges",
+        "stopped",
+    ]
     assert set(outcome.record()["rules"]["lowest"]) == {"low", "high", "spread", "seeds"}
     assert outcome.record()["rules"]["lowest"]["low"] == found.lr == outcome.lr
     assert [row["error"] for row in outcome.rows()] == [0.01] * 8
