@@ -18,6 +18,8 @@ COMMANDS = {
         "train a model, validate it, test its best checkpoint, keep the record in a run directory",
     ),
     "test": ("commands.training", "test a run's checkpoint on the test images"),
+    "validate": ("commands.training", "test a run's checkpoint on the validation images"),
+    "predict": ("commands.training", "write what a run's checkpoint takes each image for to a CSV file"),
     "lr-range-test": (
         "commands.training",
         "try learning rates on copies of a model, and suggest one and the bounds of a cycle",

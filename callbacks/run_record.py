@@ -106,6 +106,14 @@ class RunRecord(pl.Callback):
         """Stop the clock."""
         self._switch(None)
 
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock of evaluation."""
+        self._switch("evaluation")
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the clock."""
+        self._switch(None)
+
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Stop the clock, if it runs: what goes wrong before is a mistake."""
         if self.begun:

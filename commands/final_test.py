@@ -52,12 +52,21 @@ def tell_no_best(trainer: pl.Trainer) -> None:
         notice(f"no best.ckpt: {keeper.monitor} {why}")
 
 
-def untestable(module: pl.LightningModule, data: pl.LightningDataModule | None) -> str:
-    """Why a run of somebody else's module or data has no final test; "" if it can have one."""
-    if not overrides(module, "test_step", pl.LightningModule):
-        return f"{type(module).__name__} has no test_step"
-    if data is None or not overrides(data, "test_dataloader", pl.LightningDataModule):
-        return f"{type(data).__name__ if data else 'the data'} has no test_dataloader"
+def lacking(
+    module: pl.LightningModule, data: pl.LightningDataModule | None, step: str = "test_step", split: str = "test"
+) -> str:
+    """Why somebody else's module and data have no test, or no other evaluation; "" if they can have one.
+
+    Args:
+        module: the module.
+        data: its data.
+        step: method of the module that the evaluation calls.
+        split: `test`, `val` or `train`: which loader of the data it reads.
+    """
+    if not overrides(module, step, pl.LightningModule):
+        return f"{type(module).__name__} has no {step}"
+    if data is None or not overrides(data, f"{split}_dataloader", pl.LightningDataModule):
+        return f"{type(data).__name__ if data else 'the data'} has no {split}_dataloader"
     return ""
 
 

@@ -93,7 +93,8 @@ def stops_told(trainer: pl.Trainer, directory: RunDirectory | None, command: str
         end_children(trainer)
         stop.told, stop.first = True, trainer.is_global_zero
         if trainer.is_global_zero:
-            done = f"after step {trainer.global_step:,}" if command == "fit" else "before the end of the test"
+            ends = {"validate": "validation", "predict": "prediction"}.get(command, "test")
+            done = f"after step {trainer.global_step:,}" if command == "fit" else f"before the end of the {ends}"
             if directory is not None and directory.resumable():
                 print(f"Stopped {done}. Go on with: {directory.going_on(command)}")
             else:

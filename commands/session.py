@@ -1,9 +1,8 @@
-"""`fit` and `test`: objects from the configuration, one Trainer, and the record at the end."""
+"""`fit`: objects from the configuration, one Trainer, and the record at the end."""
 
 import contextlib
 import logging
 import secrets
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,15 +34,15 @@ from commands.configuration.scheduler import epoch_scheduler
 from commands.configuration.translations import found_late
 from commands.diverging import DIVERGED, end_diverged, rates_told, said_of
 from commands.errors import UserError, notice
-from commands.final_test import best_of, tell_no_best, training_stays, untestable
+from commands.final_test import best_of, lacking, tell_no_best, training_stays
 from commands.holding import closed, companions, held, loggers_of, positions_of, refusals_told, stops_told
-from commands.result import end_dashboards, named, result_of
+from commands.result import end_dashboards, result_of
 from commands.resuming import Resuming, nothing_left, restoring, resuming
 from commands.sharing import tell_sharing
 from commands.starting import starting
 from commands.tables.summary import print_summary
 from records.checkpoint_io import AtomicCheckpointIO
-from records.files import write_json, write_text
+from records.files import write_json
 from records.metrics_csv import MetricsCSV
 from records.run_directory import RunDirectory
 
@@ -57,6 +56,7 @@ _NOT_THE_USERS = (
     r"It is recommended to use `self\.log\(.*sync_dist=True",  # what is logged is summed over the processes already
     r"You're using the WeightAveraging callback, but loading",  # a test takes the averaged weights, and nothing else
     r"Using ModelCheckpoint with manual optimization",  # what it keeps is the state after the step, as said
+    r"Couldn't infer the batch indices fetched from your dataloader",  # the rows of `predict` are counted then
     r"The `srun` command is available on your system but is not used",  # one process needs none, a login node has none
     r"GPU available but not used",  # the configuration asks for it, or `accelerator_of` does
 )
@@ -124,9 +124,9 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
         if trainer.is_global_zero:
             write_json(directory.result, result)  # before the test, which may fail
             tell_no_best(trainer)
-        if lacking := untestable(cli.model, cli.datamodule) if cli.config.test_after_fit else "":
+        if missing := lacking(cli.model, cli.datamodule) if cli.config.test_after_fit else "":
             if trainer.is_global_zero:
-                notice(f"no test after the training: {lacking}")
+                notice(f"no test after the training: {missing}")
         elif cli.config.test_after_fit and not cli.config.trainer.fast_dev_run:
             metrics.end()
             with training_stays(trainer, directory, result):
@@ -141,45 +141,13 @@ def fit(call: Call, arguments: list[str], resume: bool, without_rows: bool = Fal
     return 0
 
 
-def test(arguments: list[str], started: float) -> int:
-    """Test a run's best (else last) checkpoint, or the one of `--checkpoint`; returns the exit status."""
-    cli = configured("test", arguments)
-    directory = RunDirectory(Path(cli.config.run_dir)) if cli.config.run_dir else None
-    checkpoint = _checkpoint(cli, directory)
-    kept = directory if directory is not None and directory.writable() else None
-    record = RunRecord(kept, False, started)
-    own = directory if directory is not None and not cli.config.checkpoint else None  # one that is named may be any
-    history = RunHistory(own, cli.resolved(), "test")
-    loggers = loggers_of(cli, record, history.id)
-    trainer = cli.build_trainer(
-        [record, history, *companions(cli, kept), *bar_of(cli)],
-        logger=loggers,
-        plugins=plugins_of(cli),
-        **sharing_of(cli),
-    )
-    with held(trainer, kept), stops_told(trainer, None, "test"), closed(loggers):
-        if directory is not None and checkpoint == directory.last and trainer.is_global_zero:
-            notice(f"{directory.root} has no best.ckpt: last.ckpt is tested")
-        with mistakes_before(record, checkpoint), restoring(checkpoint):
-            trainer.test(cli.model, cli.datamodule, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
-        if trainer.is_global_zero:
-            result = result_of(cli, trainer, record) | {"checkpoint": named(checkpoint, directory)}
-            if kept is not None:
-                write_text(kept.config("test"), cli.resolved())
-                write_json(kept.root / "test.json", result)
-            elif directory is not None:
-                print(f"cadence: {directory.root} is not writable: the result is not kept there", file=sys.stderr)
-            print_summary(result, directory.root if directory else None)
-    return 0
-
-
 def configured(
     command: str, arguments: list[str], asker: Parser | None = None, check: Callable[[CadenceCLI], None] | None = None
 ) -> CadenceCLI:
     """Parse and build the configuration of a command that needs a model, and turn down the libraries' log.
 
     Args:
-        command: `fit`, `test` or a range test.
+        command: `fit`, a range test or an evaluation.
         arguments: command line of that command.
         asker: parser of another command that takes the same options beside its own.
         check: function that may refuse the parsed configuration.
@@ -243,17 +211,6 @@ def sharing_of(cli: CadenceCLI) -> dict[str, Any]:
 def plugins_of(cli: CadenceCLI) -> list[Any]:
     """The configuration's plugins, and the one that writes a checkpoint whole or not at all."""
     return [*listed(cli.config_init.trainer.plugins), AtomicCheckpointIO()]
-
-
-def _checkpoint(cli: CadenceCLI, directory: RunDirectory | None) -> Path:
-    if cli.config.checkpoint:
-        return Path(cli.config.checkpoint)
-    if directory is None:
-        raise UserError("checkpoint is missing: name it by --checkpoint PATH, or the run by --run_dir DIR")
-    for path in (directory.best, directory.last):
-        if path.is_file():
-            return path
-    raise UserError(f"--run_dir {directory.root}: the run has no checkpoint yet")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`cadence fit`, `test` and the range tests, up to where torch is imported."""
+"""`cadence fit`, the range tests and the evaluations of a run, up to where torch is imported."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ from commands.arguments import Parser, one_of, path_of
 from commands.configuration.files import checked, read_config
 from commands.configuration.parent import checkpoint_of
 from commands.configuration.shipped import config_paths, resolve_config_arguments
+from commands.configuration.signatures import EVALUATIONS
 from commands.errors import UserError, notice
 from commands.requeueing import goes_on_with, names_its_run, queue_again
 from records.generation import ELSEWHERE, TakenOver
@@ -19,7 +20,7 @@ from trainer.signals import STOPPED, RunStopped, end_process_group, interruptibl
 
 
 def run(call: Call) -> int:
-    """Run `fit`, `test` or a range test; returns the exit status. A signal ends it at any time, and is told."""
+    """Run `fit`, a range test or an evaluation; returns the exit status. A signal ends it at any time, and is told."""
     try:
         with interruptible():
             status = _run(call)
@@ -34,7 +35,7 @@ def run(call: Call) -> int:
             return STOPPED
         if not stop.first:  # the run's first process asks, and is left the time to
             return 0
-        queue_again(call.command == "test" or names_its_run(call.arguments))
+        queue_again(call.command in EVALUATIONS or names_its_run(call.arguments))
         return STOPPED
     except TakenOver as over:
         notice(str(over))
@@ -45,7 +46,7 @@ def _run(call: Call) -> int:
     command = call.command
     parser = Parser(command, add_help=False)  # the help is jsonargparse's, with every option of the configuration
     parser.value("--run_dir", "RUN_DIR, the directory of a run", type=_directory)
-    if command != "test":
+    if command not in EVALUATIONS:
         parser.value("--resume", "RUN_DIR, the directory of a run", once=True, type=_directory)
         parser.value("--from", "RUN_DIR, the directory of a run", once=True, type=_directory)
         parser.value("--at", "best or last, a checkpoint of the run", once=True, type=one_of(("best", "last")))
@@ -53,7 +54,7 @@ def _run(call: Call) -> int:
         parser.switch("--without_rows")
     given, arguments = parser.split(call.arguments)
     resume = getattr(given, "resume", None)
-    if resume is None and command != "test" and (run := goes_on_with(given.run_dir)) is not None:
+    if resume is None and command not in EVALUATIONS and (run := goes_on_with(given.run_dir)) is not None:
         if (answer := _answer(command, run)).is_file():
             print(f"cadence: the test had ended, and its answer is in {answer}")
             return 0
@@ -74,21 +75,23 @@ def _run(call: Call) -> int:
         arguments = _resuming(command, arguments, resume, given.run_dir)
     elif given.run_dir is not None:
         arguments = [*arguments, f"--run_dir={given.run_dir}"]
-    if command == "test" and given.run_dir is not None and not config_paths(resolve_config_arguments(arguments)):
+    if command in EVALUATIONS and given.run_dir is not None and not config_paths(resolve_config_arguments(arguments)):
         run = _open(given.run_dir)
         if (began := run.begun_with().get("command", "fit")) != "fit":
-            raise UserError(f"--run_dir {given.run_dir}: that is a run of {began}, which keeps no weights to test")
+            raise UserError(f"--run_dir {given.run_dir}: that is a run of {began}, which keeps no weights to {command}")
         arguments = ["--config", str(run.config()), *arguments]
     arguments = checked(arguments, command, parser)
     settle()
-    if command not in ("fit", "test"):
+    if command in EVALUATIONS:
+        from commands.evaluating import evaluate
+
+        return evaluate(command, arguments, call.started)
+    if command != "fit":
         from commands.range_tests import range_test
 
         return range_test(call, arguments, resume is not None)
-    from commands.session import fit, test
+    from commands.session import fit
 
-    if command == "test":
-        return test(arguments, call.started)
     return fit(call, arguments, resume is not None, given.without_rows)
 
 

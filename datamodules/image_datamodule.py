@@ -143,11 +143,18 @@ class ImageDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> EvalLoader:
         """The held-out part, or the test set with `val: test`."""
-        return self._eval_loader("val")
+        return self.eval_loader("val")
 
     def test_dataloader(self) -> EvalLoader:
         """The test set."""
-        return self._eval_loader("test")
+        return self.eval_loader("test")
+
+    def eval_loader(self, split: str) -> EvalLoader:
+        """The images of a split in its own order, not augmented: `train`, `val` or `test`."""
+        assert self._stores is not None
+        rank, world_size = self._process()
+        store = self._stores[1 if split == "test" or (split == "val" and self.val == "test") else 0]
+        return EvalLoader(store, self._members[split], self.eval_batch_size, rank, world_size)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Copy images, still uint8, and labels to the device."""
@@ -185,12 +192,6 @@ class ImageDataModule(pl.LightningDataModule):
             batch = self.transfer_batch_to_device(batch, device, 0)
         batch = transforms(batch)
         return batch.images.to(dtype), batch.labels
-
-    def _eval_loader(self, split: str) -> EvalLoader:
-        assert self._stores is not None
-        rank, world_size = self._process()
-        store = self._stores[1 if split == "test" or self.val == "test" else 0]
-        return EvalLoader(store, self._members[split], self.eval_batch_size, rank, world_size)
 
     def _step(self) -> int:
         return self.trainer.global_step if self.trainer is not None else 0

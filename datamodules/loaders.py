@@ -144,5 +144,10 @@ class EvalLoader:
         for step, start in enumerate(range(0, len(self.members), self.batch_size)):
             stop = min(start + self.batch_size, len(self.members))
             places = np.arange(start + self.rank, stop, self.world_size)
-            images, labels = self.store.gather(self.members[start + self.rank : stop : self.world_size])
+            images, labels = self.store.gather(self.indices(step))
             yield Batch(images, labels, step, places)
+
+    def indices(self, step: int) -> Tensor:
+        """Places in the store of this rank's part of a batch, int64 (n,)."""
+        start = step * self.batch_size
+        return self.members[start + self.rank : start + self.batch_size : self.world_size]

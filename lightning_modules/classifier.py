@@ -198,7 +198,7 @@ class ImageClassifier(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/loss`, `val/accuracy` and `val/error`."""
-        self._log_evaluation("val")
+        self.record({f"val/{name}": value for name, value in self.evaluated().items()})
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Add one test batch to the totals."""
@@ -206,7 +206,11 @@ class ImageClassifier(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Log `test/loss`, `test/accuracy` and `test/error`."""
-        self._log_evaluation("test")
+        self.record({f"test/{name}": value for name, value in self.evaluated().items()})
+
+    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Logits (batch, classes) of (images, labels)."""
+        return self(batch[0])
 
     def record(self, values: dict[str, float], monitored: bool = True) -> None:
         """Hand values to Lightning's callbacks and to every logger, keyed by the number of finished steps.
@@ -220,10 +224,12 @@ class ImageClassifier(pl.LightningModule):
             values: values by name.
             monitored: whether Lightning's callbacks (a checkpoint, early stopping) may monitor them.
         """
-        self.recorded |= values
         if monitored:
             for name, value in values.items():
                 self.log(name, value, logger=False, batch_size=1)
+        if self.trainer.sanity_checking:  # which shows what there will be to monitor, and is on no record
+            return
+        self.recorded |= values
         for logger in self.loggers:
             logger.log_metrics(values, step=self.global_step)
 
@@ -290,11 +296,3 @@ class ImageClassifier(pl.LightningModule):
     def evaluated(self) -> dict[str, float]:
         """Mean loss, accuracy and error since the last reading, over all processes."""
         return means(self.eval_totals.sums())
-
-    def _log_evaluation(self, stage: str) -> None:
-        values = {f"{stage}/{name}": value for name, value in self.evaluated().items()}
-        if not self.trainer.sanity_checking:
-            self.record(values)
-            return
-        for name, value in values.items():  # so that it is known what there will be to monitor
-            self.log(name, value, logger=False, batch_size=1)

@@ -85,3 +85,17 @@ def log_row(trainer: pl.Trainer, values: dict[str, float]) -> None:
     """Log values to every logger, keyed by the number of finished steps."""
     for logger in trainer.loggers:
         logger.log_metrics(values, step=trainer.global_step)
+
+
+def rebuildable(loader: Any) -> Any:
+    """The loader, of which Lightning makes another that notes the places of its samples.
+
+    Lightning notes a loader's arguments when a hook makes it, and puts others among them by name. So it cannot make one
+    whose batch size was given by position: here all have names.
+    """
+    noted = vars(loader)
+    if "__pl_saved_args" in noted:  # into the dictionary itself, as Lightning does once more what is set otherwise
+        names = zip(noted["__pl_saved_arg_names"], noted["__pl_saved_args"], strict=False)
+        noted["__pl_saved_kwargs"] = {**dict(names), **noted["__pl_saved_kwargs"]}
+        noted["__pl_saved_args"] = ()
+    return loader

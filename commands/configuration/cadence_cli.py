@@ -30,12 +30,12 @@ from commands.configuration.checks import accelerator_of, check_parsed, on_cpu
 from commands.configuration.files import read_config
 from commands.configuration.lightning_checks import check_parts
 from commands.configuration.messages import readable, within
-from commands.configuration.options import DESCRIPTIONS, UNSAID, add_options
+from commands.configuration.options import DESCRIPTIONS, UNRECORDED, UNSAID, add_options
 from commands.configuration.references import filled
 from commands.configuration.replaced import dropped_by, replaced_lists
 from commands.configuration.scheduler import check_scheduler
 from commands.configuration.shipped import config_paths
-from commands.configuration.signatures import RANGE_TESTS
+from commands.configuration.signatures import EVALUATIONS, RANGE_TESTS
 from commands.configuration.strict_yaml import as_written, within_bounds
 from commands.configuration.vocabulary import vocabulary_of
 from commands.errors import UserError, notice
@@ -131,7 +131,7 @@ class CadenceCLI(LightningCLI):
             self.config.run_dir = paths[-1]  # a path is a text, whatever YAML would read in it
         if self.command in RANGE_TESTS and not self._test_given():
             self._take_own_test()
-        for place in ("run_dir", "checkpoint"):  # which no record holds
+        for place in UNRECORDED:
             if place in self.config:
                 self.config[place] = filled(self.config[place], os.environ, place)
         check_parsed(self.command, self.config)
@@ -200,7 +200,7 @@ class CadenceCLI(LightningCLI):
             return config
 
     def _dumped(self, config: Any) -> str:
-        for key in ("config", "run_dir", "checkpoint", *(key for key in UNSAID if config.get(key) is None)):
+        for key in ("config", "split", *UNRECORDED, *(key for key in UNSAID if config.get(key) is None)):
             config.pop(key, None)
         return self.parser.dump(config, skip_none=False, format="yaml")
 
@@ -226,7 +226,7 @@ class CadenceCLI(LightningCLI):
             super()._add_configure_optimizers_method_to_model(subcommand)
         elif init is not None:
             self.model.optimizer_factory = lambda groups: _optimizer(groups, init)
-        elif self.command != "test":
+        elif self.command not in EVALUATIONS:
             raise UserError("optimizer is missing: name one, e.g. --optimizer Adam --optimizer.lr 0.001")
 
     def name(self) -> str:

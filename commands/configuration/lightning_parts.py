@@ -52,7 +52,7 @@ TRAINER: Mapping[str, Part] = {
     "limit_train_batches": WORKS,
     "limit_val_batches": WORKS,
     "limit_test_batches": WORKS,
-    "limit_predict_batches": Part("has no part in any command, as none predicts: leave it out"),
+    "limit_predict_batches": WORKS,
     "overfit_batches": Part(
         "does not hold here, where the samples of a step follow from the seed: train on fewer images instead, "
         "e.g. --data.val_fraction 0.98 for a fiftieth of them",
@@ -107,7 +107,7 @@ CALLBACKS: Mapping[str, Part] = {
         "freeze or slow down layers by model.lr_ratios instead, e.g. --model.lr_ratios '{layers: 0.1}'",
         ours_alone=True,
     ),
-    "BasePredictionWriter": Part("has nothing to write, as no command predicts: leave it out"),
+    "BasePredictionWriter": BASE,
     "BatchSizeFinder": Part(
         "trains the run itself to find out, and changes it: use the callback BatchSizeRangeTest, which trains copies, "
         "or `cadence batch-size-range-test`"

@@ -8,10 +8,11 @@ from torch.optim import Optimizer
 import callbacks
 from callbacks.divergence_watch import OnNonFinite
 from commands.configuration.parent import Parent
-from commands.configuration.signatures import OF_A_RUN, RANGE_TESTS
+from commands.configuration.signatures import EVALUATIONS, OF_A_RUN, RANGE_TESTS
 
 # Options that came after runs were on record: where they are null, a resolved configuration is as it was without them,
 # and so is the id of a study's cell, which is a hash of it.
+UNRECORDED = ("run_dir", "checkpoint", "output")  # paths, of which no record says where they lay
 UNSAID = ("from", "lr_scheduler", "monitor", "monitor_mode")
 DESCRIPTIONS = {
     "fit": "Train a model, validate it, test its best checkpoint, and keep the record in a run directory. "
@@ -26,6 +27,10 @@ DESCRIPTIONS = {
     "`cadence batch-size-range-test --resume RUN_DIR` goes on with a test that was stopped; "
     "`--from RUN_DIR [--at best|last]` takes a run's configuration and weights.",
     "test": "Test a run's checkpoint on the test images: `cadence test --run_dir RUN_DIR` needs nothing else.",
+    "validate": "Test a run's checkpoint on the validation images: `cadence validate --run_dir RUN_DIR` needs nothing "
+    "else.",
+    "predict": "Write what a run's checkpoint takes each image for to a CSV file, with a probability a class: "
+    "`cadence predict --run_dir RUN_DIR` needs nothing else.",
 }
 
 
@@ -34,7 +39,7 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
 
     Args:
         parser: parser of the command.
-        command: `fit`, `test` or a range test.
+        command: `fit`, a range test or an evaluation.
     """
     parser.add_argument("--run_dir", type=str | None, default=None, help="Directory of the run's record.")
     parser.add_argument(
@@ -62,12 +67,19 @@ def add_options(parser: LightningArgumentParser, command: str) -> None:
         default="stop",
         help="What follows the first training loss that is not finite: stop, with exit status 3, or go_on.",
     )
-    if command == "test":
+    if command in EVALUATIONS:
         parser.add_argument(
             "--checkpoint",
             type=str | None,
             default=None,
-            help="Checkpoint to test; by default the run's best, or last.",
+            help="Checkpoint to take; by default the run's best, or last.",
+        )
+    if command == "predict":
+        parser.add_argument(
+            "--split", type=Literal["test", "val", "train"], default="test", help="Images to predict the classes of."
+        )
+        parser.add_argument(
+            "--output", type=str | None, default=None, help="CSV file; by default predictions.csv in RUN_DIR."
         )
     if command in RANGE_TESTS:
         test = getattr(callbacks, RANGE_TESTS[command])

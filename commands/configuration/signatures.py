@@ -11,6 +11,7 @@ from commands.configuration.contents import HOUSE, imported_by
 PARSER = HOUSE / "commands" / "configuration" / "options.py"
 SECTIONS = ("model", "data", "optimizer", "lr_scheduler", "trainer")
 RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
+EVALUATIONS = ("test", "validate", "predict")
 OF_A_RUN = {"at_step", "update_lr"}  # what a range test alone has no use for
 
 

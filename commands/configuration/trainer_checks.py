@@ -34,7 +34,7 @@ def check_numbers(command: str, trainer: Mapping[str, Any]) -> None:
                 raise UserError(f"trainer.{name} is 0, which trains nothing: set it to at least 1")
         if trainer["limit_train_batches"] == 0:
             raise UserError("trainer.limit_train_batches is 0, which trains nothing: set it to at least 1")
-    for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches"):
+    for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches"):
         _check_share(name, trainer[name], zero=True)
     for most, least in (("max_epochs", "min_epochs"), ("max_steps", "min_steps")):
         _check_least(least, trainer[least], most, trainer[most])

@@ -20,6 +20,7 @@ from commands.configuration.lightning_parts import (
     that_work,
 )
 from commands.configuration.messages import Vocabulary
+from commands.configuration.signatures import EVALUATIONS
 
 DASHBOARDS = ("records.wandb_record.WandbRecord", "records.tensorboard_record.TensorBoardRecord")
 
@@ -67,7 +68,7 @@ def own_and_trainer_fields(parser: ArgumentParser) -> list[str]:
     keys = parser.get_defaults().keys()  # a Namespace: iterating over itself fails
     names = {key.partition(".init_args")[0].removesuffix(".class_path") for key in keys}
     names |= {"config", "model", "data", "optimizer", "lr_scheduler"} | (
-        set() if parser.prog.endswith(" test") else {"resume", "at"}
+        set() if parser.prog.split()[-1] in EVALUATIONS else {"resume", "at"}
     )
     return sorted(names - {"trainer"})
 

@@ -85,6 +85,7 @@ def test_every_precision_is_in_the_table() -> None:
 ELSEWHERE = {
     "auto": "every run", "callbacks": "test_lightning_callbacks.py", "strategy": "tests/commands/test_processes.py",
     "num_nodes": "test_many_processes.py", "sync_batchnorm": "test_many_processes.py",
+    "limit_predict_batches": "test_evaluating.py",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def test_the_options_of_a_command(command: str) -> None:
     own = own_options(command)
     assert {name.removeprefix("trainer.") for name in fields if name.startswith("trainer.")} == set(trainer_options())
     assert {name for name in fields if not name.startswith("trainer.")} <= own
-    assert own - fields - {"checkpoint", "trainer", "range_test", "from"} == set()
+    assert own - fields - {"checkpoint", "split", "output", "trainer", "range_test", "from"} == set()
 
 
 @pytest.mark.parametrize(("section", "package", "name"), CLASSES, ids=[name for _, _, name in CLASSES])

@@ -15,7 +15,14 @@ from cli import COMMANDS
 FROZEN = Path(__file__).with_name("surface.txt")
 HEAVY = ("numpy", "rich", "torch", "torchvision", "pytorch_lightning", "jsonargparse", "sklearn", "matplotlib", "wandb")
 ROOT = Path(__file__).parents[2]
-TRAINERS = ("fit", "test", "lr-range-test", "batch-size-range-test")  # the commands that build a trainer
+TRAINERS = (
+    "fit",
+    "test",
+    "validate",
+    "predict",
+    "lr-range-test",
+    "batch-size-range-test",
+)  # the commands that build a trainer
 
 
 class _Found(Exception):

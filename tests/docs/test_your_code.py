@@ -63,10 +63,12 @@ def test_the_module_and_the_data_of_the_page(cadence, tmp_path: Path, capsys) ->
     section = PAGE.read_text().partition("## Your own module and data\n")[2]
     (tmp_path / "mine.py").write_text(re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0])
     typed = commands("Your own module and data")
-    assert [words[0] for words in typed] == ["fit", "fit"] and "--resume" in typed[1]
+    assert [words[0] for words in typed] == ["fit", "fit", "validate"] and "--resume" in typed[1]
     for words in typed:
         assert cadence(*words, "--trainer.enable_progress_bar", "false") == 0, words
     told = capsys.readouterr()
     assert "no test after the training: Net has no test_step" in told.err and "val_acc" in told.out
     result = json.loads(Path("runs/mine/result.json").read_text())
+    validated = json.loads(Path("runs/mine/validate.json").read_text())["metrics"]
+    assert validated["val_acc"] == result["best"]["value"]
     assert result["steps"] == 30 and [part["to"] for part in result["segments"]] == [20, 30]
