@@ -51,10 +51,6 @@ def report(error: BaseException) -> int:
         return 130
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 2
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        where = printable(str(error.filename))
-        print(f"cadence: {where}: {error.strerror}: mend that, and run the command again", file=sys.stderr)
-        return 2
     if isinstance(error, RuntimeError) and _PEER_GONE.search(str(error)):
         notice("another process of the run has ended, and this one with it: what that one said is the reason")
         return 1
@@ -64,6 +60,18 @@ def report(error: BaseException) -> int:
             "look into that one's log, or raise the timeout"
         )
         return 1
+    from commands.their_code import told_of_theirs
+
+    if lines := told_of_theirs(error):
+        print(
+            "cadence: an error in your code (--debug shows the whole traceback)\n  " + "\n  ".join(lines),
+            file=sys.stderr,
+        )
+        return 1
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        where = printable(str(error.filename))
+        print(f"cadence: {where}: {error.strerror}: mend that, and run the command again", file=sys.stderr)
+        return 2
     if not isinstance(error, UserError):
         raise error
     print("cadence: " + "\n  ".join(lines_of(str(error))), file=sys.stderr)

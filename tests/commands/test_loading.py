@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 LOADS = {
     "fit": ("-c digits_demo", "pytorch_lightning"),
     "test": ("--model MLP --checkpoint x.ckpt", "pytorch_lightning"),
+    "validate": ("--model MLP --checkpoint x.ckpt", "pytorch_lightning"),
+    "predict": ("--model MLP --checkpoint x.ckpt", "pytorch_lightning"),
     "lr-range-test": ("-c digits_demo", "pytorch_lightning"),
     "batch-size-range-test": ("-c digits_demo", "pytorch_lightning"),
     "list": ("models", ""),
