@@ -3,7 +3,7 @@
 import difflib
 import math
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -66,28 +66,17 @@ class BestCheckpoint(Checkpoint):
         if self.asked and names is not None and self.monitor not in names:
             raise ValueError(self._unknown(names, "" if trainer.enable_validation else ", as nothing is validated"))
 
-    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look whether validation logs the metric; a module that logs nothing yet may do so later.
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save if the metric is there, finite and better, and so are the weights.
 
         Raises:
-            ValueError: it does not; names those that it logs.
+            ValueError: this was the sanity check, and the metric that was asked for is not there.
         """
-        validated = trainer.callback_metrics
-        self.validated = self.monitor in validated
-        own = pl_module.monitored_names(True) if isinstance(pl_module, ImageClassifier) else None
-        known = {*validated, *(own or ())}
-        if not known or self.monitor in known:
+        if trainer.state.fn != "fit":
             return
-        if self.asked:
-            later = "what it logs only later is taken with --trainer.num_sanity_val_steps 0"
-            raise ValueError(f"{self._unknown(known, ' in validation')}; {later}")
-        if trainer.is_global_zero:
-            choose = f"--monitor chooses another, e.g. {_nearest(self.monitor, known)[0]}"
-            print(f"cadence: no best.ckpt, as validation logs no {self.monitor}: {choose}", file=sys.stderr)
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save if the metric is there, finite and better, and so are the weights."""
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+        if trainer.sanity_checking:
+            self._look(trainer, pl_module)
+        else:
             self.validated |= self._judge(trainer, pl_module, logged_now(trainer))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -105,9 +94,29 @@ class BestCheckpoint(Checkpoint):
         self.logged = state_dict.get("logged", self.best is not None)
         self.validated = state_dict.get("validated", True)
 
-    def _judge(self, trainer: pl.Trainer, module: pl.LightningModule, logged: Mapping[str, Any]) -> bool:
-        """Save if the metric is better than all before; returns whether it was logged."""
-        score = float(logged[self.monitor]) if self.monitor in logged else None
+    def _look(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look whether validation logs the metric; a module that logs nothing yet may do so later.
+
+        Raises:
+            ValueError: it does not; names those that it logs.
+        """
+        validated = logged_now(trainer)
+        self.validated = self.monitor in validated
+        own = pl_module.monitored_names(True) if isinstance(pl_module, ImageClassifier) else None
+        known = {*validated, *(own or ())}
+        if not known or self.monitor in known:
+            return
+        if self.asked:
+            later = "what it logs only later is taken with --trainer.num_sanity_val_steps 0"
+            raise ValueError(f"{self._unknown(known, ' in validation')}; {later}")
+        if trainer.is_global_zero:
+            choose = f"--monitor chooses another, e.g. {_nearest(self.monitor, known)[0]}"
+            print(f"cadence: no best.ckpt, as validation logs no {self.monitor}: {choose}", file=sys.stderr)
+
+    def _judge(self, trainer: pl.Trainer, module: pl.LightningModule, logged: Collection[str]) -> bool:
+        """Save if the metric, where it is among those logged, is better than all before; returns whether it is."""
+        value = trainer.callback_metrics.get(self.monitor) if self.monitor in logged else None
+        score = None if value is None else float(value)
         if trainer.world_size > 1:
             score = trainer.strategy.broadcast(score)
         if score is None:

@@ -1,7 +1,7 @@
 """Typed access to attributes that Lightning sets on the trainer without declaring them."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -66,9 +66,16 @@ def row_due(trainer: pl.Trainer) -> bool:
     return trainer.global_step % log_every_n_steps(trainer) == 0
 
 
-def logged_now(trainer: pl.Trainer) -> Mapping[str, Any]:
-    """What the loop that is running has logged for callbacks: in a validation, nothing of the training around it."""
-    return {} if trainer._results is None else trainer._logger_connector.metrics["callback"]
+def logged_now(trainer: pl.Trainer) -> set[str]:
+    """Names of what the loop that is running has logged: in a validation, nothing of the training around it."""
+    names = set()
+    for item in () if trainer._results is None else trainer._results.values():
+        meta = item.meta
+        if not item.has_reset:
+            several = meta.dataloader_idx is not None and meta.add_dataloader_idx
+            behind = f"/dataloader_idx_{meta.dataloader_idx}" if several else ""
+            names |= {f"{name}{behind}" for name in (meta.name, *([meta.forked_name(False)] if meta.forked else []))}
+    return names
 
 
 def ends_a_pass(trainer: pl.Trainer) -> bool:

@@ -12,6 +12,7 @@ from commands.configuration.messages import readable, within
 from commands.errors import UserError
 from trainer.epoch_schedulers import EpochScheduler, Scheduler
 
+_ABSOLUTE = ("CyclicLR", "OneCycleLR")  # schedulers whose rates are not multiples of a group's own
 LIGHTNINGS = "pytorch_lightning.cli.ReduceLROnPlateau"
 
 
@@ -32,6 +33,19 @@ def check_scheduler(command: str, config: Any) -> None:
             f"lr_scheduler: torch's ReduceLROnPlateau does not say which metric it waits for\n"
             f"give Lightning's: --lr_scheduler {LIGHTNINGS} --lr_scheduler.monitor val/loss"
         )
+    name, init = given.class_path.rpartition(".")[2], given.init_args
+    if name in _ABSOLUTE and config.model.get("init_args", {}).get("lr_ratios"):
+        raise UserError(
+            f"lr_scheduler: {name} sets one rate everywhere, so that model.lr_ratios has no effect: leave it out"
+        )
+    if name == "OneCycleLR" and command == "fit":
+        length = init.total_steps or (init.epochs or 0) * (init.steps_per_epoch or 0)
+        epochs = config.trainer.max_epochs
+        if epochs is not None and 0 < length < epochs:
+            raise UserError(
+                f"lr_scheduler: OneCycleLR ends after {length} epochs, and trainer.max_epochs is {epochs}, its steps "
+                f"are epochs here: set lr_scheduler.total_steps to {epochs}"
+            )
     for kind, callback in zip(configured_classes(config, "callbacks"), config.trainer.callbacks or [], strict=False):
         if issubclass(kind, CyclicalLR | MultiStepLR):
             raise UserError(

@@ -7,9 +7,17 @@ _NO_SIZE = "reduce-overhead records each batch size for itself"
 _NO_COMPILER = r"No working C\+\+ compiler found|Failed to find C compiler|Cannot find a working triton installation"
 _NO_MEMORY = r"can't allocate memory: you tried to allocate \d+ bytes|(CUDA|HIP|XPU|MPS)\b.{,40}\bout of memory"
 _NO_METRIC = r"ReduceLROnPlateau conditioned on metric (\S+) which is not available\. Available metrics are: \[(.*?)\]"
+_TOO_LONG = r"Tried to step \d+ times\. The specified number of total steps is (\d+)"
 # (pattern, message): the first pattern that is found anywhere decides; \1 ... are its groups.
 TRANSLATIONS: tuple[tuple[str, str], ...] = (
-    (_NO_METRIC, r"lr_scheduler.monitor: nothing has logged \1 by the end of the epoch: there are \2"),
+    (
+        _TOO_LONG,
+        r"lr_scheduler: OneCycleLR has ended after \1 epochs: set lr_scheduler.total_steps to those of the run",
+    ),
+    (
+        _NO_METRIC,
+        r"lr_scheduler.monitor: nothing has logged \1 by the epoch's end: there are \2\nvalidate each epoch",
+    ),
     (
         r"`max_epochs` must be .*You passed in (\S+?)\.?$",
         r"trainer.max_epochs must be 0 or more, or -1 for no limit, got \1: set it, e.g. --trainer.max_epochs 3",
@@ -107,7 +115,7 @@ _MISMATCH = re.compile(
 
 def found_late(message: str) -> bool:
     """Whether an error that came after the first batch is a mistake all the same."""
-    late = (_NO_COMPILER, _NO_MEMORY, _NO_SIZE, _NO_SCALE, _NO_METRIC, _FOUND_LATE)
+    late = (_NO_COMPILER, _NO_MEMORY, _NO_SIZE, _NO_SCALE, _NO_METRIC, _TOO_LONG, _FOUND_LATE)
     return any(re.search(pattern, message) for pattern in late)
 
 

@@ -18,9 +18,13 @@ class Validations:
 
     def __init__(self) -> None:
         self.state, self.sanity_checking, self.world_size = SimpleNamespace(fn="fit"), False, 1
-        self.logged: dict[str, float] = {}
-        self._results, self._logger_connector = "", SimpleNamespace(metrics={"callback": self.logged})
+        self.callback_metrics: dict[str, float] = {}
         self.global_step, self.saved = 0, list[Path]()
+
+    @property
+    def _results(self) -> dict[str, Any]:
+        metas = [SimpleNamespace(name=name, dataloader_idx=None, forked=False) for name in self.callback_metrics]
+        return {meta.name: SimpleNamespace(meta=meta, has_reset=False) for meta in metas}
 
     def save_checkpoint(self, path: Path) -> None:
         self.saved.append(path)
@@ -34,7 +38,7 @@ def saves(callback: BestCheckpoint, scores: list[float], weight: float = 1.0, **
     vars(trainer).update(state)
     for score in scores:
         before = len(trainer.saved)
-        trainer.logged[callback.monitor] = score
+        trainer.callback_metrics[callback.monitor] = score
         callback.on_validation_end(trainer, module)  # type: ignore[arg-type]
         found.append(len(trainer.saved) > before)
     assert set(trainer.saved) <= {callback.dirpath / "best.ckpt"}

@@ -154,7 +154,11 @@ def test_a_resumed_run_of_others_goes_on_with_its_rate(folder: Path) -> None:
     [
         ("LitScheduled", STEP_LR, "LitScheduled.configure_optimizers makes one already: leave one of them out"),
         ("LitTwo", STEP_LR, "lr_scheduler is for one optimizer, and LitTwo has 2"),
-        ("LitClassifier", options("ReduceLROnPlateau", {"monitor": "val_lss"}), "nothing has logged val_lss by the"),
+        (
+            "LitClassifier",
+            options("ReduceLROnPlateau", {"monitor": "val_lss"}),
+            "nothing has logged val_lss by the epoch",
+        ),
         ("LitClassifier", options("OneCycleLR", {"max_lr": 1}), "lr_scheduler: You must define either total_steps"),
         ("LitClassifier", options("StepLR", {}), "lr_scheduler.step_size is missing"),
         ("LitClassifier", options("SequentialLR", {}), "lr_scheduler: SequentialLR takes other schedulers"),
@@ -180,6 +184,34 @@ CYCLE = ["--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.bounds=auto", "
 def test_what_sets_the_rate_itself_is_refused_beside_it(cadence, capfd, tmp_path, beside: list[str], told: str) -> None:
     assert cadence(*OURS, *STEP_LR, *beside, "--run_dir", tmp_path / "run") == 2
     assert told in capfd.readouterr().err and not (tmp_path / "run").exists()
+
+
+ONE_CYCLE = options("OneCycleLR", {"max_lr": 1, "total_steps": 2})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (ONE_CYCLE, "OneCycleLR ends after 2 epochs, and trainer.max_epochs is 3"),
+        (
+            [*ONE_CYCLE, "--trainer.max_epochs", "-1", "--trainer.max_steps", "60"],
+            "OneCycleLR has ended after 2 epochs",
+        ),
+        ([*ONE_CYCLE, "--model.lr_ratios", "{layers: 0.1}"], "OneCycleLR sets one rate everywhere, so that model.lr_r"),
+    ],
+)
+def test_what_one_cycle_cannot_be(cadence, capfd, tmp_path: Path, given: list[str], told: str) -> None:
+    assert cadence(*OURS, *given, "--run_dir", tmp_path / "run") == 2
+    assert told in capfd.readouterr().err
+
+
+def test_each_group_keeps_its_ratio(cadence, tmp_path: Path) -> None:
+    given = [*options("ExponentialLR", {"gamma": 0.5}), "--model.lr_ratios", "{layers: 0.1}"]
+    assert cadence(*OURS, *given, "--run_dir", tmp_path / "run") == 0
+    groups = state(tmp_path / "run")["optimizer_states"][0]["param_groups"]
+    assert sorted(group["lr"] for group in groups) == pytest.approx(
+        sorted(0.0125 * group["lr_ratio"] for group in groups)
+    )
 
 
 def test_torch_s_own_plateau_is_refused(cadence, capfd, tmp_path: Path) -> None:

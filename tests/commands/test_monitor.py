@@ -29,6 +29,16 @@ class Unvalidated(LitClassifier):
     test_step = L.LightningModule.test_step
 
 
+class TwoLoaders(LitData):
+    def val_dataloader(self):
+        return [self.loader(300, 350), self.loader(350, 400)]
+
+
+class OfTwo(LitClassifier):
+    def validation_step(self, batch, batch_idx, dataloader_idx=0):
+        super().validation_step(batch, batch_idx)
+
+
 class Uneven(LitClassifier):
     """Each process logs another value, and nothing is summed over them."""
 
@@ -94,6 +104,16 @@ def test_what_training_alone_logs_counts_at_the_end_of_a_pass(folder: Path) -> N
     found = result(folder / "run")["best"]
     assert found["step"] == 10, "the second pass was broken off"
     assert found["value"] == pytest.approx(float(rows(folder / "run")[1]["train_loss"]))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_of_several_loaders_is_chosen(folder: Path, number: int) -> None:
+    done = fit(folder, "--monitor", "val_acc", model="OfTwo", data="TwoLoaders")
+    assert done.status == 2 and "there are val_acc/dataloader_idx_0, val_acc/dataloader_idx_1" in done.err
+    name = f"val_acc/dataloader_idx_{number}"
+    done = fit(folder, "--monitor", name, "--monitor_mode", "max", model="OfTwo", data="TwoLoaders")
+    assert done.status == 0, done.err
+    assert result(folder / "run")["best"]["value"] == pytest.approx(float(best_row(folder / "run", name)[name]))
 
 
 def test_what_is_logged_late_counts_from_then_on(folder: Path) -> None:
