@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from checks.refusals import Refusal
 from datamodules.augment import Augment
 from trainer.access import datamodule_of, overrides
 
@@ -47,7 +48,7 @@ def put_in(trainer: pl.Trainer, module: pl.LightningModule, augment: Augment, na
     """
     data = datamodule_of(trainer)
     if data is not None and overrides(data, _HOOK, pl.LightningDataModule):
-        raise ValueError(
+        raise Refusal(
             f"{name} has no place behind {type(data).__name__}.{_HOOK}: use datamodules.Augment there in its place"
         )
     setattr(module, _HOOK, AugmentHook(module, augment))

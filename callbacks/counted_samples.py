@@ -5,6 +5,9 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor
 
+from trainer.access import stream_of
+from trainer.counting import position_of
+
 
 class CountedSamples(pl.Callback):
     """Count what somebody else's loader gives: rows of metrics.csv then say `epoch` and `samples`.
@@ -29,7 +32,11 @@ class CountedSamples(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count a batch; a loader that does not know its length counts no part of a pass."""
+        """Count a batch; a loader that does not know its length counts no part of a pass, and a stream knows all."""
+        if stream_of(trainer) is not None:
+            _, self.samples, epochs = position_of(trainer)
+            self.epochs = round(epochs, 6)
+            return
         self.samples += _size(batch) * trainer.world_size
         batches = trainer.num_training_batches
         part = (batch_idx + 1) / batches if batches not in (0, float("inf")) else 0.0

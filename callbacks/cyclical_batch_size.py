@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 
 from callbacks.batch_size_range_test import BatchSizeRangeTest
 from callbacks.range_tests.range_test import earlier_test, found_bounds
+from checks.refusals import Refusal
 from datamodules.image_datamodule import ImageDataModule
 from timeline.position import BatchSizes, counted
 from timeline.schedules import Cycle
@@ -117,9 +118,9 @@ class CyclicalBatchSize(pl.Callback):
         if self.bounds == "auto" and self.lower is None:  # a resumed run has its bounds from the checkpoint
             self.lower, self.upper = found_bounds(trainer, self, BatchSizeRangeTest)
         if (stream := stream_of(trainer)) is None:
-            raise ValueError(_NO_STREAM)
+            raise Refusal(_NO_STREAM)
         if trainer.accumulate_grad_batches > 1:
-            raise ValueError("CyclicalBatchSize sets a step's batch size: set accumulate_grad_batches to 1")
+            raise Refusal("CyclicalBatchSize sets a step's batch size: set accumulate_grad_batches to 1")
         own = isinstance(datamodule_of(trainer), ImageDataModule)
         if not own or self.bounds == "auto":
             stream.lay(self.sizes())

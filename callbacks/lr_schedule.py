@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from torch.optim import Optimizer
 
 from callbacks.lr_ratios import say_again, say_ratios
+from checks.refusals import Refusal
 from timeline.position import Position, Unit
 from trainer.access import callbacks_of, log_rates, row_due, stream_of
 from trainer.counting import counts_epochs, counts_samples, position_of
@@ -67,9 +68,7 @@ class LRSchedule(pl.Callback):
             "steps": True, "epochs": counts_epochs(trainer), "samples": counts_samples(trainer)
         }[self.unit]  # fmt: skip
         if not counts:
-            raise ValueError(
-                f"unit {self.unit} needs a loader that counts them, and this one does not: set it to steps"
-            )
+            raise Refusal(f"unit {self.unit} needs a loader that counts them, and this one does not: set it to steps")
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -110,9 +109,7 @@ def refuse_scheduler(trainer: pl.Trainer, name: str) -> None:
     """
     if found := trainer.lr_scheduler_configs:
         other = type(found[0].scheduler).__name__
-        raise ValueError(
-            f"{name} and {other}, the module's scheduler, would both set the learning rate: keep one of them"
-        )
+        raise Refusal(f"{name} and {other}, the module's scheduler, would both set the learning rate: keep one of them")
 
 
 def only_schedule(callbacks: list[pl.Callback]) -> LRSchedule | None:

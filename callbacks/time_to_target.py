@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 
 from callbacks.run_record import run_folder
+from checks.refusals import Refusal
 from datamodules.image_datamodule import ImageDataModule
 from lightning_modules import ImageClassifier
 from records.files import write_json
@@ -81,7 +82,7 @@ class TimeToTarget(pl.Callback):
             ValueError: nobody's loader validates.
         """
         if not isinstance(datamodule_of(trainer), ImageDataModule) and not validates(trainer):
-            raise ValueError("TimeToTarget needs a validation: give a validation loader and define validation_step")
+            raise Refusal("TimeToTarget needs a validation: give a validation loader and define validation_step")
         self._device = trainer.strategy.root_device
         self._warm_from = trainer.global_step + self.warm_up_steps
         self.clock.part = "warm_up" if self.warm_up_steps else "training"

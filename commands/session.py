@@ -23,7 +23,7 @@ from callbacks import (
     TrainingProgress,
 )
 from callbacks.divergence_watch import Diverged
-from callbacks.range_tests.range_test import NoSuggestion
+from checks.refusals import Refusal
 from checks.shell import without
 from commands import Call
 from commands.arguments import Parser
@@ -220,7 +220,7 @@ def mistakes_before(record: RunRecord | None, checkpoint: Path | None = None) ->
         yield
     except (ValueError, OSError, RuntimeError, ImportError, MisconfigurationException) as error:
         a_files = isinstance(error, OSError) and error.filename is not None  # `refusals_told` and `report` know it
-        late = isinstance(error, NoSuggestion) or found_late(str(error))
+        late = isinstance(error, Refusal) or found_late(str(error))
         if a_files or (record is not None and record.begun and not late):
             raise
         raise UserError(readable(str(error), checkpoint=f"checkpoint {checkpoint}")) from error

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from checks.refusals import Refusal
 from datamodules.batch import Batch
 from datamodules.transforms import BatchTransform, Pipeline
 from datamodules.transforms._mixing import Mixing
@@ -74,7 +75,7 @@ def _checked(batch: Any) -> tuple[Tensor, Tensor]:
         images, labels = batch
         if images.ndim == 4 and images.is_floating_point() and labels.ndim == 1 and len(labels) == len(images):
             return images, labels
-    raise ValueError(
+    raise Refusal(
         "batches must be pairs of float images (batch, channels, height, width) and labels (batch,) to be augmented: "
         "use datamodules.Augment in on_after_batch_transfer for others"
     )

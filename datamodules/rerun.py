@@ -5,6 +5,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset
 
+from checks.refusals import Refusal
 from datamodules.isolated import isolated
 from datamodules.redrawn import keyed, seed_host
 from timeline.keys import step_key
@@ -26,9 +27,7 @@ class RerunLoader:
     def __init__(self, loader: Any, seed: int, rank: int) -> None:
         self._loader, self._seed, self._rank = loader, seed, rank
         if _needs_copy(loader) and isolated(whole := _source(loader)) is whole:
-            raise ValueError(
-                f"a range test needs a loader beside the run's, and {type(whole).__name__} cannot be copied"
-            )
+            raise Refusal(f"a range test needs a loader beside the run's, and {type(whole).__name__} cannot be copied")
         self._passes, self._next = 0, 0
         self._batches: Iterator[Any] = iter(())
         self._last: Any = None
@@ -58,7 +57,7 @@ class RerunLoader:
         seed_host(step_key(self._seed, self._next, self._rank))
         for batch in self._batches:
             return batch
-        raise ValueError("a range test found no batch in the training loader: give it some")
+        raise Refusal("a range test found no batch in the training loader: give it some")
 
     def _again(self, key: int) -> Iterator[Any]:
         like = self._loader

@@ -12,6 +12,7 @@ from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signatu
 from torch import Tensor
 from torch.optim import Optimizer
 
+from checks.refusals import Refusal
 from trainer.access import copy_of_module, overrides
 
 _TRANSFER = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
@@ -48,7 +49,7 @@ def module_beside(trainer: pl.Trainer) -> tuple[Any, TrainerBeside, dict[str, An
         ValueError: the module cannot be copied, or the strategy spreads it over processes.
     """
     if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
-        raise ValueError(
+        raise Refusal(
             f"a range test trains a whole copy of the model, which strategy {type(trainer.strategy).__name__} does not "
             "keep: set it to auto or ddp"
         )
@@ -56,7 +57,7 @@ def module_beside(trainer: pl.Trainer) -> tuple[Any, TrainerBeside, dict[str, An
         module = copy_of_module(trainer)
     except Exception as error:
         name = type(trainer.lightning_module).__name__
-        raise ValueError(f"a range test trains a copy of the model, and {name} cannot be copied: {error}") from error
+        raise Refusal(f"a range test trains a copy of the model, and {name} cannot be copied: {error}") from error
     seen, logged = TrainerBeside(trainer, module), {}  # type: TrainerBeside, dict[str, Any]
 
     def log(name: str, value: Any, *words: Any, **options: Any) -> None:
@@ -132,7 +133,7 @@ def arguments(step: Any, batch: Any, number: int, loader: int | None = None) -> 
         ValueError: it draws its batches itself.
     """
     if is_param_in_hook_signature(step, "dataloader_iter", explicit=True):
-        raise ValueError("a range test needs a training_step that is given its batch, not dataloader_iter")
+        raise Refusal("a range test needs a training_step that is given its batch, not dataloader_iter")
     if not is_param_in_hook_signature(step, "batch_idx", min_args=2):
         return [batch]
     known = loader is not None and is_param_in_hook_signature(step, "dataloader_idx", min_args=3)

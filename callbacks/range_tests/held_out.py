@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from callbacks.range_tests.rehearsal import Rehearsal
+from checks.refusals import Refusal
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.loaders import EvalLoader
 from lightning_modules import ImageClassifier
@@ -73,11 +74,11 @@ def some_held_out(trainer: pl.Trainer, images: int) -> EvalLoader:
     """
     data = datamodule_of(trainer)
     if not (isinstance(data, ImageDataModule) and isinstance(trainer.lightning_module, ImageClassifier)):
-        raise ValueError("on: held_out needs a model and a dataset of Cadence's own: leave it out to judge by training")
+        raise Refusal("on: held_out needs a model and a dataset of Cadence's own: leave it out to judge by training")
     loader: EvalLoader = data.val_dataloader()
     held, least = len(loader.members), 2 * trainer.world_size
     if held < least:
-        raise ValueError(f"on: held_out needs {least} validation images or more, got {held}: raise data.val_fraction")
+        raise Refusal(f"on: held_out needs {least} validation images or more, got {held}: raise data.val_fraction")
     chosen = torch.from_numpy(np.sort(permutation(data.split_seed, 0, held)[:images]))
     loader.members = loader.members[chosen.to(loader.members.device)]
     loader.batch_size = -(-len(chosen) // len(loader))

@@ -14,6 +14,7 @@ from callbacks.range_tests.outcome import Outcome
 from callbacks.range_tests.rehearsal import undisturbed
 from callbacks.range_tests.trials import Trials
 from callbacks.run_record import publish, run_folder
+from checks.refusals import Refusal
 from records.environment import device_name, versions
 from records.files import write_json
 from records.run_directory import RunDirectory
@@ -171,7 +172,7 @@ class RangeTest(pl.Callback):
         return self.settings() | {"processes": trainer.world_size}
 
 
-class NoSuggestion(ValueError):
+class NoSuggestion(Refusal):
     """The range test refused to suggest what the run needs: the user's to settle, though training has begun."""
 
 

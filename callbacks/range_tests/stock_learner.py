@@ -11,6 +11,7 @@ from torch import Tensor
 
 from callbacks.lr_ratios import lr_ratios
 from callbacks.range_tests.material import Batches, Scale, Settle
+from checks.refusals import Refusal
 from datamodules.redrawn import seed_host
 from timeline.keys import step_key
 from trainer.beside import GradientTaken, OptimizerBeside, arguments, loss_of, module_beside, optimizers_of
@@ -33,9 +34,9 @@ class StockLearner:
         self.module.train()
         made = optimizers_of(self.module)
         if len(made) != 1 or len(trainer.optimizers) != 1:
-            raise ValueError(f"a range test sets the rate of one optimizer, and {name} has {len(made)}: leave it out")
+            raise Refusal(f"a range test sets the rate of one optimizer, and {name} has {len(made)}: leave it out")
         if isinstance(made[0], torch.optim.LBFGS):
-            raise ValueError("a range test takes one gradient a step, and LBFGS takes several: leave it out")
+            raise Refusal("a range test takes one gradient a step, and LBFGS takes several: leave it out")
         self._name, self.optimizer, self.ratios = name, made[0], lr_ratios(made[0])
         self.optimizer.load_state_dict(copy.deepcopy(trainer.optimizers[0].state_dict()))
         self._as_seen = OptimizerBeside(self.optimizer)
@@ -55,7 +56,7 @@ class StockLearner:
         def settled() -> bool:
             found = [group["lr"] for group in self.optimizer.param_groups]
             if found != expected:
-                raise ValueError(
+                raise Refusal(
                     f"{self._name} sets the learning rate itself ({found[0]:.3g} in place of {expected[0]:.3g}), "
                     "so that a range test cannot: leave that out of its steps"
                 )
@@ -65,7 +66,7 @@ class StockLearner:
         with torch.enable_grad():
             loss = (self._automatic if self.module.automatic_optimization else self._manual)(batches, number, scale)
         if self._as_seen.steps != 1:
-            raise ValueError(
+            raise Refusal(
                 f"{self._name} makes {self._as_seen.steps} optimizer steps where a range test makes one: leave it out"
             )
         return loss.detach().double(), self._trainer.world_size
@@ -109,7 +110,7 @@ class StockLearner:
             place = number * several + part
             output = self._stepped(batches, place)
             if (loss := loss_of(output)) is None:
-                raise ValueError(f"{self._name}.training_step returns no loss, which a range test needs: return it")
+                raise Refusal(f"{self._name}.training_step returns no loss, which a range test needs: return it")
             loss = loss / several
             if part == 0:
                 module.on_before_zero_grad(self.optimizer)
@@ -139,7 +140,7 @@ class StockLearner:
         if (loss := loss_of(output)) is not None:
             return loss
         if not self._passed:
-            raise ValueError(f"{self._name} gives no loss to manual_backward, which a range test needs")
+            raise Refusal(f"{self._name} gives no loss to manual_backward, which a range test needs")
         return torch.stack([loss.double() for loss in self._passed]).sum()
 
     def _stepped(self, batches: Batches, place: int) -> Any:

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from torch.utils.data import SequentialSampler
 
 from callbacks.range_tests.material import Batches
+from checks.refusals import Refusal
 from datamodules.redrawn import Redrawn, RedrawnLoader
 from datamodules.rerun import RerunLoader
 from timeline.position import BatchSizes
@@ -64,7 +65,7 @@ class StockData:
     def __init__(self, trainer: pl.Trainer) -> None:
         loaders = loaders_of(trainer)
         if len(loaders) != 1:
-            raise ValueError(f"a range test draws its batches from one training loader, got {len(loaders)}: give one")
+            raise Refusal(f"a range test draws its batches from one training loader, got {len(loaders)}: give one")
         self._trainer, self._loader, self._sampler = trainer, loaders[0], sampler_of(loaders[0])
         self._stream = stream_of(trainer)
         if self._stream is not None:  # the loader's own batch sampler, of ours
@@ -76,14 +77,14 @@ class StockData:
         """Number of training samples.
 
         Raises:
-            ValueError: the loader makes batches of its own size alone.
+            Refusal: the loader makes batches of its own size alone.
         """
         if self._sampler is None:
-            raise ValueError(
+            raise Refusal(
                 "batches of other sizes need a DataLoader over a map-style dataset with a batch_size: give it one"
             )
         if (several := self._trainer.accumulate_grad_batches) > 1:
-            raise ValueError(f"batches of other sizes do not go with accumulate_grad_batches {several}: set it to 1")
+            raise Refusal(f"batches of other sizes do not go with accumulate_grad_batches {several}: set it to 1")
         return Redrawn(self._sampler, 1, 0).samples
 
     def size(self, step: int) -> int | None:
@@ -96,11 +97,11 @@ class StockData:
         """Number of optimizer steps in an epoch of the run.
 
         Raises:
-            ValueError: the loader does not know its length.
+            Refusal: the loader does not know its length.
         """
         batches = self._trainer.num_training_batches
         if batches == float("inf"):
-            raise ValueError("candidate_steps is missing: the training loader has no length, so give their number")
+            raise Refusal("candidate_steps is missing: the training loader has no length, so give their number")
         return max(int(batches) // self._trainer.accumulate_grad_batches, 1)
 
     def batches(self, size: int | BatchSizes | None, seed: int, whole: bool) -> Batches:

@@ -21,6 +21,7 @@ import callbacks
 import datamodules
 import lightning_modules
 import optimizers
+from callbacks.counted_samples import CountedSamples
 from callbacks.run_history import RunHistory
 from callbacks.run_record import RunRecord
 from callbacks.start_from import StartFrom
@@ -241,8 +242,8 @@ class CadenceCLI(LightningCLI):
 
 
 def _place(callback: Callback) -> int:
-    """Who is called first: what makes the run directory, then what looks after Lightning's own, then all others."""
-    if isinstance(callback, RunRecord | RunHistory | StartFrom):
+    """Who is called first: what the run's record is made by, then what looks after Lightning's own, then all others."""
+    if isinstance(callback, RunRecord | RunHistory | StartFrom | CountedSamples):
         return 0
     return 1 if isinstance(callback, ShippedFiles | ShippedCallbacks) else 2
 

@@ -235,3 +235,47 @@ def test_a_target_of_theirs(folder: Path) -> None:
     target = ("--trainer.callbacks+=TimeToTarget", "--trainer.callbacks.accuracy", "0.2", "--trainer.callbacks.monitor")
     done = fit(folder, "Net", "Data", *target, "val_acc")
     assert done.status == 0 and json.loads((folder / "run" / "time_to_target.json").read_text())["reached"], done.err
+
+
+STREAMED = """
+from datamodules import StreamBatchSampler
+
+
+class Streamed(Data):
+    def train_dataloader(self):
+        return DataLoader(self.parts[0], batch_sampler=StreamBatchSampler(self.parts[0], batch_size=32, seed=1))
+"""
+CYCLE = (
+    "--trainer.callbacks+=CyclicalBatchSize", "--trainer.callbacks.half_cycle", "1", "--trainer.callbacks.lower", "16",
+    "--trainer.callbacks.upper", "64",
+)  # fmt: skip
+
+
+def test_a_cycle_of_batch_sizes_with_a_line_of_theirs(folder: Path) -> None:
+    """Rows count what the stream says; a resumed run makes the rows of the unbroken one."""
+    (folder / "theirs.py").write_text(THEIRS + STREAMED)
+    assert fit(folder, "Net", "Streamed", *CYCLE).status == 0
+    whole = rows(folder)
+    for row in whole:
+        if row["samples_seen"]:
+            assert int(row["samples"]) == float(row["samples_seen"])
+            assert float(row["epoch"]) == pytest.approx(float(row["samples_seen"]) / 300, abs=1e-6)
+    assert fit(folder, "Net", "Streamed", *CYCLE, "--trainer.max_epochs", 1, "--run_dir", "again").status == 0
+    again = cadence("fit", "--resume", "again", "--trainer.max_epochs", 2, folder=folder)
+    assert again.status == 0, again.err
+    with (folder / "again" / "metrics.csv").open() as file:
+        resumed = list(csv.DictReader(file))
+    for one, other in zip(whole, resumed, strict=True):
+        assert one | {"seconds": ""} == other | {"seconds": ""}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (CYCLE, "CyclicalBatchSize needs one of Cadence's datamodules, or a training loader with our batch sampler"),
+        (("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.on", "held_out"), "on: held_out needs a model and"),
+    ],
+)
+def test_what_shows_when_training_begins_is_told_in_a_line(folder: Path, words: tuple[str, ...], reason: str) -> None:
+    done = fit(folder, "Net", "Data", *words)
+    assert done.status == 2 and reason in done.err and "Traceback" not in done.err
