@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from datamodules.augment import Augment
 from trainer.access import datamodule_of, overrides
 

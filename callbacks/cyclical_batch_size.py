@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 
 from callbacks.batch_size_range_test import BatchSizeRangeTest
 from callbacks.range_tests.range_test import earlier_test, found_bounds
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from datamodules.image_datamodule import ImageDataModule
 from timeline.position import BatchSizes, counted
 from timeline.schedules import Cycle

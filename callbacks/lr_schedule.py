@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from torch.optim import Optimizer
 
 from callbacks.lr_ratios import say_again, say_ratios
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from timeline.position import Position, Unit
 from trainer.access import callbacks_of, log_rates, row_due, stream_of
 from trainer.counting import counts_epochs, counts_samples, position_of

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 
 from callbacks.run_record import run_folder
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from datamodules.image_datamodule import ImageDataModule
 from lightning_modules import ImageClassifier
 from records.files import write_json

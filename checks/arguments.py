@@ -11,6 +11,10 @@ from typing import Any
 LARGEST_SEED = 2**32 - 1
 
 
+class Refusal(ValueError):
+    """A mistake of the user's, or a limit of ours, that shows only when training has begun: no defect of a step."""
+
+
 def require_at_least(least: int, remedy: str, /, **values: float) -> None:
     """Raise ValueError unless every value is at least `least`."""
     for name, value in values.items():

@@ -23,7 +23,7 @@ from callbacks import (
     TrainingProgress,
 )
 from callbacks.divergence_watch import Diverged
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from checks.shell import without
 from commands import Call
 from commands.arguments import Parser

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from datamodules.batch import Batch
 from datamodules.transforms import BatchTransform, Pipeline
 from datamodules.transforms._mixing import Mixing

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, RandomSampler, Sampler, SequentialSampler
 
-from datamodules.isolated import isolated
+from datamodules.isolated import generators_in, isolated, reseed
 from timeline.keys import seed_generators, step_key
 from timeline.position import BatchSizes
 from timeline.stream import Stream
@@ -92,7 +92,8 @@ class RedrawnLoader:
 
     def __init__(self, loader: Any, stream: Stream, rank: int, world_size: int) -> None:
         self._loader, self.stream, self._rank, self._world = loader, stream, rank, world_size
-        self._dataset = _KeyedDataset(isolated(loader.dataset))
+        copied = isolated(loader.dataset)
+        self._dataset = _KeyedDataset(copied, [] if copied is loader.dataset else generators_in(copied))
         self._next: int | None = None
         self._batches: Iterator[Any] | None = None
 
@@ -141,15 +142,16 @@ class _Steps(Sampler[list[Any]]):
 
 
 class _KeyedDataset(Dataset[Any]):
-    """A dataset whose batches begin with the key of what their samples draw."""
+    """A dataset whose batches begin with the key of what their samples draw, by its own generators too."""
 
-    def __init__(self, dataset: Any) -> None:
-        self._dataset = dataset
+    def __init__(self, dataset: Any, generators: list[Any]) -> None:
+        self._dataset, self._generators = dataset, generators
 
     def __getitems__(self, entries: Sequence[Any]) -> Any:
         """The samples behind the key."""
         key, *numbers = entries
         seed_host(key)
+        reseed(self._generators, key)
         if callable(several := getattr(self._dataset, "__getitems__", None)):
             return several(numbers)
         return [self._dataset[number] for number in numbers]

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset
 
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from datamodules.isolated import isolated
 from datamodules.redrawn import keyed, seed_host
 from timeline.keys import step_key

@@ -1,5 +1,6 @@
 """A copy of somebody else's module beside its run: it reads the run's trainer, and nothing that it says gets there."""
 
+import gc
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -12,7 +13,7 @@ from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signatu
 from torch import Tensor
 from torch.optim import Optimizer
 
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from trainer.access import copy_of_module, overrides
 
 _TRANSFER = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
@@ -53,6 +54,7 @@ def module_beside(trainer: pl.Trainer) -> tuple[Any, TrainerBeside, dict[str, An
             f"a range test trains a whole copy of the model, which strategy {type(trainer.strategy).__name__} does not "
             "keep: set it to auto or ddp"
         )
+    gc.collect()  # an earlier copy and what it logs by refer to each other, and its memory is needed
     try:
         module = copy_of_module(trainer)
     except Exception as error:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from callbacks.range_tests.rehearsal import Rehearsal
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from datamodules.image_datamodule import ImageDataModule
 from datamodules.loaders import EvalLoader
 from lightning_modules import ImageClassifier

@@ -14,7 +14,7 @@ from callbacks.range_tests.outcome import Outcome
 from callbacks.range_tests.rehearsal import undisturbed
 from callbacks.range_tests.trials import Trials
 from callbacks.run_record import publish, run_folder
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from records.environment import device_name, versions
 from records.files import write_json
 from records.run_directory import RunDirectory

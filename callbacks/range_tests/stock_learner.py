@@ -11,7 +11,7 @@ from torch import Tensor
 
 from callbacks.lr_ratios import lr_ratios
 from callbacks.range_tests.material import Batches, Scale, Settle
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from datamodules.redrawn import seed_host
 from timeline.keys import step_key
 from trainer.beside import GradientTaken, OptimizerBeside, arguments, loss_of, module_beside, optimizers_of

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from torch.utils.data import SequentialSampler
 
 from callbacks.range_tests.material import Batches
-from checks.refusals import Refusal
+from checks.arguments import Refusal
 from datamodules.redrawn import Redrawn, RedrawnLoader
 from datamodules.rerun import RerunLoader
 from timeline.position import BatchSizes

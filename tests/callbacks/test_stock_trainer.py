@@ -2,6 +2,7 @@
 
 import copy
 import random
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +151,25 @@ def test_what_it_logs_is_the_run_s_alone(tmp_path: Path) -> None:
     assert read[0] == read[1] and "mine" in read[0]
 
 
-def test_a_copy_trains_as_the_run_would() -> None:
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (LitNet, {}),
+        (LitNet, {"accumulate_grad_batches": 2, "gradient_clip_val": 0.2}),
+        (LitNet, {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "value"}),
+        (ManualNet, {}),
+    ],
+)
+def test_a_copy_trains_as_the_run_would(make: Any, options: dict[str, Any]) -> None:
     """At the run's own rate, on batches that a plain loop makes too: the same losses and weights, to the bit."""
     found: dict[str, Any] = {}
+    several, clip = options.get("accumulate_grad_batches", 1), options.get("gradient_clip_val", 0.5)
+
+    def clipped(parameters: Any) -> None:
+        if "gradient_clip_algorithm" in options:
+            torch.nn.utils.clip_grad_value_(parameters, clip)
+        elif options or make is ManualNet:
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
 
     class Compare(pl.Callback):
         def on_train_start(self, run: pl.Trainer, module: pl.LightningModule) -> None:
@@ -164,18 +181,58 @@ def test_a_copy_trains_as_the_run_would() -> None:
                 found["copied"] = [float(copied.step(number, 0.1)) for number in range(12)]
             optimizer = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9)
             found["plain"] = []
-            for number in range(12):
-                epoch, place = divmod(number, 10)
-                numbers = permutation(7, epoch, 300)[32 * place : 32 * place + 32]
-                loss = F.cross_entropy(plain(stock.IMAGES[numbers]), stock.LABELS[numbers])
+            for step in range(12):
                 optimizer.zero_grad()
-                loss.backward()
+                total = torch.zeros(())
+                for number in range(step * several, (step + 1) * several):
+                    epoch, place = divmod(number, 10)
+                    numbers = permutation(7, epoch, 300)[32 * place : 32 * place + 32]
+                    loss = F.cross_entropy(plain(stock.IMAGES[numbers]), stock.LABELS[numbers]) / several
+                    loss.backward()
+                    total += loss.detach()
+                clipped(plain.parameters())
                 optimizer.step()
-                found["plain"].append(loss.item())
+                found["plain"].append(total.item())
             assert same(copied.module.state_dict(), plain.state_dict())
 
-    fitted(LitNet, loader, Compare(), max_epochs=1)
+    fitted(make, loader, Compare(), max_epochs=1, **options)
     assert found["copied"] == found["plain"]
+
+
+@pytest.mark.parametrize("make", [LitNet, ManualNet])
+@pytest.mark.parametrize(("kind", "workers"), [("noisy", 0), ("noisy", 2), ("weighted", 0), ("iterable", 0)])
+def test_a_stopped_training_goes_on_to_the_bit(make: Any, kind: str, workers: int) -> None:
+    """From the state that is kept of a copy, in the middle of a pass and across its end."""
+    found: list[list[float]] = []
+
+    class Compare(pl.Callback):
+        def on_train_start(self, run: pl.Trainer, module: pl.LightningModule) -> None:
+            with undisturbed(run):
+                whole, first, rest = (Rehearsal(run, 32, seed=7) for _ in range(3))
+                found.append([float(whole.step(number, 0.05)) for number in range(14)])
+                found.append([float(first.step(number, 0.05)) for number in range(6)])
+                rest.load_state_dict(copy.deepcopy(first.state_dict()))
+                found[1] += [float(rest.step(number, 0.05)) for number in range(6, 14)]
+
+    fitted(make, lambda: loader(kind, workers), Compare(), limit_train_batches=2, max_epochs=1)
+    assert found[0] == found[1]
+
+
+def test_copies_do_not_pile_up() -> None:
+    """Each is gone by the time that the next is made."""
+    copies: list[Any] = []
+
+    class Count(pl.Callback):
+        def on_train_start(self, run: pl.Trainer, module: pl.LightningModule) -> None:
+            with undisturbed(run):
+                for seed in range(4):
+                    rehearsal = Rehearsal(run, 32, seed)
+                    rehearsal.step(0, 0.1)
+                    copies.append(weakref.ref(rehearsal.module))
+                    del rehearsal
+
+    fitted(LitNet, loader, Count(), max_epochs=1)
+    assert sum(copy() is not None for copy in copies) <= 1
 
 
 def test_a_sampler_of_theirs_is_kept_to() -> None:
