@@ -3,6 +3,7 @@
 import warnings
 from argparse import ArgumentTypeError
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from commands import Call
 from commands.arguments import Parser, path_of, whole_number
 from commands.configuration.files import checked
 from commands.errors import UserError
+from trainer.process import importing
 
 if TYPE_CHECKING:
     from commands.configuration.cadence_cli import CadenceCLI
@@ -33,6 +35,8 @@ def run(call: Call) -> int:
     named = ["--checkpoint", given.checkpoint] if given.checkpoint else []
     arguments = checked(arguments + named, "test", parser)
 
+    with importing():
+        import_module("commands.session")
     from commands.configuration.messages import readable
     from commands.session import configured
     from commands.starting import starting

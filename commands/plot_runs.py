@@ -52,7 +52,7 @@ def columns(path: Path) -> dict[str, "np.ndarray"]:
     """
     import numpy as np
 
-    from records.metrics_csv import KEYS, read_rows
+    from records.metrics_rows import KEYS, read_rows
 
     if not path.is_file():
         raise UserError(f"{path} is not there: the run has logged no row yet; give the path that fit printed")

@@ -1,5 +1,10 @@
 """`cadence plot-schedule`: what a configuration's policies will do, step by step, drawn before anything is trained."""
 
+import math
+from argparse import ArgumentTypeError
+from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from commands import Call
@@ -8,6 +13,7 @@ from commands.configuration.files import checked
 from commands.errors import UserError
 from commands.tables.layout import lay
 from records.files import write_figure
+from trainer.process import importing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,25 +23,33 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Draw learning rate, batch size and their ratio, the SGD noise scale lr N / B,
 over all steps of a run, and print their least, greatest and last values.
-Trains nothing."""
+Trains nothing. A cycle with `bounds: auto` is drawn between bounds given here."""
 MOST_STEPS = 1_000_000
+BOUNDS = {"--bounds": ("CyclicalLR", "0.001,0.1"), "--batch_bounds": ("CyclicalBatchSize", "64,512")}
 ROWS = {"learning rate": "lr", "batch size": "batch_size", "noise scale lr N / B": "noise_scale"}
 
 
 def run(call: Call) -> int:
     """Draw a configuration's schedule; returns the exit status."""
-    parser = Parser(call.command, "-c CONFIG [--out FIGURE] [options of `cadence fit`]", DESCRIPTION)
+    parser = Parser(call.command, "-c CONFIG [options] [options of `cadence fit`]", DESCRIPTION)
     parser.figure("schedule.png")
+    for flag, (policy, usual) in BOUNDS.items():
+        parser.value(
+            flag, usual, type=partial(pair, usual=usual), metavar="LOWER,UPPER",
+            help=f"between which a {policy} with bounds: auto is drawn, e.g. {usual}",
+        )  # fmt: skip
     given, arguments = parser.split(call.arguments or ["--help"])
     arguments = checked(arguments, "fit", parser)
 
+    with importing():
+        import_module("commands.session")
     from commands.configuration.messages import readable
     from commands.session import configured
     from figures.schedule import schedule_figure
 
     cli = configured("fit", arguments, parser)
     try:
-        drawn, steps = schedule(cli)
+        drawn, steps = schedule(cli, {"--bounds": given.bounds, "--batch_bounds": given.batch_bounds})
     except (ValueError, RuntimeError) as error:
         raise UserError(readable(str(error))) from error
     write_figure(given.out, schedule_figure(**drawn))
@@ -46,18 +60,36 @@ def run(call: Call) -> int:
     return 0
 
 
-def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
+def pair(text: str, usual: str) -> tuple[float, float]:
+    """LOWER,UPPER as two numbers, as `type` of an option."""
+    try:
+        lower, upper = map(float, text.split(","))
+    except ValueError:
+        lower = upper = math.nan
+    if not 0 < lower < upper < math.inf:
+        raise ArgumentTypeError(f"must be two numbers above 0, LOWER,UPPER, that increase, got {text}: e.g. {usual}")
+    return lower, upper
+
+
+def schedule(
+    cli: "CadenceCLI", bounds: Mapping[str, tuple[float, float] | None]
+) -> tuple[dict[str, "np.ndarray"], int]:
     """Arguments of `figures.schedule.schedule_figure` for a configuration's run, and its number of steps.
 
     A pass's last batch is left out if it is shorter than the one before it: it would draw a spike a pass into a
     constant batch size.
 
+    Args:
+        cli: the configuration.
+        bounds: bounds for policies whose own are `auto`, by the option that gives them; None where it is not given.
+
     Raises:
-        UserError: the configuration does not say how many steps there are, or what the learning rate is.
+        UserError: bounds are missing, or nobody takes them; or the configuration does not say how many steps there
+            are, or what the learning rate is.
     """
     import numpy as np
 
-    from callbacks import CyclicalLR, LRRangeTest
+    from callbacks import CyclicalBatchSize, CyclicalLR, LRRangeTest
     from callbacks.lr_schedule import only_schedule
     from commands.configuration.cadence_cli import listed
 
@@ -65,10 +97,10 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
         raise UserError("data: a schedule needs one of Cadence's own datasets: `cadence list datasets` shows them")
     callbacks = listed(cli.config_init.trainer.callbacks)
     policy = only_schedule(callbacks)
-    if isinstance(policy, CyclicalLR) and policy.cycle is None:
-        raise UserError(
-            "trainer.callbacks.bounds: auto is known only after the range test\ngive CyclicalLR lower and upper to draw"
-        )
+    cyclical = [policy] if isinstance(policy, CyclicalLR) else []
+    _bound("--bounds", [one for one in cyclical if one.auto], bounds["--bounds"])
+    sized = [one for one in callbacks if isinstance(one, CyclicalBatchSize) and one.bounds == "auto"]
+    _bound("--batch_bounds", sized, bounds["--batch_bounds"])
     if any(isinstance(callback, LRRangeTest) and callback.update_lr for callback in callbacks):
         raise UserError(
             "trainer.callbacks.update_lr: the rate is known only after the range test\n"
@@ -96,6 +128,24 @@ def schedule(cli: "CadenceCLI") -> tuple[dict[str, "np.ndarray"], int]:
         "batch_size": np.array([sizes[place] for place in lasting]),
     }
     return drawn | {"noise_scale": drawn["lr"] * stream.samples / drawn["batch_size"]}, len(positions)
+
+
+def _bound(flag: str, policies: Sequence[Any], bounds: tuple[float, float] | None) -> None:
+    """Give bounds to the policies that a range test would give them to."""
+    name, usual = BOUNDS[flag]
+    if bounds is not None and not policies:
+        raise UserError(f"{flag} goes with a {name} with bounds: auto alone, and there is none: leave it out")
+    if bounds is None and policies:
+        raise UserError(
+            f"trainer.callbacks.bounds: {name}'s are known only after the range test\n"
+            f"draw it between others: {flag} {usual}"
+        )
+    for policy in policies:
+        if flag == "--bounds":
+            policy.load_state_dict({"bounds": bounds})
+        else:
+            lower, upper = bounds or (0, 0)
+            policy.load_state_dict({"lower": round(lower), "upper": round(upper)})
 
 
 def _is_remainder(stream: Any, step: int, sizes: list[int]) -> bool:

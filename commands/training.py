@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from checks.shell import command_line, place
@@ -15,7 +16,7 @@ from commands.errors import UserError, notice
 from commands.requeueing import goes_on_with, names_its_run, queue_again
 from records.generation import ELSEWHERE, TakenOver
 from records.run_directory import RunDirectory
-from trainer.process import settle
+from trainer.process import importing, settle
 from trainer.signals import STOPPED, RunStopped, end_process_group, interruptible, job_ends
 
 
@@ -44,7 +45,12 @@ def run(call: Call) -> int:
 
 def _run(call: Call) -> int:
     command = call.command
-    parser = Parser(command, add_help=False)  # the help is jsonargparse's, with every option of the configuration
+    if call.arguments in (["--help"], ["-h"]):
+        from commands.configuration.help import help_of
+
+        print(help_of(command))
+        return 0
+    parser = Parser(command, add_help=False)  # with further words, the help is jsonargparse's
     parser.value("--run_dir", "RUN_DIR, the directory of a run", type=_directory)
     if command not in EVALUATIONS:
         parser.value("--resume", "RUN_DIR, the directory of a run", once=True, type=_directory)
@@ -82,6 +88,8 @@ def _run(call: Call) -> int:
         arguments = ["--config", str(run.config()), *arguments]
     arguments = checked(arguments, command, parser)
     settle()
+    with importing():
+        import_module("commands.session")
     if command in EVALUATIONS:
         from commands.evaluating import evaluate
 

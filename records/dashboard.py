@@ -12,7 +12,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from records.best_values import BestValues
-from records.metrics_csv import KEYS, read_rows
+from records.metrics_rows import KEYS, read_rows
 
 AXES = ("step", "samples_seen", "epoch")
 

@@ -5,9 +5,10 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:  # torch takes seconds, and who asks for versions alone needs none
+    import torch
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "jsonargparse", "numpy", "cadence")
 
@@ -23,8 +24,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def device_name(device: torch.device) -> str:
+def device_name(device: "torch.device") -> str:
     """Name of the GPU, or of the CPU."""
+    import torch
+
     return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
 
 
@@ -61,6 +64,8 @@ def commit() -> str | None:
 
 def environment() -> dict[str, Any]:
     """Versions, commit, hardware and installed packages, as a JSON-ready dictionary."""
+    import torch
+
     return {
         "versions": versions(),
         "commit": commit(),

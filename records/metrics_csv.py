@@ -13,9 +13,8 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from records.files import refusals_of, written_whole
 from records.generation import check_ours
+from records.metrics_rows import KEYS, read_rows
 from records.row_marks import RowMarks, as_marked, lost
-
-KEYS = ("step", "epoch", "samples", "seconds")
 
 
 class MetricsCSV(Logger):
@@ -165,12 +164,3 @@ def _write_at(file: IO[bytes], offset: int, content: bytes) -> None:
     while content:
         content = content[file.write(content) :]  # unbuffered: on a full disk a write may end early
     file.truncate()
-
-
-def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and complete rows of a metrics.csv; a last line without its end, torn by a kill, is left out."""
-    text = path.read_bytes().decode("utf-8-sig")  # an editor may have put a mark before the first byte
-    lines = text[: text.rfind("\n") + 1]
-    reader = csv.DictReader(io.StringIO(lines))
-    rows = list(reader)
-    return list(reader.fieldnames or KEYS), rows

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from records.metrics_csv import read_rows
+from records.metrics_rows import read_rows
 from records.run_directory import RunDirectory
 from studies.cells import Cell, CellDirectory
 from studies.recorded import Recorded

@@ -1,12 +1,10 @@
 """What is counted of a network without training it: claims about its layers, each a pure function of the network."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import device, nn
-
-from inspection.layers.trace import Trace, trace
-from inspection.models import find
+if TYPE_CHECKING:  # torch takes seconds, and what only lists studies needs none
+    from inspection.layers.trace import Trace
 
 COLUMNS = ("weights", "biases", "parameters", "multiply_adds", "activations")
 
@@ -45,8 +43,11 @@ def field_of_stack(filters: int, size: int, value: int) -> tuple[bool, str]:
     return found == value, f"{filters} of {size} x {size}: {found} x {found} pixels; published {value} x {value}"
 
 
-def traced(model: str, options: Mapping[str, Any], image: tuple[int, ...] | None = None) -> Trace:
+def traced(model: str, options: Mapping[str, Any], image: tuple[int, ...] | None = None) -> "Trace":
     """The layers of a network, without its weights."""
+    from inspection.layers.trace import trace
+    from inspection.models import find
+
     network = find(model)
     shape = tuple(image) if image else network.shape(options)
     return trace(network.build(options, shape), shape)
@@ -54,6 +55,10 @@ def traced(model: str, options: Mapping[str, Any], image: tuple[int, ...] | None
 
 def stacked_field(filters: int, size: int) -> int:
     """Side, in pixels, of the receptive field of a unit behind some convolutions of size x size with stride 1."""
+    from torch import device, nn
+
+    from inspection.layers.trace import trace
+
     side = 1 + filters * (size - 1)
     with device("meta"):
         fields = trace(nn.Sequential(*(nn.Conv2d(1, 1, size) for _ in range(filters))), (1, side, side)).fields
@@ -62,7 +67,7 @@ def stacked_field(filters: int, size: int) -> int:
     return fields[0].field
 
 
-def _total(found: Trace, of: str) -> int:
+def _total(found: "Trace", of: str) -> int:
     if of == "multiply_adds":
         return found.multiply_adds
     if of == "parameters":

@@ -3,9 +3,10 @@
 A computation here would start OpenMP's threads, which a fork loses.
 """
 
-from trainer.process import settle
+from trainer.process import importing, settle
 
 settle()
 
-import commands.configuration.resolved  # noqa: E402
-import commands.session  # noqa: E402, F401
+with importing():
+    import commands.configuration.resolved
+    import commands.session  # noqa: F401

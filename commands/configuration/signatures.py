@@ -8,7 +8,7 @@ from pathlib import Path
 from commands.configuration.checks import LINKED
 from commands.configuration.contents import HOUSE, imported_by
 
-PARSER = HOUSE / "commands" / "configuration" / "options.py"
+OPTIONS = HOUSE / "commands" / "configuration" / "options.py"
 SECTIONS = ("model", "data", "optimizer", "lr_scheduler", "trainer")
 RANGE_TESTS = {"lr-range-test": "LRRangeTest", "batch-size-range-test": "BatchSizeRangeTest"}
 EVALUATIONS = ("test", "validate", "predict")
@@ -18,7 +18,7 @@ OF_A_RUN = {"at_step", "update_lr"}  # what a range test alone has no use for
 def own_options(command: str) -> set[str]:
     """Options that the parser of a command adds beside the sections, those of other commands among them."""
     found = {"config", "seed_everything", *SECTIONS}
-    for node in ast.walk(_tree(PARSER)):
+    for node in ast.walk(tree_of(OPTIONS)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
             found |= {ast.literal_eval(word).lstrip("-") for word in node.args}
     test = RANGE_TESTS.get(command)
@@ -29,7 +29,7 @@ def own_options(command: str) -> set[str]:
 
 def trainer_options() -> list[str] | None:
     """Arguments of Lightning's Trainer; None if its source is not there."""
-    place = _package("pytorch_lightning")
+    place = package_folder("pytorch_lightning")
     return None if place is None else _arguments(place / "trainer" / "trainer.py", "Trainer")
 
 
@@ -43,22 +43,22 @@ def class_options(section: str, name: str) -> list[str] | None:
     if section == "lr_scheduler":
         return _scheduler_options(name)
     path, _, short = name.rpartition(".")
-    home = _homes(section).get(short)
+    home = homes_of(section).get(short)
     if home is None or (path and path.partition(".")[0] not in (home.partition(".")[0], "optimizers")):
         return None
     if home == "torch.optim":
-        place = _package("torch")
+        place = package_folder("torch")
         found = None if place is None else _arguments(place / "optim" / f"{short.lower()}.py", short)
     else:
         of = "FetchedDataModule" if home == "datamodules.fetched" else short
-        found = _arguments(_file(home), of)
+        found = _arguments(file_of(home), of)
     hidden = {field.partition(".")[2] for field in LINKED if field.startswith(f"{section}.")} | {"self", "params"}
     return None if found is None else [option for option in found if option not in hidden]
 
 
 def _scheduler_options(name: str) -> list[str] | None:
     """Options of one of torch's schedulers; ReduceLROnPlateau is Lightning's, which has a `monitor` besides."""
-    place, short = _package("torch"), name.rpartition(".")[2]
+    place, short = package_folder("torch"), name.rpartition(".")[2]
     ours = name in (short, f"torch.optim.lr_scheduler.{short}", f"pytorch_lightning.cli.{short}")
     found = _arguments(place / "optim" / "lr_scheduler.py", short) if place is not None and ours else None
     if found is None:
@@ -67,7 +67,7 @@ def _scheduler_options(name: str) -> list[str] | None:
     return [*(["monitor"] if short == "ReduceLROnPlateau" else []), *own]
 
 
-def _homes(section: str) -> dict[str, str]:
+def homes_of(section: str) -> dict[str, str]:
     """Modules of the classes of a section, by name."""
     if section == "data":
         from datamodules import DATASETS, FETCHED
@@ -84,7 +84,7 @@ def _homes(section: str) -> dict[str, str]:
 
 def _arguments(file: Path, name: str) -> list[str] | None:
     """Arguments of a class's constructor, with its bases' where it hands on **kwargs or has no constructor itself."""
-    tree = _tree(file)
+    tree = tree_of(file)
     node = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
     if node is None:
         return None
@@ -99,7 +99,7 @@ def _arguments(file: Path, name: str) -> list[str] | None:
         for alias in statement.names
     }
     for base in (ast.unparse(base) for base in node.bases):
-        if base in homes and (theirs := _file(homes[base])).is_file():
+        if base in homes and (theirs := file_of(homes[base])).is_file():
             inherited = _arguments(theirs, base)
         else:
             inherited = _arguments(file, base)
@@ -108,18 +108,19 @@ def _arguments(file: Path, name: str) -> list[str] | None:
     return None
 
 
-def _file(module: str) -> Path:
+def file_of(module: str) -> Path:
+    """The source of a module of ours."""
     return HOUSE.joinpath(*module.split(".")).with_suffix(".py")
 
 
-def _package(name: str) -> Path | None:
+def package_folder(name: str) -> Path | None:
     """The folder of an installed package, which is not imported."""
     spec = PathFinder.find_spec(name)
     return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
 @lru_cache(maxsize=64)
-def _tree(file: Path) -> ast.Module:
+def tree_of(file: Path) -> ast.Module:
     """The statements of a source; none where it cannot be read."""
     try:
         return ast.parse(file.read_text())

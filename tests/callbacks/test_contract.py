@@ -14,7 +14,7 @@ import torch
 import yaml
 
 import callbacks
-from records.metrics_csv import read_rows
+from records.metrics_rows import read_rows
 from tests.callbacks.records import assert_same, checkpoint
 from tests.callbacks.subjects import (
     CHANGE_THE_RUN,

@@ -22,6 +22,12 @@ BATCHES = [
 ]  # fmt: skip
 
 
+AUTO = [
+    "--trainer.callbacks+=LRRangeTest", "--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.bounds", "auto",
+    "--trainer.callbacks.half_cycle", "1",
+]  # fmt: skip
+
+
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the figure is given."""
@@ -79,6 +85,17 @@ def test_both_cycles_together(cadence, drawn: dict[str, Any]) -> None:
     assert drawn["batch_size"].max() == 128
 
 
+def test_bounds_of_a_test_to_come_are_given(cadence, drawn: dict[str, Any]) -> None:
+    assert cadence(*PLOT, *CYCLE) == 0
+    given = dict(drawn)
+    assert cadence(*PLOT, *AUTO, "--bounds", "0.01,0.1") == 0
+    assert all(np.array_equal(drawn[name], given[name]) for name in given)
+    whole = "digits_rate_and_batch_cycles"
+    assert cadence("plot-schedule", "-c", whole, "--bounds=0.001,0.05", "--batch_bounds", "8,64") == 0
+    assert drawn["lr"].min() >= 0.001 and drawn["lr"].max() <= 0.05 and drawn["lr"][0] == 0.001
+    assert drawn["batch_size"].min() == 8 and drawn["batch_size"].max() == 64
+
+
 @pytest.mark.parametrize(
     ("options", "steps"),
     [
@@ -124,17 +141,22 @@ def test_a_configuration_file(cadence, tmp_path: Path, drawn: dict[str, Any]) ->
         (
             [*PLOT, "--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.half_cycle", "2",
              "--trainer.callbacks.bounds", "auto"],
-            ["bounds", "range test", "give CyclicalLR lower and upper"],
+            ["CyclicalLR's are known only after the range test", "--bounds 0.001,0.1"],
         ),
         (
             [*PLOT, "--trainer.callbacks+=CyclicalBatchSize", "--trainer.callbacks.half_cycle", "2",
              "--trainer.callbacks.bounds", "auto"],
-            ["bounds", "range test", "lower and upper"],
+            ["CyclicalBatchSize's are known only after the range test", "--batch_bounds 64,512"],
         ),
         (
             [*PLOT, "--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.half_cycle", "2"],
             ["trainer.callbacks", "lower is missing"],
         ),
+        ([*PLOT, "--bounds", "0.1,1"], ["--bounds goes with a CyclicalLR with bounds: auto alone", "leave it out"]),
+        ([*PLOT, *BATCHES, "--batch_bounds", "8,64"], ["--batch_bounds goes with a CyclicalBatchSize with"]),
+        ([*PLOT, *AUTO, "--bounds", "1,0.1"], ["--bounds must be two numbers above 0, LOWER,UPPER", "e.g. 0.001,0.1"]),
+        ([*PLOT, *AUTO, "--bounds", "0.1"], ["--bounds must be two numbers"]),
+        ([*PLOT, *AUTO, "--bounds"], ["--bounds needs a value", "--bounds 0.001,0.1"]),
         ([*PLOT, *CYCLE, *DROP], ["CyclicalLR and MultiStepLR", "keep one"]),
         ([*PLOT, *CYCLE, "--trainer.callbacks.gama", "0.5"], ["gama", "nearest: gamma"]),
         ([*PLOT, *CYCLE, "--trainer.callbacks.gamma", "0.5"], ["trainer.callbacks", "gamma has no part in"]),

@@ -84,7 +84,7 @@ def test_surface_is_the_frozen_one() -> None:
 
 
 ACTIONS = ("data fetch", "data verify", "data show")
-LIGHT = [[*command.split(), "--help"] for command in (*COMMANDS, *ACTIONS) if command not in TRAINERS]
+LIGHT = [[*command.split(), "--help"] for command in (*COMMANDS, *ACTIONS)]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["fti"], *LIGHT])

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from records.metrics_csv import MetricsCSV, read_rows
+from records.metrics_csv import MetricsCSV
+from records.metrics_rows import read_rows
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from records.metrics_csv import read_rows
+from records.metrics_rows import read_rows
 from studies import local, running
 from studies.files import read_table
 from studies.local import Launcher

@@ -1,0 +1,45 @@
+"""While modules are imported the collector of cycles rests, once in a process."""
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from tests.commands.test_surface import ROOT
+from trainer.process import importing
+
+CODE = """
+import gc, sys
+from trainer.process import importing
+try:
+    with importing():
+        assert not gc.isenabled()
+        sys.modules["torch"] = sys
+        if {fails}:
+            raise ImportError("broken")
+except ImportError:
+    pass
+assert gc.isenabled() and gc.get_freeze_count() > 0
+with importing():
+    assert gc.isenabled()
+gc.disable()
+del sys.modules["torch"]
+with importing():
+    pass
+assert not gc.isenabled(), "whoever has switched it off finds it so"
+"""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_collector_rests_while_modules_are_imported(fails: bool) -> None:
+    subprocess.run([sys.executable, "-c", CODE.format(fails=fails)], cwd=ROOT, check=True)
+
+
+def test_a_process_that_has_torch_is_left_alone() -> None:
+    import torch  # noqa: F401
+
+    before = gc.get_freeze_count()
+    with importing():
+        assert gc.isenabled()
+    assert gc.get_freeze_count() == before
