@@ -1,9 +1,12 @@
 """An optimizer's own learning rate, and the rates of its parameter groups as multiples of it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytorch_lightning as pl
 from torch.optim import Optimizer
+
+from checks.arguments import Refusal
 
 
 def own_rate(optimizer: Optimizer) -> float:
@@ -15,7 +18,8 @@ def own_rate(optimizer: Optimizer) -> float:
     Args:
         optimizer: an optimizer that has not been stepped.
     """
-    default, rates = float(optimizer.defaults["lr"]), _rates(optimizer)
+    rates = _rates(optimizer)
+    default = float(optimizer.defaults.get("lr") or 0)
     known = any("lr_ratio" in group for group in optimizer.param_groups)
     return default if known or default in rates or not any(rates) else max(rates)
 
@@ -47,5 +51,12 @@ def say_again(trainer: pl.Trainer, ratios: Sequence[list[float]]) -> None:
 
 
 def _rates(optimizer: Optimizer) -> list[float]:
-    """The rate that each group was configured with, before a scheduler of torch's has changed it."""
-    return [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
+    """The rate that each group was configured with, before a scheduler of torch's has changed it.
+
+    Raises:
+        Refusal: a group has none.
+    """
+    found: list[Any] = [group.get("initial_lr", group.get("lr")) for group in optimizer.param_groups]
+    if None in found:
+        raise Refusal(f"{type(optimizer).__name__} has no learning rate to set: leave out what sets it")
+    return [float(rate) for rate in found]

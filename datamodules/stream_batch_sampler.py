@@ -33,7 +33,7 @@ class StreamBatchSampler(Sampler[list[int]]):
         ValueError: a field is out of range, or the dataset is empty.
     """
 
-    def __new__(cls, dataset: Any, batch_size: int = 1, *words: Any, **options: Any) -> "StreamBatchSampler":
+    def __new__(cls, dataset: Any = None, batch_size: int = 1, *words: Any, **options: Any) -> "StreamBatchSampler":
         """A new one; or, where Lightning makes it anew to put its DistributedSampler below it, the one it was."""
         return batch_size.sampler if isinstance(batch_size, _SizeOf) else super().__new__(cls)
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer, _configure_optimizers
 from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
@@ -73,6 +74,22 @@ def module_beside(trainer: pl.Trainer) -> tuple[Any, TrainerBeside, dict[str, An
             part._trainer = seen  # type: ignore[assignment]
             part.log, part.log_dict, part.print = log, log_dict, seen.print  # type: ignore[method-assign,assignment]
     return module, seen, logged
+
+
+def even_gradients(module: Any, trainer: pl.Trainer) -> None:
+    """Give each parameter a gradient that has one on another process, where DDP is to find the unused ones.
+
+    Without that DDP itself refuses parameters that have none.
+    """
+    strategy: Any = trainer.strategy
+    if trainer.world_size == 1 or not strategy._ddp_kwargs.get("find_unused_parameters"):
+        return
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    have = torch.tensor([parameter.grad is not None for parameter in trained], device=strategy.root_device).int()
+    torch.distributed.all_reduce(have, torch.distributed.ReduceOp.MAX)
+    for parameter, somewhere in zip(trained, have.tolist(), strict=True):
+        if somewhere and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
 
 
 def optimizers_of(module: pl.LightningModule) -> list[Optimizer]:

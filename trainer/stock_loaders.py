@@ -46,7 +46,8 @@ def own_batch_size(trainer: pl.Trainer) -> int:
 def batches_of_fit() -> int | None:
     """Number of training batches that the fit has done which asks for data here; None where no fit does.
 
-    A loader knows no trainer. The fit's own loop is found among the callers, unless its validation asks.
+    A loader knows no trainer. The fit's own loop is found among the callers, unless its validation asks. With
+    `overfit_batches` each epoch is the first one again.
     """
     frame = sys._getframe(1)
     while frame is not None:
@@ -54,7 +55,7 @@ def batches_of_fit() -> int | None:
         if isinstance(asking, _EvaluationLoop):
             return None
         if isinstance(asking, _FitLoop):
-            return batches_done(asking.trainer)
+            return 0 if asking.trainer.overfit_batches else batches_done(asking.trainer)  # type: ignore[attr-defined]
         frame = frame.f_back  # type: ignore[assignment]
     return None
 

@@ -14,7 +14,15 @@ from callbacks.range_tests.material import Batches, Scale, Settle
 from checks.arguments import Refusal
 from datamodules.redrawn import seed_host
 from timeline.keys import step_key
-from trainer.beside import GradientTaken, OptimizerBeside, arguments, loss_of, module_beside, optimizers_of
+from trainer.beside import (
+    GradientTaken,
+    OptimizerBeside,
+    arguments,
+    even_gradients,
+    loss_of,
+    module_beside,
+    optimizers_of,
+)
 
 
 class StockLearner:
@@ -60,6 +68,7 @@ class StockLearner:
                     f"{self._name} sets the learning rate itself ({found[0]:.3g} in place of {expected[0]:.3g}), "
                     "so that a range test cannot: leave that out of its steps"
                 )
+            even_gradients(self.module, self._trainer)
             return settle()
 
         self._as_seen.settle, self._as_seen.steps = settled, 0

@@ -107,6 +107,21 @@ def test_a_scheduler_of_theirs_and_ours_would_both_set_the_rate(callback: pl.Cal
         fitted(Scheduled, None, callback)
 
 
+@pytest.mark.parametrize("callback", [CyclicalLR(0.01, 0.1, half_cycle=1), LRRangeTest()])
+def test_an_optimizer_without_a_rate_is_refused(callback: pl.Callback) -> None:
+    class Rateless(torch.optim.SGD):
+        def __init__(self, parameters: Any) -> None:
+            super().__init__(parameters)
+            del self.defaults["lr"], self.param_groups[0]["lr"]
+
+    class Net(LitNet):
+        def configure_optimizers(self) -> Any:
+            return Rateless(self.parameters())
+
+    with pytest.raises(ValueError, match="Rateless has no learning rate to set"):
+        fitted(Net, None, callback)
+
+
 def test_a_target(capsys: pytest.CaptureFixture[str]) -> None:
     target = TimeToTarget(0.5, monitor="val_acc", stop=True)
     run = fitted(LitNet, None, target, max_epochs=30)

@@ -1,6 +1,7 @@
 """A stock Trainer on several processes: untouched there too, and the same answer as on one."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,6 @@ class Plain(LitNet):
 
 def fit_both(processes: int) -> None:
     """In each of the processes: a run without and one with a range test, both left in files."""
-    import warnings
-
     warnings.simplefilter("default")
     ddp: dict[str, Any] = {"devices": processes, "strategy": "ddp"} if processes > 1 else {}
     rank = os.environ.get("RANK", "0")
@@ -56,3 +55,30 @@ def test_several_processes(tmp_path: Path, processes: int) -> None:
             assert same(tested["left"][name], value), name
         assert tested["answer"] == found[f"tested_{processes}_0"]["answer"], "all processes know the same"
     assert np.allclose(found[f"tested_{processes}_0"]["answer"], found["tested_1_0"]["answer"], atol=1e-4)
+
+
+class ByRank(Plain):
+    """Each process trains a part that the other does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList([nn.Linear(16, 4) for _ in range(3)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.parts[self.global_rank](self.net(x))
+
+
+def fit_by_rank() -> None:
+    warnings.simplefilter("default")
+    test = quick(steps=40)
+    fitted(
+        ByRank, lambda: halves(loader(), 2), test, devices=2, strategy="ddp_find_unused_parameters_true", max_epochs=1
+    )
+    assert test.done
+    os._exit(0)
+
+
+def test_parameters_that_one_process_alone_uses(tmp_path: Path) -> None:
+    for child in ranks.start("fit", cwd=tmp_path, processes=2, first=fit_by_rank):
+        ended = child.done()
+        assert ended.status == 0, ended.err

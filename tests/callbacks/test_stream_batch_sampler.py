@@ -1,6 +1,8 @@
 """StreamBatchSampler in a stock DataLoader and a stock Trainer: a function of (seed, step), whoever fetches."""
 
+import copy
 import os
+import pickle
 import warnings
 from itertools import chain
 from pathlib import Path
@@ -81,6 +83,18 @@ def test_a_fit_gets_the_stream(workers: int) -> None:
 def test_short_epochs_run_on_through_the_passes() -> None:
     run = fitted(Noting, streaming, max_epochs=4, limit_train_batches=3)
     assert run.lightning_module.numbers == expected(12)
+
+
+def test_overfitting_sees_the_same_batches() -> None:
+    run = fitted(Noting, streaming, max_epochs=3, overfit_batches=2)
+    assert run.lightning_module.numbers == expected(2) * 3
+
+
+def test_it_is_copied_and_sent_to_another_process() -> None:
+    sampler = StreamBatchSampler(range(10), 4, seed=3)  # type: ignore[arg-type]
+    for other in (copy.deepcopy(sampler), pickle.loads(pickle.dumps(sampler))):
+        assert list(other) == list(StreamBatchSampler(range(10), 4, seed=3)) and other.batch_size == 4  # type: ignore[arg-type]
+        assert other.batch_size.sampler is other
 
 
 @pytest.mark.parametrize("workers", [0, 2])
