@@ -23,6 +23,7 @@ OURS = {
     "suggested": "`LRRangeTest`, suggested",
     "median": "`LRRangeTest`, median of its points",
 }
+FIXED = 12  # problems of the benchmark
 SWEEPS = ("100 steps from 1e-07", "600 steps from 1e-07", "200 steps from 1e-05")  # shown one by one
 RATE_FREE = ("Prodigy", "schedule-free AdamW", "D-Adaptation")
 OTHERS = ("fastai, valley", "fastai, steep", "fastai, minimum", "pytorch-lr-finder", "Lightning", *RATE_FREE)
@@ -42,7 +43,7 @@ def values() -> dict[str, str]:
         for column in ("cpu", "torch", "lightning", "package", "date")
     )
     return {
-        "problems": str(len(found)),
+        "problems": counted(found),
         "finders": finders(found),
         "by_problem": by_problem(found),
         "steps": other_sweeps(found),
@@ -52,6 +53,14 @@ def values() -> dict[str, str]:
         "share": share(found),
         "measured": f"{machines}, one thread; torch {torch}, Lightning {lightning}; {packages}; {dates}",
     }
+
+
+def counted(found: Sequence[Problem]) -> str:
+    """How many of the problems there are, and how many wait."""
+    seeds = {len(one.seeds) for one in found}
+    said = f"{len(found)} problems, {' or '.join(map(str, sorted(seeds)))} seeds each"
+    waiting = FIXED - len(found)
+    return said + (f" ({waiting} more, the dearest, were fixed and have not been measured)" if waiting else "")
 
 
 def figures() -> dict[str, str]:
@@ -124,7 +133,7 @@ def other_sweeps(found: Sequence[Problem]) -> str:
     rows = []
     for one in found:
         suggested, median = (answers_of(one, name) for name in ("suggested", "median"))
-        if len(suggested) > 1 and len(median) > 1:
+        if suggested and median:
             moved = [_moved(suggested, f"suggested, {sweep}") for sweep in SWEEPS]
             apart = [f"{cell:.2f}" for cell in (*answers_apart(suggested), answers_apart(median)[0])]
             rows.append([one.name, str(len(suggested["suggested"])), *moved, *apart])
@@ -133,12 +142,12 @@ def other_sweeps(found: Sequence[Problem]) -> str:
 
 def _moved(answers: Mapping[str, Mapping[str, float]], kind: str) -> str:
     usual = next(iter(answers.values()))
-    return f"{statistics.fmean(answers[kind][seed] - usual[seed] for seed in usual):+.2f}" if kind in answers else ""
+    return f"{statistics.fmean(answers[kind][seed] - usual[seed] for seed in usual):+.2f}"
 
 
 def robustness(found: Sequence[Problem]) -> str:
     """On how many problems the answers stay together."""
-    apart = [answers_apart(answers)[0] for one in found if len(answers := answers_of(one, "suggested")) > 1]
+    apart = [answers_apart(answers)[0] for one in found if (answers := answers_of(one, "suggested"))]
     near = sum(decades <= 0.15 for decades in apart)
     return f"On {near} of {len(apart)} problems they do; the median of all is {statistics.median(apart):.2f}."
 
@@ -150,7 +159,7 @@ def sentence(found: Sequence[Problem]) -> str:
     worst = max(losses["raced"])
     met = "meets that" if mean["raced"] <= 1 and worst <= 2 else "does not meet that"
     orders = [
-        ", ".join(f"{name} {mean[name]:.2f}" for name in sorted(part, key=lambda name: mean[name]))
+        "; ".join(f"{name} {mean[name]:.2f}" for name in sorted(part, key=lambda name: mean[name]))
         for part in ([name for name in mean if name not in RATE_FREE], [name for name in mean if name in RATE_FREE])
     ]
     return (

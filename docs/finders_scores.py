@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+KINDS = 6  # of sweeps: three numbers of steps from two first rates
 LEVEL = 0.005  # accuracy below the best of the grid that is as good as it
 Row = Mapping[str, str]
 
@@ -86,7 +87,9 @@ def means(found: Sequence[Problem], finder: str) -> dict[str, float]:
 
 
 def answers_of(one: Problem, name: str) -> dict[str, dict[str, float]]:
-    """Log10 of the answers of each kind of sweep by seed, for the seeds that all have one; the usual sweep first.
+    """Log10 of the answers of the six kinds of sweep by seed, for the seeds that have all; the usual sweep first.
+
+    Empty where a kind has not been measured.
 
     Args:
         one: the problem.
@@ -97,7 +100,11 @@ def answers_of(one: Problem, name: str) -> dict[str, dict[str, float]]:
         kind: {seed: one.found[kind, seed]["rate"] for seed in one.seeds if (kind, seed) in one.found} for kind in kinds
     }
     common = [seed for seed in one.seeds if all(rates[kind].get(seed) for kind in kinds)]
-    return {kind: {seed: math.log10(float(rates[kind][seed])) for seed in common} for kind in kinds if common}
+    return {
+        kind: {seed: math.log10(float(rates[kind][seed])) for seed in common}
+        for kind in kinds
+        if common and len(kinds) == KINDS
+    }
 
 
 def answers_apart(answers: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:

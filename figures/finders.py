@@ -26,5 +26,8 @@ def draw(losses: Mapping[str, Sequence[float]], own: Sequence[str]) -> Figure:
         axes.plot([sum(points) / len(points)], [place], "|", color=ink, markersize=15, markeredgewidth=2.5)
     axes.set_yticks(range(len(losses)), [as_text(name) for name in losses])
     axes.set_ylim(len(losses) - 0.4, -0.6)
-    axes.set_xticks([-1, 0, 1, 3, 10, 30, 80], ["-1", "0", "1", "3", "10", "30", "80"])
+    ticks = [-10, -3, -1, 0, 1, 3, 10, 30, 80]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(min(-1, *map(min, losses.values())) * 1.3, max(1, *map(max, losses.values())) * 1.3)
     return figure

@@ -11,6 +11,7 @@ from benchmarks.finders_problems import PROBLEMS, Problem, narrow_googlenet
 from benchmarks.finders_rows import Rows
 from benchmarks.finders_start import begun
 from datamodules import Digits
+from docs.finders import FIXED
 from lightning_modules import MLP
 
 
@@ -80,5 +81,6 @@ def test_the_narrow_network_has_a_quarter_of_the_channels() -> None:
 
 
 def test_every_problem_has_eleven_rates_half_a_decade_apart() -> None:
+    assert len(PROBLEMS) == FIXED  # which the page tells
     for problem in PROBLEMS:
         assert len(problem.grid) == 11 and problem.grid[2] == pytest.approx(10 * problem.grid[0])
