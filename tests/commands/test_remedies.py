@@ -15,6 +15,8 @@ import pytest
 from cli import COMMANDS
 from commands.configuration.checks import LINKED
 from commands.configuration.contents import contents
+from commands.configuration.lightning_parts import SCHEDULERS
+from commands.configuration.signatures import class_options
 from commands.configuration.vocabulary import options, own_and_trainer_fields, transform_names
 from tests.commands.test_mistakes import FIT, MISTAKES, MODEL, OPTIMIZER, TEST, split, world
 from tests.commands.test_surface import TRAINERS, parser_of
@@ -277,7 +279,7 @@ def messages() -> Iterator[tuple[str, str]]:
 
 
 def test_what_messages_name_exists() -> None:
-    known = {"trainer", "range_test", "help", "print_config", *LINKED}
+    known = {"trainer", "range_test", "help", "print_config", "debug", *LINKED}
     for command in TRAINERS:
         known |= set(own_and_trainer_fields(parser_of(command)))
     for section, package, names in (
@@ -288,6 +290,7 @@ def test_what_messages_name_exists() -> None:
         ("optimizer", "optimizers", contents("optimizers")),
     ):
         known |= {f"{section}.{option}" for name in names for option in options(f"{package}.{name}")}
+    known |= {f"lr_scheduler.{option}" for name in SCHEDULERS for option in class_options("lr_scheduler", name) or ()}
     assert "trainer.max_epochs" in known and "data.augment.padding" in known
     sources = [path.read_text() for path in (HOUSE / "commands").glob("*.py")]
     light = {flag for source in sources for flag in re.findall(r'"(--[\w-]+)"', source)}
@@ -302,7 +305,7 @@ def test_what_messages_name_exists() -> None:
             found += 1
             name = re.sub(r"\.(init_args|help|[A-Z]+)\b|\.$", "", flag.removeprefix("--"))
             wrong += [] if flag in light or name in known else [f"{place}: there is no {flag}"]
-        for field in re.findall(rf"(?<![\w./-]){FIELD}(?![a-z_.…])", text):
+        for field in re.findall(rf"(?<![\w./-]){FIELD}(?![a-z_.…(])", text):  # a name before a bracket is Python's
             found += 1
             name = field.rstrip(".").replace("init_args.", "")
             wrong += [] if name in known or name.endswith(".py") else [f"{place}: there is no {field}"]
