@@ -58,14 +58,18 @@ def told_of_theirs(error: BaseException) -> list[str]:
     """
     for one in _chain(error):
         if places := _places(one):
-            message = _message(one)
-            lines = [place.told() for place in places[-_SHOWN:]] + message
-            known = " ".join(message)
             more = lines_of(str(error)) if isinstance(error, UserError) else []
-            return lines + [line for line in more if line[:100] not in known]
+            said = lines_of(str(one))
+            more = [line for line in more if not any(_repeats(line, text) for text in said)]
+            return [place.told() for place in places[-_SHOWN:]] + _message(one) + more
         if not isinstance(one, UserError) and _raised_by_ours(one):
             return []  # it has been judged, as what a network takes for images is by `describe`
     return []
+
+
+def _repeats(line: str, text: str) -> bool:
+    """Whether a line says a message's line again, with the name of a field before it at most."""
+    return line[:100] in text or re.fullmatch(rf"[\w.]+: {re.escape(text)}", line) is not None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
