@@ -30,8 +30,11 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def _known(before: dict[str, Any], name: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """A range test's answer without the rules that have come since: the suggestion itself must not change by them."""
-    known = before["range tests"].get(name, {})
-    if "rules" not in answer or "rules" not in known:
-        return answer
-    return answer | {"rules": {rule: said for rule, said in answer["rules"].items() if rule in known["rules"]}}
+    """A range test's answer without what has come since: rules, settings and other keys that no answer had then."""
+    return _as_in(before["range tests"].get(name, answer), answer)
+
+
+def _as_in(before: Any, after: Any) -> Any:
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return after
+    return {key: _as_in(before[key], after[key]) for key in before if key in after}
