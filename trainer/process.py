@@ -1,5 +1,6 @@
 """Three settings of a training process, made before torch is imported: memory, waiting threads, absent GPUs."""
 
+import atexit
 import ctypes
 import gc
 import os
@@ -33,6 +34,7 @@ def importing() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        atexit.register(gc.unfreeze)  # or nanobind, at the end, takes what is never collected for leaks, and says so
         gc.enable()
 
 

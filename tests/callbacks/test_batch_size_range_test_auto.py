@@ -1,4 +1,4 @@
-"""The batch-size range test at the rate that an LRRangeTest before it suggests; the whole of problem 2 in one run."""
+"""The batch-size range test at the rate that an LRRangeTest before it suggests, and both cycles behind the tests."""
 
 import json
 from pathlib import Path
@@ -91,7 +91,7 @@ def test_a_stopped_test_goes_on_at_the_same_rate(fit, cadence, monkeypatch) -> N
     assert found(run) == found(whole)
 
 
-def test_the_whole_of_problem_2_is_one_fit(cadence, tmp_path: Path) -> None:
+def test_both_tests_and_both_cycles_are_one_fit(cadence, tmp_path: Path) -> None:
     """Rate and batch size go between what the tests of the same run have found."""
     run = tmp_path / "run"
     assert cadence("fit", "-c", WHOLE, "--trainer.max_epochs", "5", "--run_dir", run) == 0
