@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from commands.configuration.signatures import class_options
 from commands.errors import UserError
 from datamodules import DATASETS, FETCHED
 from records.files import write_figure
+from trainer.process import importing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,6 +135,8 @@ def _known(word: str, names: Sequence[str]) -> str:
 
 def _print_and_draw(name: str, options: dict[str, Any], out: Path) -> None:
     """Print a dataset's size by class and split, and draw its first training images of each class."""
+    with importing():
+        import_module("datamodules.image_datamodule")
     import numpy as np
 
     import datamodules

@@ -6,6 +6,7 @@ import sys
 from argparse import SUPPRESS, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from commands import Call
@@ -47,9 +48,11 @@ def run(call: Call) -> int:
     if given.format == "csv" and given.measure and len(models) == 1:
         raise UserError("--measure has no place in csv, which has the layers alone: take --format json")
 
-    from trainer.process import spare_device_queries
+    from trainer.process import importing, spare_device_queries
 
     spare_device_queries()
+    with importing():
+        import_module("inspection.description")
     asked = {
         "batch_size": given.batch_size,
         "precision": given.precision,
