@@ -177,7 +177,8 @@ def unknown_field(word: str, vocabulary: Vocabulary) -> str:
         return f"{name}: {elsewhere}"
     near = nearest(name, vocabulary.fields) or nearest(name.partition(".")[0], vocabulary.fields)
     if not word.startswith("-") and not near:
-        return f"{name!r} is not expected here: options begin with --, and `{vocabulary.command} --help` shows them"
+        how = "an option is --NAME VALUE, or NAME: VALUE in a file"
+        return f"{name!r} is not expected here: {how}; `{vocabulary.command} --help` shows all"
     hint = f"nearest: {near}; " if near else ""
     return f"{name}: there is no such option\n{hint}`{vocabulary.command} --help` shows all"
 
