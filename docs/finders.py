@@ -60,7 +60,14 @@ def counted(found: Sequence[Problem]) -> str:
     seeds = {len(one.seeds) for one in found}
     said = f"{len(found)} problems, {' or '.join(map(str, sorted(seeds)))} seeds each"
     waiting = FIXED - len(found)
-    return said + (f" ({waiting} more, the dearest, were fixed and have not been measured)" if waiting else "")
+    if not waiting:
+        return said
+    names = {one.name for one in found}
+    refused = [row for row in _read() if row["finder"] == "raced" and not row["rate"] and row["problem"] not in names]
+    told = "".join(
+        f"; on {row['problem']}, seed {row['seed']}, the range test refused: {row['note']}" for row in refused
+    )
+    return f"{said} ({waiting} more, the dearest, were fixed and have no grid with two seeds yet{told})"
 
 
 def figures() -> dict[str, str]:
@@ -102,12 +109,13 @@ def _row(
     seeds = sorted({seed for mine in per.values() for seed in mine})
     by_seed = [statistics.fmean(mine[seed] for mine in per.values() if seed in mine) for seed in seeds]
     worst = max(means, key=lambda name: means[name])
+    refused = sum(not row["accuracy"] for row in _costs(found, finder))
     off = [away for one in found for away in one.decades(finder)]
     costs = [[float(row[column] or 0) for row in _costs(found, finder)] for column in ("steps", "seconds")]
-    steps, seconds = (sum(cost) / sum(len(mine) for mine in per.values()) for cost in costs)
+    steps, seconds = (sum(cost) / (refused + sum(len(mine) for mine in per.values())) for cost in costs)
     return [
         title,
-        f"{statistics.fmean(means.values()):.2f}" + ("" if len(per) == len(found) else f" (n = {len(per)})"),
+        f"{statistics.fmean(means.values()):.2f}" + (f" ({refused} refused)" if refused else ""),
         ", ".join(f"{loss:.2f}" for loss in by_seed),
         f"{means[worst]:.2f}, {worst}",
         f"{sum(loss <= 1 for loss in means.values())} of {len(means)}",

@@ -71,3 +71,9 @@ def test_what_is_chosen_on_a_half_is_judged_by_the_other() -> None:
     ]
     found = finders_scores.grouped([*grids, *rows])
     assert finders_scores.chosen_on_half(found, ("raced", "raced, held out")) == pytest.approx((15 + 10) / 2)
+
+
+def test_refusals_are_told_and_cost() -> None:
+    rows = [row("raced", "1", 0.1, 0.80), row("raced", "2", "", "")]
+    cells = finders.finders([problem(*rows)]).splitlines()[2]
+    assert "| 5.00 (1 refused) |" in cells and cells.endswith("| 100 | 2.0 |")
