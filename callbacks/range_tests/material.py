@@ -82,7 +82,7 @@ class Learner(Protocol):
     Attributes:
         module: the copy.
         optimizer: the copy's optimizer.
-        ratios: for each parameter group, its rate as a multiple of the optimizer's own.
+        ratios: rate of each parameter group, as a multiple of the optimizer's own.
     """
 
     module: Any
