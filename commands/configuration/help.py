@@ -10,6 +10,7 @@ from pathlib import Path
 from commands.arguments import WIDTH
 from commands.configuration import signatures
 from commands.configuration.contents import contents
+from commands.configuration.lightning_parts import SCHEDULERS, that_work
 from commands.configuration.signatures import OF_A_RUN, OPTIONS, RANGE_TESTS, file_of, homes_of, package_folder, tree_of
 
 INDENT, COLUMN = "  ", 24
@@ -54,7 +55,8 @@ def help_of(command: str) -> str:
     for field, (section, what) in FIELDS.items():
         names = [*contents(section)]
         parts.append(f"--{field} NAME, {what}:\n" + _wrapped(", ".join(names), INDENT))
-    parts.append("--lr_scheduler NAME, one of torch's schedules:\n" + _wrapped(", ".join(_schedulers()), INDENT))
+    schedulers = ", ".join(that_work(SCHEDULERS))
+    parts.append("--lr_scheduler NAME, one of torch's schedules:\n" + _wrapped(schedulers, INDENT))
     parts.append(
         "Lightning's Trainer:\n" + _table([(f"trainer.{name}", default, said) for name, default, said in _of_trainer()])
     )
@@ -102,15 +104,6 @@ def _of_test(name: str) -> list[Row]:
 def _of_trainer() -> list[Row]:
     place = package_folder("pytorch_lightning")
     return [] if place is None else _of_class(place / "trainer" / "trainer.py", "Trainer")
-
-
-def _schedulers() -> list[str]:
-    place = package_folder("torch")
-    statements = [] if place is None else tree_of(place / "optim" / "lr_scheduler.py").body
-    for node in statements:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return [name for name in ast.literal_eval(node.value) if name != "LRScheduler"]
-    return []
 
 
 def _of_class(file: Path, name: str) -> list[Row]:
