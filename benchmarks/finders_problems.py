@@ -83,7 +83,7 @@ def _first(base: type[Any], images: int) -> type[Any]:
     def split(self: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.arange(images), np.arange(images, len(labels))
 
-    return type(base.__name__, (base,), {"load": load, "split": split})
+    return type(f"First{base.__name__}", (base,), {"load": load, "split": split})
 
 
 def narrow_googlenet(channels: int, side: int, classes: int) -> ImageClassifier:

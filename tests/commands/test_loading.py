@@ -21,7 +21,7 @@ LOADS = {
     "lr-range-test": ("-c digits_demo", "pytorch_lightning"),
     "batch-size-range-test": ("-c digits_demo", "pytorch_lightning"),
     "list": ("models", ""),
-    "data": ("show Digits", "matplotlib"),
+    "data": ("show Digits", "pytorch_lightning"),
     "plot-schedule": ("-c digits_demo", "pytorch_lightning"),
     "plot-runs": ("run", "matplotlib"),
     "describe": ("SmallCNN", "torch"),
@@ -81,7 +81,15 @@ def test_a_log_is_told_and_a_result_is_not(command: str, folder: Path) -> None:
     assert not trains or done.stdout == f"cadence {command}: loading ...\n"
 
 
-@pytest.mark.parametrize("words", ["fit --help", "fit -h", "fit -c digits_demo --print_config", "fit --model.help=MLP"])
+@pytest.mark.parametrize("words", ["fit --help", "fit -h"])
+def test_the_help_loads_nothing(words: str, folder: Path) -> None:
+    done = run(words, folder)
+    assert done.stderr == "" and done.stdout.startswith("usage: cadence fit")
+
+
+@pytest.mark.parametrize(
+    "words", ["fit -c digits_demo --print_config", "fit -c digits_demo --help", "fit --model.help=MLP"]
+)
 def test_what_is_printed_for_somebody_to_keep_is_not_preceded(words: str, folder: Path) -> None:
     done = run(words, folder)
     assert done.stdout == "" and done.stderr.startswith("STOPPED AT ")
