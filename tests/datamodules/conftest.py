@@ -1,9 +1,10 @@
-"""What tests of the transforms share: batches of random pixels, their draws, and a comparison to the bit."""
+"""What tests of data share: batches of random pixels, their draws, a comparison to the bit, and photos in folders."""
 
 import numpy as np
 import torch
 
 from datamodules.batch import Batch
+from tests.datamodules.photos import photos  # noqa: F401 - a fixture
 from timeline.draws import words
 
 MEAN, STD = [0.4914, 0.4822, 0.4465, 0.3], [0.2470, 0.2435, 0.2616, 0.2]

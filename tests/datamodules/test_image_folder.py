@@ -1,9 +1,8 @@
-"""Images in folders: torchvision's arrays, read once and split by seed; and what is told of mistakes."""
+"""Images in folders: torchvision's arrays, split by seed, and read once into the cache."""
 
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,43 +14,13 @@ from torchvision import transforms as T
 
 import datamodules.sources._image_cache as image_cache
 from datamodules import ImageFolder
-from datamodules.sources import CacheNotWritable, ImagesRefused
-from tests.commands.test_resume import rows, weights
+from datamodules.sources import CacheNotWritable
+from tests.datamodules.photos import CLASSES, draw
 from tests.datamodules.test_image_datamodule import attached
 from tests.forked import begun
 from tests.full_disk import mounted
-from tests.ranks import together
 
-CLASSES = ("cat", "dog", "owl")
-MODES = ("RGB", "L", "RGBA", "P", "CMYK", "1")
 CROP = T.Compose([T.Resize(4), T.CenterCrop(4), T.PILToTensor()])
-FIT = (
-    "fit", "--model", "MLP", "--model.hidden_sizes", "[8]", "--data", "ImageFolder", "--data.root", "photos",
-    "--data.image_size", "6", "--data.batch_size", "8", "--optimizer", "SGD", "--optimizer.lr", "0.05",
-    "--trainer.enable_progress_bar", "false", "--trainer.log_every_n_steps", "1",
-)  # fmt: skip
-
-
-def draw(folder: Path, count: int, seed: int = 0) -> None:
-    """Images of several sizes, kinds and modes."""
-    folder.mkdir(parents=True)
-    generator = np.random.default_rng(seed)
-    for number in range(count):
-        pixels = generator.integers(0, 256, (9 + number % 3, 12 - number % 5, 3), dtype=np.uint8)
-        mode = MODES[number % len(MODES)]
-        image = Image.fromarray(pixels).convert(mode)
-        image.save(folder / f"{number:02}.{'jpg' if mode == 'CMYK' else 'png'}")
-
-
-@pytest.fixture
-def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of train and test images, beside an empty cache."""
-    monkeypatch.setenv("CADENCE_DATA", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    for part, count in (("train", 12), ("test", 4)):
-        for seed, name in enumerate(CLASSES):
-            draw(tmp_path / "photos" / part / name, count, seed + 10 * count)
-    return tmp_path / "photos"
 
 
 @pytest.fixture
@@ -216,170 +185,3 @@ def test_a_full_disk_is_told(photos: Path, tmp_path: Path, monkeypatch: pytest.M
         disk.make_room()
         assert not list((disk.root / "cache").glob("*"))
         assert len(ImageFolder(str(photos), image_size=64).load()[0]) == 36
-
-
-def test_every_damaged_file_is_named_and_none_is_kept(photos: Path) -> None:
-    cat = photos / "train" / "cat"
-    os.truncate(cat / "00.png", 60)
-    (cat / "01.png").write_bytes(b"")
-    (cat / "02.png").write_text("hello")
-    (photos / "test" / "owl" / "00.png").write_text("hello")
-    with pytest.raises(ImagesRefused) as caught:
-        ImageFolder(str(photos), image_size=4).load()
-    told = str(caught.value)
-    assert told.startswith("data.root: 4 images cannot be read: ") and len(told.splitlines()) == 2
-    for name, why in (("00.png", "truncated"), ("01.png", "it is empty"), ("02.png", "no image in any known format")):
-        assert any(f"cat/{name} (" in part and why in part for part in told.split(";")), told
-    assert "; and 1 more\n" in told
-    assert not list(Path(os.environ["CADENCE_DATA"]).iterdir())
-    Image.fromarray(np.zeros((4, 4), dtype=np.uint16)).save(cat / "03.png")
-    with pytest.raises(ImagesRefused, match="5 images"):
-        ImageFolder(str(photos), image_size=4).load()
-
-
-def test_a_folder_that_cannot_be_listed_is_named(photos: Path) -> None:
-    data = ImageFolder(str(photos), image_size=4)
-    shutil.rmtree(photos / "train" / "dog")
-    with pytest.raises(ImagesRefused, match=r"train/dog \(No such file or directory\)"):
-        data.load()
-
-
-def test_names_that_a_terminal_could_not_show(photos: Path, capsys, cadence) -> None:
-    for part in ("train", "test"):
-        (photos / part / "owl").rename(photos / part / os.fsdecode(b"o\x1b[31m\xff"))
-    assert ImageFolder(str(photos), image_size=4).classes[2] == "o?[31m?"
-    assert cadence("data", "show", "ImageFolder", f"root={photos}", "image_size=6") == 0
-    assert "o?[31m?" in capsys.readouterr().out
-
-
-def spoilt(change: str) -> Callable[[Path], None]:
-    def apply(photos: Path) -> None:
-        if change == "gone":
-            shutil.rmtree(photos)
-        elif change == "a file":
-            shutil.rmtree(photos)
-            photos.write_text("")
-        elif change == "one class":
-            for name in CLASSES[1:]:
-                shutil.rmtree(photos / "train" / name)
-        elif change == "empty":
-            shutil.rmtree(photos)
-            photos.mkdir()
-        elif change == "no images":
-            for file in (photos / "train" / "dog").iterdir():
-                file.rename(file.with_suffix(".txt"))
-        elif change == "test lacks":
-            shutil.rmtree(photos / "test" / "dog")
-        elif change == "test has":
-            (photos / "test" / "zebra").mkdir()
-        elif change == "a stranger":
-            (photos / "zebra").mkdir()
-        elif change == "damaged":
-            os.truncate(photos / "train" / "cat" / "00.png", 60)
-        elif change == "dangling":
-            (photos / "train" / "cat" / "z.png").symlink_to("/nowhere/at/all.png")
-
-    return apply
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ("gone", ["data.root: photos is not there", "give a folder that holds train/CLASS/x.png"]),
-        ("a file", ["data.root: photos is a file"]),
-        ("empty", ["data.root: photos holds no folder", "a folder of images for each class"]),
-        ("one class", ["data.root: photos/train holds one folder alone, cat", "two or more"]),
-        ("no images", ["data.root: photos/train/dog has no image (.jpg", "add some, or remove the folder"]),
-        ("test lacks", ["data.root: photos: test lacks class 'dog'", "must have the same folders"]),
-        ("test has", ["data.root: photos: class 'zebra' is in test alone"]),
-        ("a stranger", ["data.root: photos holds train and zebra, a part and a class"]),
-        ("damaged", ["data.root: 1 image cannot be read: photos/train/cat/00.png (", "delete, replace or convert"]),
-        ("dangling", ["data.root: 1 image cannot be read: photos/train/cat/z.png (No such file"]),
-    ],
-)
-def test_mistakes_are_told_before_training(cadence, photos: Path, change: str, told: list[str], capsys) -> None:
-    spoilt(change)(photos)
-    assert cadence(*FIT, "--trainer.max_steps", "1") == 2
-    lines = capsys.readouterr().err.splitlines()
-    at = next(place for place, line in enumerate(lines) if line.startswith("cadence: data"))
-    assert len(lines[at:]) <= 3 and all(part in " ".join(lines[at:]) for part in told), lines
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (
-            ("--data.test_fraction", "0.2"),
-            "data.test_fraction: ImageFolder has a test set here: leave",
-        ),
-        (("--data.root", "photos/train", "--data.test_fraction", "0.001"), "leaves no test image: change it"),
-        (("--data.in_channels", "2"), "data.in_channels must be one of 1, 3, got 2"),
-        (("--data.image_size", "5000"), "data.image_size must lie in [1, 1024], got 5000"),
-        (("--data.fit", "squeeze"), "data.fit: expected one of crop, resize, pad, got 'squeeze'"),
-        (("--data.rot", "x"), "nearest: root"),
-    ],
-)
-def test_options_that_do_not_fit(cadence, photos: Path, options: tuple[str, ...], told: str, capsys) -> None:
-    assert cadence(*FIT, "--trainer.max_steps", "1", *options) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert told in " ".join(lines[-3:]) and len(lines) <= 3
-
-
-def test_root_must_be_given(cadence, tmp_path: Path, capsys) -> None:
-    words = ("--model", "MLP", "--data", "ImageFolder", "--optimizer", "SGD", "--trainer.max_steps", "1")
-    assert cadence("fit", *words) == 2
-    assert "data.root is missing" in capsys.readouterr().err
-
-
-def test_a_run_goes_on_to_the_bit_but_not_on_other_images(cadence, photos: Path, capsys) -> None:
-    augment = '--data.augment=[{"class_path": "RandomCrop", "init_args": {"padding": 1}}]'
-    assert cadence(*FIT, augment, "--trainer.max_steps", "9", "--run_dir", "whole") == 0
-    assert cadence(*FIT, augment, "--trainer.max_steps", "4", "--run_dir", "run") == 0
-    for file in photos.rglob("*.png"):
-        os.utime(file)  # copied, say: the same images
-    assert cadence("fit", "--resume", "run", "--trainer.max_steps", "7") == 0
-    copied = photos / "train" / "cat" / "00.png"
-    before = copied.read_bytes()
-    Image.new("RGB", (4, 4)).save(copied)
-    capsys.readouterr()
-    assert cadence("fit", "--resume", "run", "--trainer.max_steps", "9") == 2
-    told = capsys.readouterr().err
-    assert "data: the images of ImageFolder have changed since the checkpoint" in told and "--from RUN_DIR" in told
-    assert cadence("test", "--run_dir", "run") == 0  # a test may be of other images
-    copied.write_bytes(before)
-    assert cadence("fit", "--resume", "run", "--trainer.max_steps", "9") == 0
-    assert rows(Path("run")) == rows(Path("whole"))
-    mine, other = weights(Path("run")), weights(Path("whole"))
-    assert all(torch.equal(mine[key], other[key]) for key in mine)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("processes", [2, 3])
-def test_a_run_with_stochastic_depth_is_the_same_on_several_processes(photos: Path, processes: int) -> None:
-    words = [*FIT, "--model", "TorchvisionModel", "--model.name", "efficientnet_b0", "--data.image_size", "33"]
-    words += ["--trainer.max_steps", "3", "--trainer.precision", "64-true", "--trainer.accelerator", "cpu"]
-    words = [word for word in words if word not in ("--model.hidden_sizes", "[8]")]
-    words += ["--trainer.sync_batchnorm", "true", "--test_after_fit", "false", "--run_dir"]
-    many = together(*words, "many", cwd=photos.parent, processes=processes)
-    assert [one.status for one in many] == [0] * processes, many
-    assert sum(one.err.count("48 of 48") for one in many) == 1  # one has read the images for all
-    [alone] = together(*words, "one", cwd=photos.parent, processes=1)
-    assert alone.status == 0 and "reading" not in alone.err
-    for mine, other in zip(rows(photos.parent / "many"), rows(photos.parent / "one"), strict=True):
-        assert float(mine["train/loss"] or 0) == pytest.approx(float(other["train/loss"] or 0), abs=1e-8)
-
-
-def test_shown_with_the_names_of_its_classes(cadence, photos: Path, capsys) -> None:
-    assert cadence("data", "show", "imagefolder", "root=photos", "image_size=6") == 0
-    shown = capsys.readouterr().out
-    assert "ImageFolder: 48 images of 6 x 6 x 3, 3 classes" in shown
-    assert all(name in shown for name in CLASSES) and Path("dataset.png").is_file()
-    for words, told in (
-        (["ImageFolder"], "root is missing: cadence data show ImageFolder root=PATH"),
-        (["ImageFolder", "root=nowhere"], "root: nowhere is not there"),
-        (["ImageFolder", "rot=photos"], "rot: ImageFolder has no such option: nearest: root"),
-        (["Digits", "batch_size=0"], "batch_size must be at least 1"),
-    ):
-        assert cadence("data", "show", *words) == 2
-        error = capsys.readouterr().err
-        assert told in error and len(error.splitlines()) <= 3
