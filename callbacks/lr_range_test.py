@@ -11,14 +11,14 @@ import pytorch_lightning as pl
 
 from callbacks.lr_ratios import say_again, say_ratios
 from callbacks.lr_schedule import only_schedule, refuse_scheduler, set_lr
-from callbacks.range_tests.held_out import HeldOutRehearsal, some_held_out
+from callbacks.range_tests.held_out import HeldOutRehearsal
 from callbacks.range_tests.losses import judged
 from callbacks.range_tests.lr_outcome import TRAINING, LROutcome
 from callbacks.range_tests.lr_race import field_of, quarter, raced
 from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
 from callbacks.range_tests.lr_sweeps import Sweep, candidates, rates, swept
 from callbacks.range_tests.range_test import MOST_STEPS, MOST_TRIALS, NoSuggestion, RangeTest
-from callbacks.range_tests.rehearsal import Rehearsal
+from callbacks.range_tests.rehearsal import Rehearsal, undisturbed
 from callbacks.range_tests.subject import data_of
 from callbacks.range_tests.trials import Trials
 from checks.arguments import require_at_least, require_not_negative, require_within
@@ -229,14 +229,14 @@ class LRRangeTest(RangeTest):
 
     def _held_out(self, trainer: pl.Trainer, looks: int, size: int | None) -> str:
         """The name of the held-out loss; says beforehand what so many looks at it cost."""
-        images = len(some_held_out(trainer, self.held_out_images).members)
-        rows = (size or 1) * datamodule_of(trainer).train_transforms.rows_per_sample
+        with undisturbed(trainer):
+            images, cost = data_of(trainer).kept(self.held_out_images).images, ""
+        if size is not None:
+            transforms = getattr(datamodule_of(trainer), "train_transforms", None)
+            rows = size * getattr(transforms, "rows_per_sample", 1) * trainer.accumulate_grad_batches
+            cost = f", about as much work as {looks * images / (FORWARD * rows):,.0f} steps more"
         if trainer.is_global_zero:
-            print(
-                f"{self.TITLE}: {looks:,} looks at {images:,} held-out images, "
-                f"about as much work as {looks * images / (FORWARD * rows):,.0f} steps more",
-                file=sys.stderr,
-            )
+            print(f"{self.TITLE}: {looks:,} looks at {images:,} held-out images{cost}", file=sys.stderr)
         return f"loss on {images:,} held-out images"
 
     def _sweep(self, trials: Trials, name: str, start: Callable[[], Rehearsal], lrs: np.ndarray, steps: int) -> Sweep:

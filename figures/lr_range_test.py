@@ -44,7 +44,7 @@ def draw(
     consensus: Agreed,
     title: str,
     loss: str,
-    edges: Sequence[str] = (),
+    remarks: Sequence[str] = (),
 ) -> Figure:
     """Above: the raw losses, the smoothed ones' median over the seeds and their range. Below: a row for each rule.
 
@@ -55,7 +55,7 @@ def draw(
         consensus: the rules' answers, the suggestion and the bounds, or the refusal, which is then said.
         title: title of the figure.
         loss: name of the loss, for its axis.
-        edges: what of the suggestion lies at the edge of the rates that were tried, a line each.
+        remarks: what else is to be known of the suggestion, a line each.
     """
     raw, smoothed = _padded(losses_per_seed_raw, len(lrs)), _padded(losses_per_seed_smoothed, len(lrs))
     figure = Figure(figsize=(8, 5.4), layout="constrained")
@@ -74,7 +74,7 @@ def draw(
         said = f"suggested {_rate(consensus.lr)}, between {_rate(low)} and {_rate(high)}"
     else:
         said = f"no suggestion: {consensus.refusal}"
-    top.set_title("\n".join([said, *edges]), loc="left", fontsize=10, color=CHOICE)
+    top.set_title("\n".join([said, *remarks]), loc="left", fontsize=10, color=CHOICE)
     figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=3)  # inside, it would hide some curve
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     return figure

@@ -13,6 +13,8 @@ DISAGREEMENT = 2.0  # decades between the points that count, above which there i
 DENSITY = 25.0  # steps a decade at which nothing is corrected: 200 steps over eight decades
 CORRECTION = 0.6  # power of the density that the place of the fall follows
 
+Measured = tuple[np.ndarray, Errors]  # a seed's losses and their standard errors
+
 LEAST_FALL = 0.01  # part of the loss, where it is taken of the same images throughout: then no noise tells what is flat
 
 
@@ -45,6 +47,7 @@ class Consensus:
         rules: each rule's answer, by its name; None unless more than half of the seeds gave one.
         seeds: number of curves.
         refusal: the reason why there is no suggestion; None where there is one.
+        pooled: whether the rules were asked about means of the curves, since the curves by themselves look flat.
     """
 
     lr: float | None
@@ -53,6 +56,7 @@ class Consensus:
     rules: dict[str, Answer | None]
     seeds: int
     refusal: str | None
+    pooled: bool = False
 
 
 def consensus(
@@ -64,7 +68,11 @@ def consensus(
 ) -> Consensus:
     """The suggestion that the seeds share, or why there is none. Rules that do not count are asked, and change nothing.
 
-    Refused: a curve that is flat, so that in at least half of the seeds no slope is beyond its noise (or, where all
+    Where at least half of the seeds answer nothing, the rules are asked about means of the curves, each of which leaves
+    one seed out, and their answers count if all of these means give them. Noise that hides a fall in each curve
+    averages out so, and a fall that only one seed has is missing from the mean that leaves it out.
+
+    Refused: a curve that is flat, so that no slope is beyond its noise, in the seeds or in such means (or, where all
     losses are of the same images and so hide it, the loss falls by less than 1 %); and points that lie further apart
     than two decades, so that the answer would be the choice of the rule.
 
@@ -84,16 +92,22 @@ def consensus(
     if len(bounding) != 1:
         names = [rule.name for rule in bounding] or "none"
         raise ValueError(f"one bounds rule must count, got {names}: set counts for one, and for no other")
-    measured = list(zip(losses_per_seed, errors_per_seed or [None] * len(losses_per_seed), strict=True))
-    fallen = [not same_images or _fall(lrs, *one) >= LEAST_FALL for one in measured]
-    asking = list(zip(measured, fallen, strict=True))
-    rules = {rule.name: _answer(rule, [rule(lrs, *one) if fell else None for one, fell in asking]) for rule in asked}
-    seeds, interval = len(losses_per_seed), rules[bounding[0].name]
-    counted = [rule.name for rule in asked if rule.answers == "point" and rule.counts]
-    points = {name: answer.low for name in counted if (answer := rules[name]) is not None}
+    curves: list[Measured] = list(zip(losses_per_seed, errors_per_seed or [None] * len(losses_per_seed), strict=True))
+    seeds, pooled = len(curves), False
+    rules = _answers(asked, lrs, curves, same_images, seeds // 2 + 1)
+    if seeds > 2 and (rules[bounding[0].name] is None or not _points(asked, rules)):
+        means = [_mean(curves[:left_out] + curves[left_out + 1 :]) for left_out in range(seeds)]
+        of_means = _answers(asked, lrs, means, same_images, seeds)
+        if of_means[bounding[0].name] is not None and _points(asked, of_means):
+            curves, rules, pooled = means, of_means, True
+    interval, points = rules[bounding[0].name], _points(asked, rules)
     if interval is None or not points:
-        small = f"the loss falls by less than {LEAST_FALL:.0%}"
-        why = small if not all(fallen) else "no fall of the loss stands out from its noise"
+        small = same_images and min(_fall(lrs, *one) for one in curves) < LEAST_FALL
+        why = (
+            f"the loss falls by less than {LEAST_FALL:.0%}"
+            if small
+            else "no fall of the loss stands out from its noise"
+        )
         return Consensus(None, None, None, rules, seeds, f"the curve is flat: {why}")
     lowest, highest = min(points, key=lambda name: points[name]), max(points, key=lambda name: points[name])
     apart = float(np.log10(points[highest] / points[lowest]))
@@ -102,12 +116,12 @@ def consensus(
             f"the rules disagree by {apart:.1f} decades: "
             f"{lowest} says {points[lowest]:.1e}, {highest} says {points[highest]:.1e}"
         )
-        return Consensus(None, None, None, rules, seeds, refusal)
+        return Consensus(None, None, None, rules, seeds, refusal, pooled)
     lr = median = float(10 ** np.median(np.log10(list(points.values()))))
     if bounding[0].raises:
-        used = lrs[min(max(len(losses) for losses in losses_per_seed), len(lrs)) - 1]
+        used = lrs[min(max(len(losses) for losses, _ in curves), len(lrs)) - 1]
         lr = min(raised(median, interval.high, density_at(lrs, median)), float(used))
-    return Consensus(lr, median, (interval.low, interval.high), rules, seeds, None)
+    return Consensus(lr, median, (interval.low, interval.high), rules, seeds, None, pooled)
 
 
 def raised(median: float, upper: float, density: float) -> float:
@@ -140,9 +154,31 @@ def _fall(lrs: np.ndarray, losses: np.ndarray, errors: Errors) -> float:
     return (top - float(at.level[at.minimum])) / max(abs(top), 1e-300)
 
 
-def _answer(rule: Rule, answers: list[Answers]) -> Answer | None:
+def _mean(curves: Sequence[Measured]) -> Measured:
+    """The curves' mean, as far as the shortest goes, and its standard errors."""
+    shortest = min(len(losses) for losses, _ in curves)
+    errors = [error[:shortest] for _, error in curves if error is not None]
+    mean = np.mean([losses[:shortest] for losses, _ in curves], axis=0)
+    return mean, np.sqrt(np.sum(np.square(errors), axis=0)) / len(curves) if len(errors) == len(curves) else None
+
+
+def _answers(
+    asked: Sequence[Rule], lrs: np.ndarray, curves: Sequence[Measured], same_images: bool, least: int
+) -> dict[str, Answer | None]:
+    """Each rule's answer over the curves, by its name; None unless at least so many curves gave one."""
+    fallen = [one for one in curves if not same_images or _fall(lrs, *one) >= LEAST_FALL]
+    return {rule.name: _answer(rule, [rule(lrs, *one) for one in fallen], least) for rule in asked}
+
+
+def _points(asked: Sequence[Rule], rules: dict[str, Answer | None]) -> dict[str, float]:
+    """The points that count, by their rule's name."""
+    counted = [rule.name for rule in asked if rule.answers == "point" and rule.counts]
+    return {name: answer.low for name in counted if (answer := rules[name]) is not None}
+
+
+def _answer(rule: Rule, answers: list[Answers], least: int) -> Answer | None:
     found = np.log10([answer for answer in answers if answer is not None])
-    if 2 * len(found) <= len(answers):
+    if len(found) < least:
         return None
     low, high = (10 ** np.median(found, axis=0)).tolist()
     return Answer(rule.answers == "point", low, high, float(np.ptp(found, axis=0).max()), len(found))

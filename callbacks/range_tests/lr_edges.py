@@ -28,7 +28,8 @@ def edges(lrs: np.ndarray, sweeps: Sequence[Sweep], found: Consensus, race: Race
     if found.lr is None or found.bounds is None:
         return ()
     first, last = float(lrs[0]), float(lrs[-1])
-    used = float(lrs[min(max(len(sweep.losses) for sweep in sweeps), len(lrs)) - 1])
+    reached = (min if found.pooled else max)(len(sweep.losses) for sweep in sweeps)
+    used = float(lrs[min(reached, len(lrs)) - 1])
     said = []
     curves = [curve(lrs, sweep.losses, sweep.errors) for sweep in sweeps]
     whole = [sweep.stopped == FINISHED and len(sweep.losses) == len(lrs) for sweep in sweeps]

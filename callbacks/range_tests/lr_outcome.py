@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from figures import Figure
 
 TRAINING, SPREAD = "training loss", "decades between seeds"
+POOLED = "the rules were asked of means over the seeds: each seed's curve by itself looks flat"
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,8 +97,9 @@ class LROutcome(Told):
             for lr, score in zip(self.race.lrs, self.race.scores, strict=True):
                 kind = "" if self.loss == TRAINING else "held-out "
                 rules.append(_row(f"raced, {kind}loss {score:.4g}", float(lr)))
-        name = "suggested" if self.loss == TRAINING else "suggested by held-out loss"
-        return self._shown([*rules, _row(name, self.lr)])
+        by = "" if self.loss == TRAINING else " by held-out loss"
+        of = " in means over the seeds" if self.consensus.pooled else ""
+        return self._shown([*rules, _row(f"suggested{by}{of}", self.lr)])
 
     def record(self) -> dict[str, Any]:
         """The suggestion, each rule's answer, and why each seed's sweep ended; plain values, None for no answer."""
@@ -117,6 +119,8 @@ class LROutcome(Told):
             "rules": rules,
             "seeds": found.seeds,
         }
+        if found.pooled:
+            suggestion["pooled"] = True
         if self.race is not None:
             suggestion["race"] = self.race.record()
         suggestion |= {"refusal": found.refusal, "edges": list(self.edges)}
@@ -131,7 +135,7 @@ class LROutcome(Told):
             return None
         drawn = [np.full(len(self.lrs), np.nan) if at is None else at.at(self.lrs) for at in curves]
         losses = [sweep.losses for sweep in self.sweeps]
-        return draw(self.lrs, losses, drawn, self.consensus, title, self.loss, self.edges)
+        return draw(self.lrs, losses, drawn, self.consensus, title, self.loss, self._remarks)
 
     def summary(self) -> str:
         """The suggestion, or the refusal with its reason, in one line."""
@@ -139,7 +143,11 @@ class LROutcome(Told):
             return f"no suggestion, {self.refusal}"
         by = "" if self.loss == TRAINING else f", by {self.looks:,} looks at the {self.loss}"
         answer = f"lr {self.lr:.3g}, bounds {self.bounds[0]:.3g} to {self.bounds[1]:.3g}{by}"
-        return "; ".join([answer, *self.edges])
+        return "; ".join([answer, *self._remarks])
+
+    @property
+    def _remarks(self) -> tuple[str, ...]:
+        return (POOLED, *self.edges) if self.consensus.pooled and self.lr is not None else self.edges
 
     def _shown(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows, without what a single seed cannot show."""

@@ -14,7 +14,28 @@ Scale = Callable[[Tensor], Tensor]
 Settle = Callable[[], bool]
 
 
-class Batches(Protocol):
+class HeldOut(Protocol):
+    """Held-out batches."""
+
+    def held_out(self, module: Any) -> Iterator[tuple[Any, int, int]] | None:
+        """This process's held-out batches, transformed for a module and on its device, each with its number and that of
+        its loader.
+
+        None where nothing is held out.
+        """
+
+
+class Kept(HeldOut, Protocol):
+    """Held-out batches that are the same whenever they are asked for.
+
+    Attributes:
+        images: number of images over all processes.
+    """
+
+    images: int
+
+
+class Batches(HeldOut, Protocol):
     """Batches of training samples, each a function of the seed and the step's number, and the held-out ones.
 
     Attributes:
@@ -35,12 +56,6 @@ class Batches(Protocol):
 
     def places(self, number: int) -> tuple[int, np.ndarray] | None:
         """Rows of a step's batch over all processes, and the places of this process's among them; None: not known."""
-
-    def held_out(self, module: Any) -> Iterator[tuple[Any, int, int]] | None:
-        """This process's held-out batches, transformed likewise, each with its number and that of its loader.
-
-        None where nothing is held out.
-        """
 
 
 class Data(Protocol):
@@ -75,6 +90,16 @@ class Data(Protocol):
             whole: whether every batch has its full size, and the rest of a pass is left out.
         """
 
+    def kept(self, images: int) -> Kept:
+        """Some held-out images, drawn from all of them, always the same ones.
+
+        Args:
+            images: number of images, over all processes; all of them where there are fewer.
+
+        Raises:
+            ValueError: there are none, or too few.
+        """
+
 
 class Learner(Protocol):
     """A copy of the run's module, and a fresh optimizer in the state of the run's.
@@ -106,5 +131,12 @@ class Learner(Protocol):
     def before_step(self) -> None:
         """Do what the run does between gradient and optimizer step: clip the gradient."""
 
-    def held_out(self, batches: Batches) -> dict[str, float]:
+    def held_out(self, batches: HeldOut) -> dict[str, float]:
         """Loss, and whatever else is known, of the copy on held-out batches; empty where there are none."""
+
+    def held_out_loss(self, kept: Kept) -> Tensor:
+        """Mean loss of the copy on such images, over all processes: float64 on the device.
+
+        Raises:
+            ValueError: the module tells no loss in validation.
+        """

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from callbacks.range_tests.material import Batches, Scale, Settle
+from callbacks.range_tests.material import Batches, HeldOut, Kept, Scale, Settle
+from checks.arguments import Refusal
 from datamodules.image_datamodule import ImageDataModule
+from datamodules.loaders import EvalLoader
 from datamodules.transforms import Pipeline
 from lightning_modules.shared_dropout import share_dropout
 from timeline.keys import seed_generators, step_key
 from timeline.position import BatchSizes
-from timeline.stream import Stream
+from timeline.stream import Stream, permutation
 from trainer.access import copy_of_module
 
 
@@ -53,6 +55,31 @@ class OwnBatches:
         return ((data.model_input(batch, transforms, module.dtype, device), number, 0) for number, batch in stored)
 
 
+class OwnKept:
+    """Some validation images of an `ImageDataModule`, drawn by the seed of its split, in even batches.
+
+    Raises:
+        ValueError: there are not two for each process.
+    """
+
+    def __init__(self, trainer: pl.Trainer, data: ImageDataModule, images: int) -> None:
+        self._data, self._device = data, trainer.strategy.root_device
+        self._loader: EvalLoader = data.val_dataloader()
+        held, least = len(self._loader.members), 2 * trainer.world_size
+        if held < least:
+            raise Refusal(f"on: held_out needs {least} validation images or more, got {held}: raise data.val_fraction")
+        chosen = torch.from_numpy(np.sort(permutation(data.split_seed, 0, held)[:images]))
+        self._loader.members = self._loader.members[chosen.to(self._loader.members.device)]
+        self._loader.batch_size = -(-len(chosen) // len(self._loader))
+        self.images = len(chosen)
+
+    def held_out(self, module: Any) -> Iterator[tuple[tuple[Tensor, Tensor], int, int]]:
+        """Images and labels of this process."""
+        data = self._data
+        for number, stored in enumerate(self._loader):
+            yield data.model_input(stored, data.eval_transforms, module.dtype, self._device), number, 0
+
+
 class OwnData:
     """The training data of an `ImageDataModule`."""
 
@@ -79,6 +106,10 @@ class OwnData:
         return OwnBatches(
             self._trainer, self._data, Stream(self._stream.samples, size, seed, whole or self._data.drop_last)
         )
+
+    def kept(self, images: int) -> Kept:
+        """Some validation images."""
+        return OwnKept(self._trainer, self._data, images)
 
 
 class OwnLearner:
@@ -119,15 +150,30 @@ class OwnLearner:
         """Clip the gradient, if the run does."""
         self.module.clip_gradient()
 
-    def held_out(self, batches: Batches) -> dict[str, float]:
+    def held_out(self, batches: HeldOut) -> dict[str, float]:
         """Loss, accuracy and error over all processes."""
         held = batches.held_out(self.module)
         if held is None:
             return {}
-        self.module.evaluated()  # drop the half-filled sums that were copied from the run
+        self._evaluate(held)
+        return cast(dict[str, float], self.module.evaluated())
+
+    def held_out_loss(self, kept: Kept) -> Tensor:
+        """Mean loss over all processes; the device is not waited for."""
+        held = kept.held_out(self.module)
+        assert held is not None
+        self._evaluate(held)
+        totals = self.module.eval_totals
+        sums = torch.stack([totals.loss_sum.double(), totals.samples.double()])
+        if self._trainer.world_size > 1:
+            torch.distributed.all_reduce(sums)
+        return sums[0] / sums[1]
+
+    def _evaluate(self, held: Iterator[tuple[Any, int, int]]) -> None:
+        """Fill the module's sums with these batches, and with nothing that was copied from the run."""
+        self.module.eval_totals.reset()
         self.module.eval()
         with torch.inference_mode(), self._trainer.precision_plugin.val_step_context():
             for batch, _, _ in held:
                 self.module.evaluate(batch)
         self.module.train()
-        return cast(dict[str, float], self.module.evaluated())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from callbacks.lr_ratios import lr_ratios
-from callbacks.range_tests.material import Batches, Scale, Settle
+from callbacks.range_tests.material import Batches, HeldOut, Kept, Scale, Settle
 from checks.arguments import Refusal
 from datamodules.redrawn import seed_host
 from timeline.keys import step_key
@@ -87,7 +87,20 @@ class StockLearner:
             how = {name: getattr(self._trainer, name) for name in ("gradient_clip_val", "gradient_clip_algorithm")}
             self.module.configure_gradient_clipping(self.optimizer, **how)
 
-    def held_out(self, batches: Batches) -> dict[str, float]:
+    def held_out_loss(self, kept: Kept) -> Tensor:
+        """The same, of some samples; the host reads it.
+
+        Raises:
+            Refusal: `validation_step` tells no loss.
+        """
+        if not (found := self.held_out(kept)):
+            raise Refusal(
+                f"on: held_out goes by the loss that validation_step returns or logs under a name with loss in it, and "
+                f"{self._name} has none: log it, or leave on out"
+            )
+        return torch.tensor(found["loss"], dtype=torch.float64, device=self._trainer.strategy.root_device)
+
+    def held_out(self, batches: HeldOut) -> dict[str, float]:
         """Mean loss over all processes: what `validation_step` returns, or logs under a name with `loss` in it."""
         module, losses = self.module, []  # type: Any, list[tuple[float, int]]
         held = batches.held_out(module)
@@ -107,7 +120,8 @@ class StockLearner:
             module.on_validation_epoch_end()
         module.train()
         device = self._trainer.strategy.root_device
-        sums = torch.tensor([[a * b for a, b in losses], [b for _, b in losses]], device=device).double().sum(1)
+        parts = [[loss * rows for loss, rows in losses], [rows for _, rows in losses]]
+        sums = torch.tensor(parts, dtype=torch.float64, device=device).sum(1)
         if self._trainer.world_size > 1:
             torch.distributed.all_reduce(sums)
         return {"loss": float(sums[0] / sums[1])} if sums[1] else {}

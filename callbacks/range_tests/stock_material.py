@@ -8,7 +8,8 @@ import numpy as np
 import pytorch_lightning as pl
 from torch.utils.data import SequentialSampler
 
-from callbacks.range_tests.material import Batches
+from callbacks.range_tests.material import Batches, Kept
+from callbacks.range_tests.stock_kept import StockKept
 from checks.arguments import Refusal
 from datamodules.redrawn import Redrawn, RedrawnLoader
 from datamodules.rerun import RerunLoader
@@ -115,3 +116,7 @@ class StockData:
             self._sampler, size, seed, whole or (loader if self._stream is None else self._stream).drop_last
         )
         return StockBatches(trainer, RedrawnLoader(loader, stream, trainer.global_rank, trainer.world_size), seed)
+
+    def kept(self, images: int) -> Kept:
+        """Some samples of the first validation loader."""
+        return StockKept(self._trainer, images)

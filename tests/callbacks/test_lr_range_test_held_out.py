@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from callbacks import LRRangeTest
-from callbacks.range_tests.held_out import HeldOutRehearsal, own_statistics, some_held_out
+from callbacks.range_tests.held_out import HeldOutRehearsal, own_statistics
 from callbacks.range_tests.lr_outcome import LROutcome
 from callbacks.range_tests.lr_rules import RULES
 from callbacks.range_tests.lr_sweeps import Sweep
 from callbacks.range_tests.rehearsal import Rehearsal
+from callbacks.range_tests.subject import data_of
 from callbacks.range_tests.trials import READ_EVERY
 from lightning_modules import MLP, ResNet
 from tests.callbacks.on_the_side import on_the_side
@@ -30,6 +31,13 @@ QUICK = ("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "40", 
 def small() -> MLP:
     torch.manual_seed(0)
     return MLP(1, 8, 10, hidden_sizes=[16], dropout_hidden=0.3)
+
+
+def some_held_out(trainer: object, images: int) -> list[int]:
+    """Which images are kept."""
+    kept = data_of(trainer).kept(images)
+    assert kept.images == len(kept._loader.members)
+    return kept._loader.members.tolist()
 
 
 def test_a_step_s_loss_is_that_of_the_held_out_images_after_it() -> None:
@@ -60,9 +68,8 @@ def test_some_images_are_the_same_ones_each_time() -> None:
         all_of_them = set(trainer.datamodule.val_dataloader().members.tolist())
         for images in (50, 150):
             first, second = (some_held_out(trainer, images) for _ in range(2))
-            assert first.members.equal(second.members) and len(first.members.unique()) == images
-            assert set(first.members.tolist()) < all_of_them
-        assert set(some_held_out(trainer, 10_000).members.tolist()) == all_of_them
+            assert first == second and len(set(first)) == images and set(first) < all_of_them
+        assert set(some_held_out(trainer, 10_000)) == all_of_them
         assert len(trainer.datamodule.val_dataloader().members) == len(all_of_them)
 
     on_the_side(small(), act)

@@ -57,6 +57,27 @@ def test_several_processes(tmp_path: Path, processes: int) -> None:
     assert np.allclose(found[f"tested_{processes}_0"]["answer"], found["tested_1_0"]["answer"], atol=1e-4)
 
 
+def fit_held_out(processes: int) -> None:
+    """A range test by held-out loss, whose losses are left in a file."""
+    warnings.simplefilter("default")
+    ddp: dict[str, Any] = {"devices": processes, "strategy": "ddp"} if processes > 1 else {}
+    test = quick(steps=60, on="held_out", held_out_images=64)
+    fitted(Plain, lambda: halves(loader(), processes), test, max_epochs=1, **ddp)
+    torch.save([sweep.losses[:30] for sweep in test.outcome.sweeps], f"{processes}_{os.environ.get('RANK', '0')}.pt")
+    os._exit(0)
+
+
+def test_two_processes_look_at_the_images_that_one_looks_at(tmp_path: Path) -> None:
+    for number in (1, 2):
+        for child in ranks.start(
+            "fit", cwd=tmp_path, processes=number, first=lambda number=number: fit_held_out(number)
+        ):
+            ended = child.done()
+            assert ended.status == 0, ended.err
+    one, first, second = (torch.load(tmp_path / f"{name}.pt", weights_only=False) for name in ("1_0", "2_0", "2_1"))
+    assert np.array_equal(first, second) and np.allclose(first, one, atol=1e-4)
+
+
 class ByRank(Plain):
     """Each process trains a part that the other does not."""
 

@@ -204,11 +204,12 @@ def test_the_working_directory_comes_last(folder: Path) -> None:
     assert fit(folder).status == 0
 
 
-@pytest.mark.parametrize("model", ["Net", "Manual"])
-def test_a_range_test_by_itself(folder: Path, model: str) -> None:
+@pytest.mark.parametrize(("model", "on"), [("Net", "training"), ("Manual", "training"), ("Net", "held_out")])
+def test_a_range_test_by_itself(folder: Path, model: str, on: str) -> None:
     options = ("--model", f"theirs.{model}", "--data", "theirs.Data", "--range_test.steps", "60", *COMMON[4:])
-    done = cadence("lr-range-test", *options, folder=folder)
+    done = cadence("lr-range-test", *options, "--range_test.on", on, folder=folder)
     assert done.status == 0, done.err
+    assert ("180 looks at 100 held-out images" in done.err) == (on == "held_out")
     assert json.loads((folder / "run" / "lr_range_test.json").read_text())["lr"] > 0
 
 
