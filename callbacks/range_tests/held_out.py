@@ -41,7 +41,7 @@ class HeldOutRehearsal(Rehearsal):
     def _held_out_loss(self) -> Tensor:
         """Mean loss on the images, over all processes."""
         with own_statistics(self.module):
-            return self._learner.held_out_loss(self._kept)
+            return self.held_out_loss(self._kept)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from callbacks.range_tests.material import Kept
 from callbacks.range_tests.subject import data_of, learner_of
 from callbacks.run_record import run_record
 from timeline.position import BatchSizes
@@ -86,6 +87,10 @@ class Rehearsal:
     def held_out(self) -> dict[str, float]:
         """Loss and accuracy of the copy on the held-out samples; empty where nothing is held out."""
         return self._learner.held_out(self._batches)
+
+    def held_out_loss(self, kept: Kept) -> Tensor:
+        """Mean loss of the copy on such images, over all processes: float64 on the device."""
+        return self._learner.held_out_loss(kept)
 
     def state_dict(self) -> dict[str, Any]:
         """The copy's state. Every process must call it, and gets the buffers of all processes, stacked."""
