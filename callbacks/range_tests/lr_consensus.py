@@ -95,20 +95,16 @@ def consensus(
     curves: list[Measured] = list(zip(losses_per_seed, errors_per_seed or [None] * len(losses_per_seed), strict=True))
     seeds, pooled = len(curves), False
     rules = _answers(asked, lrs, curves, same_images, seeds // 2 + 1)
-    if seeds > 2 and (rules[bounding[0].name] is None or not _points(asked, rules)):
+    interval, points = rules[bounding[0].name], _points(asked, rules)
+    if seeds > 2 and (interval is None or not points):
         means = [_mean(curves[:left_out] + curves[left_out + 1 :]) for left_out in range(seeds)]
         of_means = _answers(asked, lrs, means, same_images, seeds)
         if of_means[bounding[0].name] is not None and _points(asked, of_means):
             curves, rules, pooled = means, of_means, True
-    interval, points = rules[bounding[0].name], _points(asked, rules)
+            interval, points = rules[bounding[0].name], _points(asked, rules)
     if interval is None or not points:
-        small = same_images and min(_fall(lrs, *one) for one in curves) < LEAST_FALL
-        why = (
-            f"the loss falls by less than {LEAST_FALL:.0%}"
-            if small
-            else "no fall of the loss stands out from its noise"
-        )
-        return Consensus(None, None, None, rules, seeds, f"the curve is flat: {why}")
+        flat = f"the curve is flat: {_why_flat(lrs, curves, same_images)}"
+        return Consensus(None, None, None, rules, seeds, flat)
     lowest, highest = min(points, key=lambda name: points[name]), max(points, key=lambda name: points[name])
     apart = float(np.log10(points[highest] / points[lowest]))
     if apart > DISAGREEMENT:
@@ -143,6 +139,12 @@ def density_at(lrs: np.ndarray, lr: float) -> float:
     """Rates a decade around a rate; at the ends of the rates for one that lies outside them."""
     x = np.log10(lrs)
     return float(1 / np.interp(np.log10(lr), (x[1:] + x[:-1]) / 2, np.diff(x)))
+
+
+def _why_flat(lrs: np.ndarray, curves: Sequence[Measured], same_images: bool) -> str:
+    if same_images and min(_fall(lrs, *one) for one in curves) < LEAST_FALL:
+        return f"the loss falls by less than {LEAST_FALL:.0%}"
+    return "no fall of the loss stands out from its noise"
 
 
 def _fall(lrs: np.ndarray, losses: np.ndarray, errors: Errors) -> float:
