@@ -215,8 +215,20 @@ def ratio(
     return least <= found <= most, f"{found:.3g} ({above.mean:.4g} over {below.mean:.4g}, n = {above.n} and {below.n})"
 
 
+def beats(
+    rows: Sequence[Row], named: Named, metric: str, a: Mapping[str, Any], b: Mapping[str, Any]
+) -> tuple[bool, str]:
+    """Whether the metric of one setting is above that of another, each given by its column values."""
+    one, other = where(rows, a), where(rows, b)
+    if not one or not other:
+        return False, "a setting has not run"
+    good, gap = _beyond(one, other, metric, 1)
+    return good, f"{_shown(one, metric)} against {_shown(other, metric)}; {gap}"
+
+
 CHECKS: dict[str, Check] = {
     "best": best,
+    "beats": beats,
     "order": order,
     "alike": alike,
     "near": near,
@@ -260,7 +272,7 @@ def _beyond(high: Sequence[Row], low: Sequence[Row], metric: str, sign: int) -> 
 
 def _shown(rows: Sequence[Row], metric: str) -> str:
     found = described(rows, metric)
-    gone = lost(rows)
+    gone = lost(rows, metric)
     if not found.n:
         return gone or "no result"
     spread = f" (sd {found.deviation:.2g}, n = {found.n})" if found.deviation is not None else " (n = 1)"

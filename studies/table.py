@@ -6,6 +6,9 @@ from typing import Any
 from studies.statistics import Sample, sample
 
 SEED = "seed_everything"
+# What `TimeToTarget` counts up to the target, and on to the end where that is not reached; then it is no result.
+TO_TARGET = tuple(f"time_to_target/{name}" for name in ("epochs", "steps", "samples", "seconds"))
+REACHED = "time_to_target/reached"
 Row = Mapping[str, Any]
 
 
@@ -28,14 +31,14 @@ def finished(rows: Iterable[Row]) -> list[Row]:
 
 
 def by_seed(rows: Iterable[Row], metric: str) -> dict[Any, float]:
-    """A metric of each finished row, by its seed.
+    """A metric of each finished row, by its seed; what leads to a target only where that was reached.
 
     Raises:
         ValueError: two rows have the same seed, so that the group is of more than one setting.
     """
     values: dict[Any, float] = {}
     for row in finished(rows):
-        if row.get(metric) is None:
+        if row.get(metric) is None or _short_of_target(row, metric):
             continue
         if row.get(SEED) in values:
             raise ValueError(f"{metric}: two cells of a group have seed {row.get(SEED)}: name what tells them apart")
@@ -48,14 +51,26 @@ def described(rows: Iterable[Row], metric: str) -> Sample:
     return sample(by_seed(rows, metric).values())
 
 
-def lost(rows: Iterable[Row]) -> str:
-    """How many cells have no result, in words: '1 of 3 diverged'; empty if all have."""
+def lost(rows: Iterable[Row], metric: str = "") -> str:
+    """How many cells have no result, in words: '1 of 3 diverged'; empty if all have.
+
+    Args:
+        rows: rows of a group.
+        metric: metric that is shown beside it, which a run that has not reached its target may be without.
+    """
     rows = list(rows)
     counts: dict[str, int] = {}
     for row in rows:
-        if row["status"] != "finished":
-            counts[row["status"]] = counts.get(row["status"], 0) + 1
+        why = row["status"]
+        if why == "finished" and _short_of_target(row, metric):
+            why = "not reached"
+        if why != "finished":
+            counts[why] = counts.get(why, 0) + 1
     return ", ".join(f"{count} of {len(rows)} {status}" for status, count in counts.items())
+
+
+def _short_of_target(row: Row, metric: str) -> bool:
+    return metric in TO_TARGET and row.get(REACHED) == 0
 
 
 def _is(value: Any, wanted: Any) -> bool:

@@ -61,15 +61,15 @@ def _key(found: Found, value: Any) -> Entry:
 
 
 def _entries(group: Sequence[Row], metric: str, factor: float) -> list[Entry]:
-    mean, gone = described(group, metric), lost(group)
+    mean, gone = described(group, metric), lost(group, metric)
     if not mean.n:
         return [Entry(gone or "-"), entry(0)]
     digits = 2 if factor == 100 else 4
     if factor == 1 and mean.mean.is_integer() and not mean.deviation:  # a count, the same for every seed
-        return [Entry(f"{mean.mean:,.0f}", mean.mean), entry(mean.n)]
-    text = f"{factor * mean.mean:.{digits}f}" if abs(factor * mean.mean) < 1e4 else f"{factor * mean.mean:,.0f}"
-    if mean.deviation is not None:
-        text += f" ± {factor * mean.deviation:.{digits}f}"
+        text = f"{mean.mean:,.0f}"
+    else:
+        text = f"{factor * mean.mean:.{digits}f}" if abs(factor * mean.mean) < 1e4 else f"{factor * mean.mean:,.0f}"
+        text += f" ± {factor * mean.deviation:.{digits}f}" if mean.deviation is not None else ""
     return [Entry(text + (f" ({gone})" if gone else ""), factor * mean.mean), entry(mean.n)]
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from datamodules import fetched
 from studies import SCALES
+from studies.against_grid import RATE
+from studies.claims import CHECKS, NOT_TESTED, judge
 from studies.exhibits import make
 from studies.exhibits.exhibit import Found
 from studies.files import read_table
@@ -60,3 +62,20 @@ def test_a_shipped_study_runs_at_its_smallest_scale(
     assert cadence("study", "report", name) == 0
     page = (folder / "report.html").read_text()
     assert len(page) < 3_000_000 and page.count('<article class="claim">') == len(read_study(shipped()[name]).claims)
+
+
+@every_study
+def test_every_claim_can_be_judged_where_all_cells_have_ended(name: str) -> None:
+    """At its smallest scale there is a cell of each setting for each seed; at larger ones it may be left open."""
+    study = read_study(shipped()[name])
+    for claim in study.claims:
+        named = claim.options.get("metrics", [claim.options.get("metric", "")])
+        metrics = dict.fromkeys([*named, RATE], 0.5)
+        for scale in SCALES[SCALES.index(claim.scale) :] if claim.check in CHECKS else ():
+            rows = [
+                {"part": cell.part, "status": "finished", **cell.parameters, **metrics} for cell in study.cells(scale)
+            ]
+            verdict = judge(claim, rows, scale)
+            if scale == claim.scale:
+                assert verdict.state != NOT_TESTED, f"{claim.says}: {verdict.numbers}"
+                assert not any("not run" in line or "no result" in line for line in verdict.numbers), claim.says
