@@ -1,9 +1,9 @@
-"""docs/lr_finder_against_grid.md and .svg: suggested rates against the best of a grid, for each optimizer.
+"""docs/lr_finder_against_grid.md and its figures: suggested and raced rates against the best of a grid, by optimizer.
 
     python docs/lr_finder_against_grid.py
 
-Reads what the study lr_finder_against_grid left in results/studies at full scale; until it has run there,
-results/lr_finder_against_grid.csv, an earlier measurement of the same cells.
+Reads what the study lr_finder_against_grid left in results/studies at full scale, and, for the rule that was before,
+results/lr_finder_against_grid.csv, which was measured by that rule.
 """
 
 import csv
@@ -16,8 +16,7 @@ from docs.pages import write
 from figures.svg import standalone
 from studies.against_grid import Comparison, compare
 from studies.exhibits import make
-from studies.exhibits.exhibit import Exhibit, Found
-from studies.files import RECORD
+from studies.exhibits.exhibit import Found
 from studies.report.write import load
 from studies.study import read_study, shipped
 from studies.table import grouped
@@ -25,42 +24,44 @@ from studies.tabular import markdown
 
 NAME, SCALE = "lr_finder_against_grid", "full"
 RESULTS = Path(__file__).resolve().parents[1] / "results"
+FIGURES = {NAME: "suggested", f"{NAME}_raced": "raced"}
+KINDS = {"suggested": "suggested rate", "raced": "raced rate", "before": "rate that was suggested before"}
 NEAR = 1.0  # percentage points within which a suggestion is as good as the grid's best
 MADAMS = "{{class_path: {}, init_args: {{zero_tensors: sgd}}}}"
 
 
 def values() -> dict[str, str]:
     """Values for the template, by name."""
-    found = results()
-    wanted = _wanted(found)
-    groups = {
-        found.name(key): compare(rows, wanted["metric"], wanted["of"], wanted["rates"])
-        for (key,), rows in grouped(found.rows, [wanted["by"]]).items()
-    }
-    record = found.record
-    devices, torch, lightning = (", ".join(record[name]) for name in ("devices", "torch", "lightning"))
-    days = sorted(record["dates"])
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return {
-        "sentence": sentence(groups),
-        "table": markdown(exhibit().tables[0]).strip(),
-        "measured": f"{devices}, one thread a run; torch {torch}, Lightning {lightning}; {when}. {_origin(found)}",
-    }
+    said = {}
+    for name, (found, wanted) in {
+        "suggested": (results(), _wanted("suggested")),
+        "raced": (results(), _wanted("raced")),
+        "before": (before(), _wanted("suggested")),
+    }.items():
+        groups = {
+            found.name(key): compare(rows, wanted["metric"], wanted["of"], wanted["rates"])
+            for (key,), rows in grouped(found.rows, [wanted["by"]]).items()
+        }
+        said |= {name: sentence(groups, name), f"{name}_table": markdown(make(found, wanted).tables[0]).strip()}
+    return said | {"measured": _measured(results()), "measured_before": _measured(before())}
 
 
 def figures() -> dict[str, str]:
-    """Name and content of the figure's file."""
-    figure = exhibit().figure
-    assert figure is not None
-    return {f"{NAME}.svg": standalone(figure, NAME)}
+    """Name and content of each figure's file."""
+    drawn = {name: make(results(), _wanted(part)).figure for name, part in FIGURES.items()}
+    return {f"{name}.svg": standalone(figure, name) for name, figure in drawn.items() if figure is not None}
 
 
 @cache
 def results() -> Found:
-    """What the study found, or the earlier measurement as if it were of it."""
+    """What the study found."""
+    return load(read_study(shipped()[NAME]), RESULTS / "studies" / NAME / SCALE)
+
+
+@cache
+def before() -> Found:
+    """What the rule before found, as if it were of the study."""
     study, folder = read_study(shipped()[NAME]), RESULTS / "studies" / NAME / SCALE
-    if (folder / RECORD).is_file():
-        return load(study, folder)
     with (RESULTS / f"{NAME}.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     columns = {"devices": "cpu", "torch": "torch", "lightning": "lightning", "dates": "date"}
@@ -68,18 +69,13 @@ def results() -> Found:
     return Found(study, SCALE, [_as_cell(line) for line in lines], {}, record, folder)
 
 
-def exhibit() -> Exhibit:
-    """The study's table and figure."""
-    return make(results(), _wanted(results()))
-
-
-def sentence(groups: Mapping[str, Comparison]) -> str:
+def sentence(groups: Mapping[str, Comparison], kind: str = "suggested") -> str:
     """One sentence on how well the finder does, worst case included."""
     gaps = {name: 100 * one.difference.mean for name, one in groups.items() if one.difference.n}
     near = sum(gap >= -NEAR for gap in gaps.values())
     refused, tests = (sum(getattr(one, part) for one in groups.values()) for part in ("refused", "asked"))
     said = (
-        f"For {near} of {len(groups)} optimizers the suggested rate comes within {NEAR:g} percentage point of the best "
+        f"For {near} of {len(groups)} optimizers the {KINDS[kind]} comes within {NEAR:g} percentage point of the best "
         "of the grid, or above it"
     )
     if gaps:
@@ -89,19 +85,18 @@ def sentence(groups: Mapping[str, Comparison]) -> str:
     return f"{said}. {refused} of {tests} tests refused to suggest a rate."
 
 
-def _origin(found: Found) -> str:
-    if (found.folder / RECORD).is_file():
-        return f"Every run is in `results/studies/{NAME}/{SCALE}/cells.csv`."
-    return (
-        f"Every run is in `results/{NAME}.csv`: `cadence fit -c small_cnn_mnist` at each rate, and at the one that "
-        "`cadence lr-range-test` suggests for that configuration. The study, which trains at what the run's own test "
-        "suggests, has not been run at this scale yet."
-    )
+def _measured(found: Found) -> str:
+    record = found.record
+    devices, torch, lightning = (", ".join(record[name]) for name in ("devices", "torch", "lightning"))
+    days = sorted(record["dates"])
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"{devices}, one thread a run; torch {torch}, Lightning {lightning}; {when}"
 
 
-def _wanted(found: Found) -> Mapping[str, Any]:
-    exhibits: Sequence[Mapping[str, Any]] = found.study.exhibits
-    return next(wanted for wanted in exhibits if wanted["kind"] == "against_grid")
+def _wanted(part: str) -> Mapping[str, Any]:
+    """The study's exhibit of the cells of a part."""
+    exhibits: Sequence[Mapping[str, Any]] = read_study(shipped()[NAME]).exhibits
+    return next(wanted for wanted in exhibits if wanted.get("rates") == {"part": part})
 
 
 def _as_cell(line: Mapping[str, str]) -> dict[str, Any]:
