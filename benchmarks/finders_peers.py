@@ -7,9 +7,8 @@ and D-Adaptation take the optimizer's place, at their default rate, and train on
 
 import contextlib
 import io
-import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -21,9 +20,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.finders_problems import Problem
 from benchmarks.finders_rows import Rows, shown
 from benchmarks.finders_start import Start, timed
-from timeline.stream import Stream
-
-REFRESHED = 50  # batches from which schedule-free's batch norms take their means anew, as its README has it
 
 Found = dict[str, tuple[float | None, int, float, str]]  # rate, steps, seconds and remark, by the finder's name
 
@@ -146,17 +142,9 @@ RATE_FREE: tuple[tuple[str, str, Callable[[list[Tensor], Problem], Any]], ...] =
 )
 
 
-def batches(start: Start, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """A pass over the training images, as the network gets them."""
-    stream = Stream(start.data.stream.samples, start.problem.batch_size, seed, False)
-    loader = start.data.loader(stream, lambda: 0, start.data.train_transforms)
-    for number in range(stream.steps_in(0)):
-        yield start.data.model_input(loader.batch(number), start.data.train_transforms)
-
-
 def training_loader(start: Start) -> Any:
     """The training images in a DataLoader that shuffles them."""
-    images, labels = zip(*batches(start, 0), strict=True)
+    images, labels = zip(*start.batches(0), strict=True)
     return DataLoader(TensorDataset(torch.cat(images), torch.cat(labels)), start.problem.batch_size, shuffle=True)
 
 
@@ -183,7 +171,7 @@ def _trained(start: Start, make: Callable[[list[Tensor], Problem], Any]) -> tupl
     """What a rate-free optimizer comes to, and the batches it took besides."""
     copy = start.copy()
     optimizer = copy.optimizer = make(list(copy.module.parameters()), start.problem)
-    averages, refreshed = hasattr(optimizer, "train"), 0
+    averages, refreshed = hasattr(optimizer, "train"), 0  # schedule-free's README has batch norm's taken anew
     if averages:
         optimizer.train()
 
@@ -196,11 +184,7 @@ def _trained(start: Start, make: Callable[[list[Tensor], Problem], Any]) -> tupl
         nonlocal refreshed
         if averages:
             optimizer.eval()
-            if any(isinstance(module, nn.BatchNorm2d) for module in copy.module.modules()):
-                with torch.no_grad():
-                    for images, _ in itertools.islice(batches(start, 1), REFRESHED):
-                        copy.module(images)
-                        refreshed += 1
+            refreshed = start.refresh(copy)
 
     return start.trained(copy, step, ready), refreshed
 

@@ -1,14 +1,17 @@
 """Where every finder begins: a run of a problem before its first step, copies of which are trained."""
 
+import itertools
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from benchmarks.finders_problems import Problem
 
 READ_EVERY = 16  # steps between two looks at a loss
+REFRESHED = 50  # batches from which batch norms take their averages anew
 
 
 class Start:
@@ -30,14 +33,45 @@ class Start:
 
         return Rehearsal(self.trainer, self.problem.batch_size, self.data.seed)
 
-    def at_rate(self, rate: float) -> dict[str, Any]:
-        """Loss and accuracy on the test images after training at a fixed rate."""
-        copy = self.copy()
-        return self.trained(copy, lambda number: copy.step(number, rate))
+    def batches(self, seed: int) -> Iterator[tuple[Any, Any]]:
+        """A pass over the training images, as the network gets them."""
+        from timeline.stream import Stream
 
-    def trained(
-        self, copy: Any, step: Callable[[int], Any], ready: Callable[[], None] = lambda: None
-    ) -> dict[str, Any]:
+        stream = Stream(self.data.stream.samples, self.problem.batch_size, seed, False)
+        loader = self.data.loader(stream, lambda: 0, self.data.train_transforms)
+        for number in range(stream.steps_in(0)):
+            yield self.data.model_input(loader.batch(number), self.data.train_transforms)
+
+    def refresh(self, copy: Any) -> int:
+        """Have the batch norms of a copy take their averages anew; the number of batches that it took."""
+        import torch
+
+        if not self.normalised(copy.module):
+            return 0
+        given = list(itertools.islice(self.batches(1), REFRESHED))
+        with torch.no_grad():
+            for images, _ in given:
+                copy.module(images)
+        return len(given)
+
+    def normalised(self, module: Any) -> bool:
+        """Whether a module has batch norm."""
+        from torch import nn
+
+        return any(isinstance(part, nn.BatchNorm2d) for part in module.modules())
+
+    def at_rate(self, rate: float, refresh: bool = False) -> dict[str, Any]:
+        """Loss and accuracy on the test images after training at a fixed rate.
+
+        Args:
+            rate: learning rate.
+            refresh: whether batch norms take their averages anew before.
+        """
+        copy = self.copy()
+        ready = partial(self.refresh, copy) if refresh else lambda: None
+        return self.trained(copy, lambda number: copy.step(number, rate), ready)
+
+    def trained(self, copy: Any, step: Callable[[int], Any], ready: Callable[[], Any] = lambda: None) -> dict[str, Any]:
         """What a training comes to, in columns; one whose loss is no longer finite ends early.
 
         Args:

@@ -1,18 +1,21 @@
 """The benchmark of finders, on softmax regression of a few digits: its rows, and that none is measured twice."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from benchmarks.finders import measure
+from benchmarks.finders_norms import norms
 from benchmarks.finders_problems import PROBLEMS, Problem, narrow_googlenet
 from benchmarks.finders_rows import Rows
-from benchmarks.finders_start import begun
+from benchmarks.finders_start import Start, begun
 from datamodules import Digits
-from docs.finders import FIXED
-from lightning_modules import MLP
+from docs import finders
+from lightning_modules import MLP, ResNet
 
 
 def softmax(channels: int, side: int, classes: int) -> MLP:
@@ -61,6 +64,32 @@ def test_a_range_test_gives_its_answers_and_their_costs(tmp_path: Path) -> None:
     assert float(rows["suggested"]["seconds"]) < float(rows["raced"]["seconds"])
 
 
+def small_resnet(channels: int, side: int, classes: int) -> ResNet:
+    return ResNet(channels, side, classes, depth=8)
+
+
+@pytest.mark.usefixtures("signals_kept")
+@pytest.mark.parametrize(("network", "some"), [(small_resnet, True), (softmax, False)])
+def test_where_there_is_batch_norm_the_rates_are_judged_anew(network, some: bool, tmp_path: Path) -> None:
+    problem = replace(TINY, network=network, images=130, steps=2)
+    rows, again = Rows(tmp_path / "found.csv"), Rows(tmp_path / "again.csv")
+    rows.add(problem, 1, "suggested", rate=0.1, accuracy=0.5)
+    rows.add(problem, 1, "median", rate=0.1, accuracy=0.5)
+    rows.add(problem, 1, "Prodigy", accuracy=0.5)
+    before: list[dict[str, Any]] = []
+
+    def act(start: Start) -> None:
+        norms(start, 1, rows, again)
+        before.append(start.at_rate(0.1))
+
+    begun(problem, 1, act)
+    with again.path.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [row["finder"] for row in found] == (["suggested", "median"] if some else [])
+    if some:
+        assert found[0]["loss"] == found[1]["loss"] and float(found[0]["loss"]) != before[0]["loss"]
+
+
 @pytest.mark.filterwarnings("ignore")  # fastai's, of torch
 @pytest.mark.usefixtures("signals_kept")
 def test_what_people_use_instead_has_its_rows(tmp_path: Path) -> None:
@@ -81,6 +110,6 @@ def test_the_narrow_network_has_a_quarter_of_the_channels() -> None:
 
 
 def test_every_problem_has_eleven_rates_half_a_decade_apart() -> None:
-    assert len(PROBLEMS) == FIXED  # which the page tells
+    assert {problem.name for problem in PROBLEMS} == {one.name for one in finders.problems()}
     for problem in PROBLEMS:
         assert len(problem.grid) == 11 and problem.grid[2] == pytest.approx(10 * problem.grid[0])
