@@ -246,6 +246,7 @@ class Streamed(Data):
     def train_dataloader(self):
         return DataLoader(self.parts[0], batch_sampler=StreamBatchSampler(self.parts[0], batch_size=32, seed=1))
 """
+HELD_OUT = ("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.on", "held_out")
 CYCLE = (
     "--trainer.callbacks+=CyclicalBatchSize", "--trainer.callbacks.half_cycle", "1", "--trainer.callbacks.lower", "16",
     "--trainer.callbacks.upper", "64",
@@ -271,12 +272,18 @@ def test_a_cycle_of_batch_sizes_with_a_line_of_theirs(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("data", "words", "reason"),
     [
-        (CYCLE, "CyclicalBatchSize needs one of Cadence's datamodules, or a training loader with our batch sampler"),
-        (("--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.on", "held_out"), "on: held_out needs a model and"),
+        (
+            "Data",
+            CYCLE,
+            "CyclicalBatchSize needs one of Cadence's datamodules, or a training loader with our batch sampler",
+        ),
+        ("TrainingOnly", HELD_OUT, "on: held_out needs a validation_step and a validation loader"),
     ],
 )
-def test_what_shows_when_training_begins_is_told_in_a_line(folder: Path, words: tuple[str, ...], reason: str) -> None:
-    done = fit(folder, "Net", "Data", *words)
+def test_what_shows_when_training_begins_is_told_in_a_line(
+    folder: Path, data: str, words: tuple[str, ...], reason: str
+) -> None:
+    done = fit(folder, "Net", data, *words)
     assert done.status == 2 and reason in done.err and "Traceback" not in done.err

@@ -91,7 +91,7 @@ def test_a_study_is_found_by_its_folder_or_refused(tmp_path: Path) -> None:
         ({"scales": {"full": {"parts": {"x": {"option": {}}}}}}, r"scales.full.parts.x has an unknown key option"),
         ({"exhibits": [{"name": "x"}]}, r"exhibits\[0\] has no kind"),
         ({"claims": [{"says": "x", "source": "y"}]}, r"claims\[0\] has no check"),
-        ({"claims": [{"says": "x", "source": "y", "check": "guess"}]}, "check: guess is none of best, order"),
+        ({"claims": [{"says": "x", "source": "y", "check": "guess"}]}, "check: guess is none of best, beats, order"),
         ({"claims": ["x"]}, r"claims\[0\] must be a mapping"),
     ],
 )
