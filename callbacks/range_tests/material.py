@@ -1,4 +1,4 @@
-"""What a rehearsal needs of a run, as small interfaces: its data, batches of them, what is held out, and what learns."""
+"""What a rehearsal needs of a run, as small interfaces: its data, their batches, what is held out, and what learns."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
