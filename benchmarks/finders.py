@@ -11,7 +11,7 @@ goes on by the same command. Problem by problem, a core takes about an hour and 
   steps   what `LRRangeTest` would say with other numbers of steps and other first rates; nothing is trained at it
   peers   what people use instead, from packages of their own: pip install 'cadence[finders]'
   norms   where there is batch norm, the rates of FILE once more, with its averages taken anew from 50 batches before
-          the network is judged; into results/finders_batch_norm.csv
+          the network is judged; into a file beside FILE, results/finders_batch_norm.csv by default
 
 Everything of a problem and a seed begins with the same weights, and every training has the same samples in the same
 order, but the sweeps that find a rate have orders of their own. A row has the rate, the accuracy on the test images
@@ -23,14 +23,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from benchmarks.finders_problems import PROBLEMS, SEEDS, Problem
 from benchmarks.finders_rows import Rows
 
 FILE = Path(__file__).resolve().parents[1] / "results" / "finders.csv"
-NORMALISED = FILE.with_name("finders_batch_norm.csv")
 GROUPS = ("grid", "ours", "steps", "peers", "norms")
 
 
@@ -63,9 +61,9 @@ def measure(group: str) -> Callable[..., None]:
 
         return finders_peers.peers
     if group == "norms":
-        from benchmarks.finders_norms import norms
+        from benchmarks import finders_norms
 
-        return partial(norms, again=Rows(NORMALISED))
+        return finders_norms.norms
     from benchmarks import finders_ours
 
     return getattr(finders_ours, group)

@@ -10,17 +10,11 @@ from benchmarks.finders_rows import Rows
 from benchmarks.finders_start import Start
 
 
-def norms(start: Start, seed: int, rows: Rows, again: Rows) -> None:
-    """Train at each rate that has a row, and add the row of what comes out so.
-
-    Args:
-        start: start of the problem.
-        seed: its seed.
-        rows: rows of the comparison.
-        again: rows to add to.
-    """
+def norms(start: Start, seed: int, rows: Rows) -> None:
+    """Train at each rate that has a row, and add the row of what comes out so to a file beside theirs."""
     if not start.normalised(start.trainer.lightning_module):
         return
+    again = Rows(rows.path.with_stem(f"{rows.path.stem}_batch_norm"))
     reached: dict[str, dict[str, object]] = {}
     with rows.path.open(newline="") as file:
         wanted = [

@@ -48,8 +48,12 @@ def values() -> dict[str, str]:
 
 def figures() -> dict[str, str]:
     """Name and content of each figure's file."""
-    drawn = {name: make(results(), _wanted(part)).figure for name, part in FIGURES.items()}
-    return {f"{name}.svg": standalone(figure, name) for name, figure in drawn.items() if figure is not None}
+    drawn = {}
+    for name, part in FIGURES.items():
+        figure = make(results(), _wanted(part)).figure
+        assert figure is not None
+        drawn[f"{name}.svg"] = standalone(figure, name)
+    return drawn
 
 
 @cache

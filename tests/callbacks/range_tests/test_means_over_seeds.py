@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from callbacks.range_tests.lr_consensus import consensus
+from callbacks.range_tests.lr_consensus import Consensus, consensus
+from callbacks.range_tests.lr_edges import edges
 from callbacks.range_tests.lr_outcome import POOLED, LROutcome
 from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
 from callbacks.range_tests.lr_sweeps import Sweep
@@ -71,6 +72,14 @@ def test_means_go_as_far_as_the_shortest_seed():
     losses = [one[: 160 - 5 * seed] for seed, one in enumerate(shallow(POOLABLE))]
     found = consensus(LRS, losses)
     assert found.pooled and found.lr is not None and found.lr <= LRS[149]
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_an_answer_at_the_end_of_the_shortest_seed_is_told(pooled: bool) -> None:
+    """The means end there; seeds that answer by themselves reach as far as the longest."""
+    sweeps = [Sweep(curve(0.2, seed)[:length], "diverged") for seed, length in enumerate((150, 160, 170))]
+    found = Consensus(float(LRS[149]), 0.01, (0.001, 0.02), {}, 3, None, pooled)
+    assert any("the last rate that the sweeps reached" in one for one in edges(LRS, sweeps, found, None)) == pooled
 
 
 def test_known_errors_are_those_of_the_mean():
