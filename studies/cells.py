@@ -1,7 +1,6 @@
 """Cells of a study: parameters, the command line that runs them, an id, and a run directory."""
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,11 +40,6 @@ class Cell:
         trainer = yaml.safe_load(self.configuration).get("trainer", {})
         steps = trainer.get("max_steps", -1)
         return f"{steps:,} steps" if steps and steps > 0 else f"{trainer.get('max_epochs')} epochs"
-
-    def label(self, varied: Sequence[str]) -> str:
-        """Its values of the varied parameters, in a line."""
-        own = [name for name in varied if name in self.parameters]
-        return " ".join(f"{name.rpartition('.')[2]}={_short(self.parameters[name])}" for name in own) or self.id
 
     def labels(self, study: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Variables by which W&B knows its group (the study) and job type (the sweep file); a user's own stay."""
@@ -89,13 +83,3 @@ class CellDirectory:
 def logging_to(dashboard: str | None) -> Sequence[str]:
     """Words behind a cell's own; they are no part of its id, as where rows go changes no run."""
     return [] if dashboard is None else ["--config", f"loggers/{dashboard}.yaml"]
-
-
-def varied(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of the parameters that differ between cells, in their order."""
-    names = dict.fromkeys(name for cell in cells for name in cell)
-    return [name for name in names if len({json.dumps(cell.get(name)) for cell in cells}) > 1]
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).replace(" ", "")

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies.cells import Cell, CellDirectory, varied
+from studies.cells import Cell, CellDirectory
 from studies.local import Launcher
+from studies.naming import Naming
 from studies.recorded import Recorded
 from studies.states import MISSING, OVER, result, state
 from studies.study import Study
@@ -32,7 +33,7 @@ class Plan:
             Cell(cell.part, cell.parameters, cell.arguments, configuration)
             for cell, configuration in zip(planned, resolved, strict=True)
         ]
-        self.varied = varied([cell.parameters for cell in planned])
+        self.naming = Naming(study, self.cells)
 
     def states(self) -> list[str]:
         """State of each cell: by its run directory, else by what is recorded."""

@@ -1,7 +1,7 @@
 """What a person sees while cells run: bars over all cells on a terminal, a line for each change in a log."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -15,13 +15,15 @@ class Progress:
     Args:
         total: number of cells of the study.
         done: number of those that were over before.
-        labels: names of the parameters by which a cell is named.
+        label: name of a cell, in a line.
         minutes: minutes that a cell takes, if some are known.
         workers: number of cells at a time.
     """
 
-    def __init__(self, total: int, done: int, labels: Sequence[str], minutes: float | None, workers: int) -> None:
-        self.total, self.done, self.labels, self.workers = total, done, labels, workers
+    def __init__(
+        self, total: int, done: int, label: Callable[[Cell], str], minutes: float | None, workers: int
+    ) -> None:
+        self.total, self.done, self.label, self.workers = total, done, label, workers
         self.spent = [60 * minutes] if minutes is not None else []
         self.failed: list[tuple[Cell, str]] = []
         self._bars: Any = None
@@ -42,7 +44,7 @@ class Progress:
 
     def __call__(self, cell: Cell, what: str, seconds: float) -> None:
         """Tell of a change: 'started', 'again', or a cell's state once its process has ended."""
-        label = cell.label(self.labels)
+        label = self.label(cell)
         if what in (*OVER, FAILED):
             self.done += 1
             self.spent.append(seconds)

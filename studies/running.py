@@ -68,7 +68,7 @@ def run_study(name: str, given: argparse.Namespace) -> int:
         return 0
     if given.launcher == "slurm":
         return _hand_in(plan, root, given)
-    progress = Progress(len(states), len(states) - waiting(states), plan.varied, minutes, given.workers)
+    progress = Progress(len(states), len(states) - waiting(states), plan.naming.label, minutes, given.workers)
     with _stopping(launcher) as heard, progress:
         launcher.run(plan.waiting())
     folder = write_results(study, given.scale, plan.cells, root, given.results, plan.recorded)
@@ -77,7 +77,7 @@ def run_study(name: str, given: argparse.Namespace) -> int:
     say(f"{study.name} at scale {given.scale}: {counts}; tables in {folder}")
     for cell, found in zip(plan.cells, states, strict=True):
         if found == FAILED:
-            say(f"failed: {cell.label(plan.varied)}: see {root / cell.id}.log")
+            say(f"failed: {plan.naming.label(cell)}: see {root / cell.id}.log")
     if launcher.stopping:
         say(f"Go on with: {_again(name, given)}")
         if signal.SIGUSR1 in heard:
@@ -97,12 +97,11 @@ def _again(name: str, given: argparse.Namespace) -> str:
 
 
 def _tell(plan: Plan, root: Path, states: Sequence[str], left: str) -> None:
-    names = len(plan.varied)
+    headings = [*plan.naming.columns, "state", "run directory"]
     table = [
-        [*(str(cell.parameters.get(key, "")) for key in plan.varied), found, str(root / cell.id)]
-        for cell, found in zip(plan.cells, states, strict=True)
+        [*plan.naming.values(cell), found, str(root / cell.id)] for cell, found in zip(plan.cells, states, strict=True)
     ]
-    lay((*plan.varied, "state", "run directory"), table, left=(names, names + 1))
+    lay(headings, table, left=range(len(headings)))
     say(f"{len(states) - waiting(states)} of {len(states)} cells are done; {left} left")
 
 

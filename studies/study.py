@@ -84,6 +84,11 @@ class Study:
     claims: Sequence[Claim] = ()
     runs: bool = True
 
+    def named(self, value: Any) -> str:
+        """What people are shown for a column, or a value of one: its name, if it has one."""
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        return str(self.names.get(str(value), self.names.get(shown, shown)))
+
     def cells(self, scale: str, seeds: int | None = None) -> list[Planned]:
         """Every cell of a scale, part by part.
 

@@ -35,9 +35,7 @@ class Found:
 
     def name(self, value: Any) -> str:
         """How the report calls a column, or a value of one; a list may come as a tuple."""
-        value = list(value) if isinstance(value, tuple) else value
-        shown = f"{value:g}" if isinstance(value, float) else str(value)
-        return str(self.study.names.get(str(value), self.study.names.get(shown, shown)))
+        return self.study.named(list(value) if isinstance(value, tuple) else value)
 
     def published(self, file: str) -> list[dict[str, str]]:
         """Rows of a published table, by the name of its file in the study's folder.

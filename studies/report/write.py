@@ -9,11 +9,11 @@ from typing import Any
 from figures.style import to_column
 from records.files import written_whole
 from studies import SCALES
-from studies.cells import varied
 from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim, Verdict, judge
 from studies.exhibits import make
 from studies.exhibits.exhibit import Exhibit, Found
 from studies.files import CELLS, CURVES, RECORD, read_table
+from studies.naming import varied
 from studies.report.html import index_page, study_page
 from studies.study import Study, read_study
 from studies.table import finished
