@@ -9,6 +9,7 @@ from studies.statistics import sample
 from studies.table import finished, grouped, where
 from studies.tabular import Entry, Table, entry
 
+EARLY = "A run that was not validated so early has no part in a figure; a dash: none of them was."
 Curves = Sequence[Mapping[str, float]]
 
 
@@ -44,14 +45,16 @@ def exhibit(
         "n",
     ]
     factor = 100 if percent else 1
-    body = [
-        [
-            Entry(name),
-            *(_entry([best(one, metric, axis, limits[axis]) for one in cells], factor) for axis in shown),
-            entry(len(cells)),
-        ]
+    reached = {
+        name: [[best(one, metric, axis, limits[axis]) for one in cells] for axis in shown]
         for name, cells in groups.items()
+    }
+    body = [
+        [Entry(name), *(_entry(values, factor) for values in columns), entry(len(groups[name]))]
+        for name, columns in reached.items()
     ]
+    early = any(value is None for columns in reached.values() for values in columns for value in values)
+    caption = f"{caption} {EARLY}".strip() if early else caption
     said = f"The best {found.name(metric)} on the way, mean ± standard deviation{' in per cent' if percent else ''}."
     return Exhibit(title, f"{said} {caption}".strip(), [Table(headings, body)])
 
@@ -76,4 +79,5 @@ def _entry(values: Sequence[float | None], factor: float) -> Entry:
         return entry(None)
     digits = 2 if factor == 100 else 4
     spread = f" ± {factor * known.deviation:.{digits}f}" if known.deviation is not None else ""
-    return Entry(f"{factor * known.mean:.{digits}f}{spread}", factor * known.mean)
+    fewer = f" (n = {known.n})" if known.n < len(values) else ""
+    return Entry(f"{factor * known.mean:.{digits}f}{spread}{fewer}", factor * known.mean)
