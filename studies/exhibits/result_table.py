@@ -1,5 +1,6 @@
 """A table of settings: mean, deviation and n of each metric, beside the published number where there is one."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,13 +65,19 @@ def _entries(group: Sequence[Row], metric: str, factor: float) -> list[Entry]:
     mean, gone = described(group, metric), lost(group, metric)
     if not mean.n:
         return [Entry(gone or "-"), entry(0)]
-    digits = 2 if factor == 100 else 4
+    digits = 2 if factor == 100 else decimals(mean.mean, mean.deviation)
     if factor == 1 and mean.mean.is_integer() and not mean.deviation:  # a count, the same for every seed
         text = f"{mean.mean:,.0f}"
     else:
         text = f"{factor * mean.mean:.{digits}f}" if abs(factor * mean.mean) < 1e4 else f"{factor * mean.mean:,.0f}"
         text += f" ± {factor * mean.deviation:.{digits}f}" if mean.deviation is not None else ""
     return [Entry(text + (f" ({gone})" if gone else ""), factor * mean.mean), entry(mean.n)]
+
+
+def decimals(mean: float, deviation: float | None) -> int:
+    """Decimals for two digits of the deviation, or four digits of a mean that has none; four at most."""
+    size, digits = (deviation, 2) if deviation else (abs(mean), 4)
+    return min(max(digits - 1 - math.floor(math.log10(size)), 0), 4) if size else 4
 
 
 def _published(found: Found, published: Mapping[str, Any], key: Mapping[str, Any], metric: str) -> float | None:

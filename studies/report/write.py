@@ -13,7 +13,7 @@ from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim, Verdic
 from studies.exhibits import make
 from studies.exhibits.exhibit import Exhibit, Found
 from studies.files import CELLS, CURVES, RECORD, read_table
-from studies.naming import varied
+from studies.naming import PART, varied
 from studies.report.html import index_page, study_page
 from studies.study import Study, read_study
 from studies.table import finished
@@ -56,9 +56,10 @@ def write_report(study: Study, folder: Path) -> Path:
     found = load(study, folder)
     exhibits = [make(found, wanted) for wanted in study.exhibits]
     verdicts = [(claim, judge(claim, found.rows, found.scale, found.name)) for claim in study.claims]
-    names = [name for name in found.rows[0] if name in _parameters(study, found)] if found.rows else []
+    told = {PART, *_parameters(study, found)}
+    names = [name for name in found.rows[0] if name in told] if found.rows else []
     different = varied([{name: row.get(name) for name in names} for row in found.rows])
-    common = [(name, str(found.rows[0].get(name))) for name in names if name not in different]
+    common = [(name, str(found.rows[0].get(name))) for name in names if name not in (PART, *different)]
     page = study_page(
         found, exhibits, verdicts, facts(found), _lost(found, different), _cells(found, different), common
     )

@@ -8,6 +8,7 @@ import pytest
 from records.first_passage import FirstPassage, Reading
 from studies.exhibits import make
 from studies.exhibits.exhibit import Found
+from studies.exhibits.result_table import decimals
 from studies.study import read_study, shipped
 from studies.table import TO_TARGET, by_seed, described, lost
 
@@ -44,3 +45,12 @@ def test_a_table_says_that_a_target_was_not_reached(rows: list[dict[str, Any]], 
 def test_the_names_are_those_that_the_callback_counts() -> None:
     assert {name.rpartition("/")[2] for name in TO_TARGET} < set(Reading._fields)
     assert "reached" in FirstPassage(0.9).result()
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "shown"),
+    [(3.33333, 0.57735, 2), (15.47, 2.75, 1), (546.0, 120.0, 0), (0.2878, 0.00087, 4), (2.3016, 1.5e-6, 4),
+     (20.4431, None, 2), (1066.4, None, 0), (0.1438, None, 4), (0.0, None, 4), (-5.5, 0.0, 3)],
+)  # fmt: skip
+def test_a_number_has_as_many_decimals_as_its_spread_warrants(mean: float, deviation: float | None, shown: int) -> None:
+    assert decimals(mean, deviation) == shown
