@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from figures.legends import legend
+
 TRAIN, HELD_OUT, CHOICE, NOISE = "#1f5f99", "#d98e04", "#c0392b", "#3d7a4e"
 ROOM = 2.0  # octaves beyond the sizes within which a noise scale is drawn; beyond them its value stands at the edge
 
@@ -65,7 +67,7 @@ def draw(
     figure.axes[0].set_ylabel("loss")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:  # below the curves: inside, it would hide some
-        figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside lower center", ncols=3)
+        legend(figure, "outside lower center", columns=3, size=8, named=(handles, labels))
     return figure
 
 

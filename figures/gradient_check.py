@@ -4,6 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from figures.legends import legend
+
 DOUBLE, SINGLE = "#1f5f99", "#c0392b"
 
 
@@ -35,7 +37,7 @@ def gradient_check_figure(
     axes.set_ylabel("largest |central difference - autograd|")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
-    figure.legend(frameon=False, loc="outside upper left", ncols=2, fontsize=9)
+    legend(figure, "outside upper left", columns=2)
     return figure
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from figures import as_text
+from figures.legends import legend
 from figures.style import BAND, looks, plain
 
 
@@ -79,7 +80,7 @@ def draw(
         _unsquashed(axes, [curve.values for curve in groups.values()])
     plain(axes, x, y)
     if groups:
-        figure.legend(frameon=False, loc="outside lower center", ncols=2, fontsize=9)
+        legend(figure, "outside lower center", columns=2)
     else:
         axes.text(0.5, 0.5, "no cell came far enough for a point", ha="center", transform=axes.transAxes)
     return figure

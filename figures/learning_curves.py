@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import as_text
+from figures.legends import legend
 
 Curves = Mapping[str, np.ndarray]
 
@@ -68,5 +69,7 @@ def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
     """The kinds of line above, the colours of the runs below."""
     lines = [Line2D([], [], color="0.3", label=label, **style) for label, (_, style) in STYLES.items()]
     runs = [Line2D([], [], color=colour, linewidth=2, label=as_text(name)) for name, colour in colours.items()]
-    figure.legend(handles=lines, loc="outside upper center", ncols=len(lines), frameon=False)
-    figure.legend(handles=runs, loc="outside lower center", ncols=1, frameon=False)
+    legend(
+        figure, "outside upper center", len(lines), size=10, named=(lines, [str(line.get_label()) for line in lines])
+    )
+    legend(figure, "outside lower center", 1, size=10, named=(runs, [str(line.get_label()) for line in runs]))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import as_text
+from figures.legends import legend
 from figures.style import BAND, colour, plain
 
 COLUMNS = 3  # at a paper's column, names still fit above their panels
@@ -52,10 +52,7 @@ def draw(panels: Sequence[Panel], y: str = "held-out accuracy, %") -> Figure:
         axes.tick_params(labelbottom=True)  # the last of its column, above an empty place too
     figure.supylabel(y, fontsize=10)
     figure.supxlabel("learning rate", fontsize=10)
-    handles: dict[str, Artist] = {}
-    for axes in grid.flat[: len(panels)]:  # the first may have no suggestion, and so no mark
-        handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(handles.values()), list(handles), frameon=False, loc="outside upper center", ncols=2, fontsize=9)
+    legend(figure, "outside upper center", columns=2)
     return figure
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from figures.legends import legend
+
 LINE, CHOICE, MARK = "#1f5f99", "#c0392b", "#333333"
 FEW = 30  # most rates that are drawn as single points
 
@@ -75,7 +77,7 @@ def draw(
     else:
         said = f"no suggestion: {consensus.refusal}"
     top.set_title("\n".join([said, *remarks]), loc="left", fontsize=10, color=CHOICE)
-    figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=3)  # inside, it would hide some curve
+    legend(figure, "outside lower center", columns=3)  # inside, it would hide some curve
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     return figure
 

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from figures.legends import made_anew
+
 # Okabe and Ito's set without its yellow, which is lost on white; each reads on dark paper too.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -75,3 +77,4 @@ def to_column(figure: Figure) -> None:
     for line in figure.findobj(Line2D):
         line.set_linewidth(0.7 * line.get_linewidth())
         line.set_markersize(0.6 * line.get_markersize())
+    made_anew(figure, POINTS)

@@ -43,11 +43,15 @@ def exhibit(
         until: end of the horizontal axis.
         band: `range` of the seeds, or `deviation`: a standard deviation to both sides of the mean.
     """
-    groups = {}
+    groups: dict[str, Curve] = {}
+    missing = []
     for key, rows in grouped(finished(where(found.rows, only or {})), by).items():
         curve = along([found.curves.get(str(row["id"]), []) for row in rows], metric, against, until)
-        if curve is not None:
-            groups[", ".join(map(found.name, key))] = replace(curve, key=key)
+        name = ", ".join(map(found.name, key))
+        if curve is None:
+            missing.append(name)
+        else:
+            groups[name] = replace(curve, key=key)
     printed = None
     if published:
         table = found.published(published["file"])
@@ -61,18 +65,21 @@ def exhibit(
     seeds = max((len(curve.values) for curve in groups.values()), default=0)
     spread = {"range": "their range", "deviation": "a standard deviation to both sides"}[band]
     said = f"Mean of {seeds} seeds, and {spread} as a band." if seeds > 1 else "One seed each."
+    said += f" Without a curve, as it has no places in common: {'; '.join(missing)}." if missing else ""
     return Exhibit(title, f"{said} {caption}".strip(), figure=figure)
 
 
 def along(
     cells: Sequence[Sequence[Mapping[str, float]]], metric: str, against: str, until: float | None = None
 ) -> Curve | None:
-    """The metric of several seeds at the places that all of them have; None where there is none.
+    """The metric of several seeds, along epochs at those that all of them have; None where there is none.
 
+    Along steps, samples and seconds seeds may differ in their places. Then these are those of the seed that has the
+    fewest, and the others' values are interpolated.
     An epoch's mean of training stands at the middle of its epoch: drawn at its end, it would look late.
     """
-    if against == "seconds":  # seeds differ in it: places are those of the first, values are interpolated
-        return _interpolated(cells, metric, until)
+    if against != "epoch":
+        return _interpolated(cells, metric, against, until)
     seen = [{row[against]: row[metric] for row in rows if metric in row} for rows in cells]
     places = sorted(set.intersection(*(set(one) for one in seen))) if seen else []
     places = [place for place in places if until is None or place <= until]
@@ -86,12 +93,15 @@ def _middle(metric: str, against: str) -> float:
     return 0.5 if metric.startswith("train/epoch_") and against == "epoch" else 0.0
 
 
-def _interpolated(cells: Sequence[Sequence[Mapping[str, float]]], metric: str, until: float | None) -> Curve | None:
-    seen = [[(row["seconds"], row[metric]) for row in rows if metric in row] for rows in cells]
+def _interpolated(
+    cells: Sequence[Sequence[Mapping[str, float]]], metric: str, against: str, until: float | None
+) -> Curve | None:
+    seen = [[(row[against], row[metric]) for row in rows if metric in row] for rows in cells]
     if not seen or not all(seen):
         return None
-    end = min([one[-1][0] for one in seen] + ([until] if until else []))
-    places = np.array([second for second, _ in seen[0] if second <= end])
+    begin = max(one[0][0] for one in seen)
+    end = min([one[-1][0] for one in seen] + ([until] if until is not None else []))
+    places = np.array([place for place, _ in min(seen, key=len) if begin <= place <= end])
     if not len(places):
         return None
     return Curve(places, np.array([np.interp(places, *np.array(one).T) for one in seen]))

@@ -69,8 +69,8 @@ def _entries(group: Sequence[Row], metric: str, factor: float) -> list[Entry]:
     if factor == 1 and mean.mean.is_integer() and not mean.deviation:  # a count, the same for every seed
         text = f"{mean.mean:,.0f}"
     else:
-        text = f"{factor * mean.mean:.{digits}f}" if abs(factor * mean.mean) < 1e4 else f"{factor * mean.mean:,.0f}"
-        text += f" ± {factor * mean.deviation:.{digits}f}" if mean.deviation is not None else ""
+        text = f"{factor * mean.mean:,.{digits}f}"
+        text += f" ± {factor * mean.deviation:,.{digits}f}" if mean.deviation is not None else ""
     return [Entry(text + (f" ({gone})" if gone else ""), factor * mean.mean), entry(mean.n)]
 
 

@@ -14,12 +14,30 @@ from tests.stopping import StopAfter
 F = TypeVar("F", bound=Callable[..., None])
 STEPS = 16  # an epoch: 998 training digits in batches of 64
 SHOWN: set[str] = set()
+FIT: dict[str, Any] = {
+    "model": {"class_path": "MLP", "init_args": {"hidden_sizes": [8]}},
+    "data": {"class_path": "Digits"},
+    "optimizer": {"class_path": "Adam", "init_args": {"lr": 0.01}},
+    "trainer": {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False},
+}
 
 
 def shows(*names: str) -> Callable[[F], F]:
     """Mark a test that shows the effect of these names."""
     SHOWN.update(names)
     return lambda test: test
+
+
+def run(cadence: Any, changes: dict[str, Any]) -> int:
+    """`cadence fit` of a small run with some sections changed."""
+    config = {name: {**FIT.get(name, {}), **changes.get(name, {})} for name in (*FIT, *changes)}
+    Path("fit.yaml").write_text(yaml.safe_dump(config))
+    return cadence("fit", "-c", "fit.yaml", "--run_dir", "run")
+
+
+def one(name: str, **options: Any) -> list[dict[str, Any]]:
+    """A list of callbacks with this one alone, as a configuration has it."""
+    return [{"class_path": name, "init_args": options}]
 
 
 class Runs:

@@ -1,6 +1,8 @@
-"""Callbacks that Lightning ships: each has its effect, writes into the run directory, and is exact over a resume."""
+"""Callbacks that Lightning ships: each has its effect, writes into the run directory, and is exact over a resume.
 
-import json
+Its averages and EarlyStopping have files of their own: test_lightning_averages.py, test_early_stopping.py.
+"""
+
 import shutil
 import sys
 import types
@@ -8,22 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from pytorch_lightning import Callback
-from pytorch_lightning.callbacks import EMAWeightAveraging
-from torch.nn import functional as F
 
-from datamodules.sources import load_digits_arrays
-from tests.commands.lightning_runs import (
-    STEPS,
-    Runs,
-    assert_same_run,
-    checkpoint,
-    column,
-    rows,
-    same_weights,
-    shows,
-)
+from tests.commands.lightning_runs import STEPS, Runs, assert_same_run, column, one, rows, shows
 
 
 @pytest.fixture
@@ -31,161 +20,10 @@ def runs(cadence) -> Runs:
     return Runs(cadence)
 
 
-def one(name: str, **options: Any) -> list[dict[str, Any]]:
-    return [{"class_path": name, "init_args": options}]
-
-
-AVERAGES = {
-    "EMAWeightAveraging": one("EMAWeightAveraging", decay=0.9, update_every_n_steps=3, update_starting_at_step=4),
-    "WeightAveraging": one("WeightAveraging"),
-    "by epochs": one("EMAWeightAveraging", decay=0.5, update_every_n_steps=0, update_starting_at_epoch=0),
-}
-
-
-@shows("EMAWeightAveraging", "WeightAveraging")
-@pytest.mark.parametrize("kind", AVERAGES)
-def test_averaged_weights_over_a_resume(runs: Runs, kind: str) -> None:
-    whole = runs("whole", callbacks=AVERAGES[kind])
-    for stop in (7, STEPS, STEPS + 5):
-        run = runs(f"stopped-{stop}", stop=stop, callbacks=AVERAGES[kind])
-        assert_same_run(runs.resume(run), whole)
-
-
-def test_ema_is_the_plain_formula(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside Lightning's callback, the moving average of each step's weights, taken by hand."""
-    decay, mine = 0.8, {}
-    moved = EMAWeightAveraging.on_train_batch_end
-
-    def beside(self: Any, trainer: Any, module: Any, *rest: Any) -> None:
-        moved(self, trainer, module, *rest)
-        for name, value in module.named_parameters():
-            kept = mine.get(name)
-            mine[name] = value.detach().clone() if kept is None else decay * kept + (1 - decay) * value.detach()
-
-    monkeypatch.setattr(EMAWeightAveraging, "on_train_batch_end", beside)
-    run = runs("run", callbacks=one("EMAWeightAveraging", decay=decay))
-    saved = checkpoint(run)
-    for name, value in mine.items():
-        torch.testing.assert_close(saved["state_dict"][name], value)
-    assert not same_weights(saved["state_dict"], saved["current_model_state"])
-
-
-def test_before_its_first_update_an_average_is_the_weights_in_training(runs: Runs) -> None:
-    plain = runs("plain")
-    late = one("EMAWeightAveraging", decay=0.9, update_starting_at_step=1000)
-    run = runs("run", callbacks=late)
-    assert rows(run) == rows(plain)
-    for name in ("best", "last"):
-        assert same_weights(checkpoint(run, name)["state_dict"], checkpoint(plain, name)["state_dict"])
-    tested = [json.loads((path / "result.json").read_text())["metrics"] for path in (run, plain)]
-    assert tested[0] == tested[1]
-    assert_same_run(runs.resume(runs("stopped", stop=STEPS + 5, callbacks=late)), run)
-    late = one("EMAWeightAveraging", decay=0.9, update_starting_at_step=STEPS + 2)
-    whole = runs("whole", callbacks=late)
-    assert column(whole, "val/loss")[0] == column(plain, "val/loss")[0]
-    assert column(whole, "val/loss")[1] != column(plain, "val/loss")[1]
-
-
-@pytest.mark.parametrize("kind", ["EMAWeightAveraging", "WeightAveraging"])
-def test_both_checkpoints_are_tested_by_their_averaged_weights(runs: Runs, kind: str) -> None:
-    """Fit's own test, `cadence test` of the same file, and the weights in the file by a plain run: one figure."""
-    run = runs("run", callbacks=AVERAGES[kind])
-    fitted = json.loads((run / "result.json").read_text())["metrics"]["test/loss"]
-    assert runs.cadence("test", "--run_dir", run) == 0
-    assert json.loads((run / "test.json").read_text())["metrics"]["test/loss"] == fitted
-    for name in ("best", "last"):
-        saved = checkpoint(run, name)
-        assert not same_weights(saved["state_dict"], saved["current_model_state"])
-        assert runs.cadence("test", "--run_dir", run, "--checkpoint", run / "checkpoints" / f"{name}.ckpt") == 0
-        tested = json.loads((run / "test.json").read_text())["metrics"]["test/loss"]
-        assert tested == pytest.approx(loss_on_test_images(saved["state_dict"]), rel=1e-6)
-        assert tested != pytest.approx(loss_on_test_images(saved["current_model_state"]), rel=1e-3)
-
-
-def loss_on_test_images(weights: dict[str, torch.Tensor]) -> float:
-    """The mean loss of these weights, by hand."""
-    arrays = load_digits_arrays()
-    pixels = torch.from_numpy(arrays.test_images).flatten(1).float() / 255
-    hidden = torch.relu(F.linear((pixels - 0.3051) / 0.3757, *layer(weights, "layers.linear_1")))
-    logits = F.linear(hidden, *layer(weights, "layers.output"))
-    return float(F.cross_entropy(logits, torch.from_numpy(arrays.test_labels).long()))
-
-
-def layer(weights: dict[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    return weights[f"{name}.weight"], weights[f"{name}.bias"]
-
-
-@shows("EarlyStopping")
-@pytest.mark.parametrize(("interval", "steps"), [(1.0, 3 * STEPS), (5, 15), (7, STEPS + 7)])
-def test_a_run_that_early_stopping_ended_stays_ended(runs: Runs, interval: float, steps: int, capsys) -> None:
-    """The first validation is the best, two after it are not better by 10. What it says to train on holds."""
-    stopping = one("EarlyStopping", monitor="val/loss", patience=2, min_delta=10.0)
-    run = runs("run", callbacks=stopping, max_epochs=8, val_check_interval=interval)
-    assert json.loads((run / "result.json").read_text())["steps"] == steps
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    for longer in ([], ["--trainer.max_epochs", "16"]):
-        capsys.readouterr()
-        runs.resume(run, *longer)
-        said = capsys.readouterr().out
-        assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
-    command = said.rpartition("a new run from its weights: cadence ")[2].split()
-    assert runs.cadence(*command, "--run_dir", "another", "--trainer.max_steps", "2") == 0
-
-
-class Silent(Callback):
-    """A stranger's, which might log what it likes."""
-
-
-def test_a_monitor_that_only_time_can_tell_is_no_traceback(cadence, capfd) -> None:
-    with pytest.raises(AssertionError):
-        Runs(cadence)("run", callbacks=[*one("EarlyStopping", monitor="mine"), {"class_path": f"{__name__}.Silent"}])
-    assert "EarlyStopping cannot monitor mine: there are val/loss" in capfd.readouterr().err
-    with pytest.raises(AssertionError):
-        Runs(cadence)(
-            "other", callbacks=[*one("ModelCheckpoint", monitor="mine"), {"class_path": f"{__name__}.Silent"}]
-        )
-    assert "ModelCheckpoint cannot monitor mine: there are val/loss" in capfd.readouterr().err
-
-
-@pytest.mark.parametrize("stop", [STEPS - 3, 2 * STEPS])
-def test_early_stopping_over_a_resume(runs: Runs, stop: int) -> None:
-    stopping = one("EarlyStopping", monitor="val/loss", patience=2, min_delta=10.0)
-    whole = runs("whole", callbacks=stopping, max_epochs=8)
-    run = runs("run", stop=stop, callbacks=stopping, max_epochs=8)
-    assert_same_run(runs.resume(run), whole)
-
-
-def test_a_run_shorter_than_its_first_validation_is_no_mistake(runs: Runs) -> None:
-    run = runs("run", callbacks=one("EarlyStopping", monitor="val/loss"), max_steps=3)
-    assert json.loads((run / "result.json").read_text())["steps"] == 3
-
-
-def test_early_stopping_tells_why_when_asked(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
-    runs("run", callbacks=one("EarlyStopping", monitor="val/loss", verbose=True, stopping_threshold=100.0))
-    assert any("Stopping threshold reached" in record.getMessage() for record in caplog.records)
-
-
 def test_a_checkpoint_is_told_when_asked(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
     runs("run", callbacks=one("ModelCheckpoint", monitor="val/loss", verbose=True), max_epochs=1)
     told = [record.getMessage() for record in caplog.records if record.name.startswith("pytorch_lightning")]
     assert len(told) == 1 and "Epoch 0, global step 16: 'val/loss' reached" in told[0]
-
-
-MONITORING = {
-    "EarlyStopping": one("EarlyStopping", monitor="val_loss"),
-    "ModelCheckpoint": one("ModelCheckpoint", monitor="val_loss"),
-    "TimeToTarget": one("TimeToTarget", monitor="val_loss"),
-    "not strict": one("EarlyStopping", monitor="val_loss", strict=False),
-}
-
-
-@pytest.mark.parametrize("kind", MONITORING)
-def test_a_monitor_that_nothing_logs_is_told_before_training(cadence, capfd, tmp_path: Path, kind: str) -> None:
-    with pytest.raises(AssertionError):
-        Runs(cadence)("run", callbacks=MONITORING[kind])
-    message = capfd.readouterr().err
-    assert "cannot monitor val_loss: there are val/loss, val/accuracy, val/error" in message
-    assert not (tmp_path / "run").exists()
 
 
 def test_two_whose_states_are_one(cadence, capfd) -> None:
@@ -198,14 +36,6 @@ def test_a_time_between_checkpoints_would_have_no_effect(cadence, capfd) -> None
     with pytest.raises(AssertionError):
         Runs(cadence)("run", callbacks=one("ModelCheckpoint", train_time_interval="00:10:00"))
     assert "trainer.callbacks: ModelCheckpoint's train_time_interval has no effect" in capfd.readouterr().err
-
-
-def test_a_monitor_of_a_validation_that_is_not_there(cadence, capfd) -> None:
-    with pytest.raises(AssertionError):
-        Runs(cadence)("run", callbacks=one("EarlyStopping", monitor="val/loss"), limit_val_batches=0)
-    assert (
-        "val/loss, as nothing is validated: there are train/epoch_loss, train/epoch_accuracy" in capfd.readouterr().err
-    )
 
 
 HEARD: list[str] = []

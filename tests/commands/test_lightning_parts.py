@@ -1,6 +1,7 @@
 """Every name that Lightning and torch ship is in a table; what is refused is told, with what to use instead.
 
-What works is shown by runs: `test_lightning_trainer.py`, `test_lightning_callbacks.py`, `test_lightning_loggers.py`.
+What works is shown by runs: `test_lightning_trainer.py`, `test_lightning_callbacks.py` and its two neighbours,
+`test_lightning_loggers.py`.
 """
 
 import inspect
@@ -10,19 +11,13 @@ from typing import Any, get_args
 import pytest
 import pytorch_lightning as pl
 import torch
-import yaml
 from lightning_fabric.plugins import environments
 from pytorch_lightning import accelerators, callbacks, loggers, plugins, profilers, strategies
 
 from commands.configuration import lightning_parts as parts
 from commands.configuration.lightning_parts import BY_FIELD, Part
+from tests.commands.lightning_runs import run
 
-FIT: dict[str, Any] = {
-    "model": {"class_path": "MLP", "init_args": {"hidden_sizes": [8]}},
-    "data": {"class_path": "Digits"},
-    "optimizer": {"class_path": "Adam", "init_args": {"lr": 0.01}},
-    "trainer": {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False},
-}
 # what a class needs so that it can be configured at all
 NEEDED: dict[str, dict[str, Any]] = {
     "BitsandbytesPrecision": {"mode": "nf4"},
@@ -91,7 +86,13 @@ ELSEWHERE = {
 
 @pytest.mark.parametrize("table", ["TRAINER", "CALLBACKS", "LOGGERS", "PROFILERS"])
 def test_what_works_is_shown_by_a_run(table: str) -> None:
-    from tests.commands import test_lightning_callbacks, test_lightning_loggers, test_lightning_trainer  # noqa: F401
+    from tests.commands import (  # noqa: F401
+        test_early_stopping,
+        test_lightning_averages,
+        test_lightning_callbacks,
+        test_lightning_loggers,
+        test_lightning_trainer,
+    )
     from tests.commands.lightning_runs import SHOWN
 
     missing = set(parts.that_work(getattr(parts, table))) - SHOWN - set(ELSEWHERE)
@@ -110,13 +111,6 @@ def refused(capfd: pytest.CaptureFixture[str]) -> str:
     assert captured.out == "" and 1 <= len(lines) <= 3, captured
     assert lines[0].startswith("cadence: ") and not lines[-1].endswith("...")
     return captured.err.replace("\n  ", " ")
-
-
-def run(cadence: Any, changes: dict[str, Any]) -> int:
-    """`cadence fit` of a small run with some sections changed."""
-    config = {name: {**FIT.get(name, {}), **changes.get(name, {})} for name in (*FIT, *changes)}
-    Path("fit.yaml").write_text(yaml.safe_dump(config))
-    return cadence("fit", "-c", "fit.yaml", "--run_dir", "run")
 
 
 def said(part: Part) -> str:
@@ -240,60 +234,6 @@ def test_lightning_s_own_variables_are_none_of_ours(cadence, monkeypatch) -> Non
     monkeypatch.setenv("PL_GLOBAL_SEED", "3")
     monkeypatch.setenv("PL_TORCH_DISTRIBUTED_BACKEND", "gloo")
     assert run(cadence, {"trainer": {"max_steps": 1}}) == 0
-
-
-# what a refusal says, typed as it says it, in place of what is refused
-REMEDIES: dict[str, list[str]] = {
-    "overfit_batches": ["--data.val_fraction", "0.98"],
-    "accumulate_grad_batches": ["--model.micro_batch_size", "16"],
-    "gradient_clip_val": ["--model.gradient_clip_norm", "1"],
-    "barebones": ["--trainer.enable_checkpointing", "false", "--trainer.enable_progress_bar", "false"],
-    "default_root_dir": ["--run_dir", "elsewhere"],
-    "Timer": ["--trainer.max_time", "00:12:00:00"],
-    "BackboneFinetuning": ["--model.lr_ratios", "{layers: 0.1}"],
-    "GradientAccumulationScheduler": [
-        "--trainer.callbacks+=CyclicalBatchSize", "--trainer.callbacks.lower", "16", "--trainer.callbacks.upper", "32",
-        "--trainer.callbacks.half_cycle", "1",
-    ],
-    "StochasticWeightAveraging": ["--trainer.callbacks+=WeightAveraging"],
-    "SpikeDetection": [
-        "--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor", "val/loss",
-        "--trainer.callbacks.divergence_threshold", "10",
-    ],
-    "LearningRateFinder": ["--trainer.callbacks+=LRRangeTest", "--trainer.callbacks.steps", "20"],
-    "BatchSizeFinder": [
-        "--trainer.callbacks+=BatchSizeRangeTest", "--trainer.callbacks.sizes", "[16,32,64]",
-        "--trainer.callbacks.steps", "2",
-    ],
-    "WandbLogger": ["-c", "loggers/wandb.yaml", "--trainer.logger.init_args.mode", "disabled"],
-    "transformer-engine": ["--trainer.precision", "bf16-mixed"],
-    "check_val_every_n_epoch": ["--trainer.limit_val_batches", "0"],
-    "val_check_interval": ["--trainer.val_check_interval", "17", "--trainer.check_val_every_n_epoch", "null"],
-    "lr_scheduler.interval": ["--trainer.callbacks+=MultiStepLR", "--trainer.callbacks.milestones", "[1.0]"],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("refused", REMEDIES)
-def test_what_is_to_be_used_instead_works(cadence, refused: str) -> None:
-    Path("fit.yaml").write_text(yaml.safe_dump(FIT))
-    run_dir = [] if "--run_dir" in REMEDIES[refused] else ["--run_dir", "run"]
-    short = ["--trainer.max_steps", "2", "--test_after_fit", "false"]
-    assert cadence("fit", "-c", "fit.yaml", *short, *run_dir, *REMEDIES[refused]) == 0
-
-
-@pytest.mark.parametrize("command", ["lr-range-test", "batch-size-range-test"])
-def test_what_has_a_part_in_training_alone_stays_out_of_a_range_test(cadence, command: str) -> None:
-    """Some of it wants a logger for its rows, and a range test has none."""
-    given = [{"class_path": name, "init_args": options} for name, options in {
-        "LearningRateMonitor": {}, "EMAWeightAveraging": {}, "ModelCheckpoint": {},
-        "EarlyStopping": {"monitor": "val/loss"},
-    }.items()]  # fmt: skip
-    logger = {"class_path": "CSVLogger", "init_args": {"save_dir": "logs"}}
-    trainer = {**FIT["trainer"], "callbacks": given, "logger": logger}
-    Path("fit.yaml").write_text(yaml.safe_dump({**FIT, "trainer": trainer}))
-    short = ["--range_test.steps", "20"] if command.startswith("lr") else ["--range_test.steps", "2"]
-    assert cadence(command, "-c", "fit.yaml", "--run_dir", "run", *short) in (0, 1)
-    assert list(Path("run").glob("*_range_test.csv"))
 
 
 def a_callback() -> callbacks.LearningRateMonitor:

@@ -18,7 +18,9 @@ from commands.configuration.contents import contents
 from commands.configuration.lightning_parts import SCHEDULERS
 from commands.configuration.signatures import class_options
 from commands.configuration.vocabulary import options, own_and_trainer_fields, transform_names
-from tests.commands.test_mistakes import FIT, MISTAKES, MODEL, OPTIMIZER, TEST, split, world
+from tests.commands.mistakes import MISTAKES, MODEL
+from tests.commands.remedies import BY_HAND, MORE
+from tests.commands.test_mistakes import split, world
 from tests.commands.test_surface import TRAINERS, parser_of
 from tests.forked import Done, forked
 
@@ -28,132 +30,10 @@ ROOMS = [path.parent for path in HOUSE.glob("*/__init__.py") if path.parent.name
 FIELD = r"(?:data|model|trainer|optimizer)\.[a-z_.]+"
 IN_QUOTES = r"'([^']*)'"
 NAMED = (rf"(?:class|section|action|model|is no) {IN_QUOTES}", rf"got {IN_QUOTES}", r"-c (\S+): there is no such file")
-CYCLE = "--trainer.callbacks=[{class_path:CyclicalLR,init_args:{lower:0.1,upper:1,half_cycle:1}}]"
 
 READ: set[tuple[str, ...]] = set()  # help and lists that were followed already: they say the same each time
 SMALL = ["--data.batch_size=4", "--data.eval_batch_size=4", "--trainer.limit_val_batches=1", "--test_after_fit=false"]
 
-# mistake -> what somebody types who does what its message says in words; paths as in `test_mistakes.world`
-BY_HAND: dict[str, list[str]] = {
-    "rate below all": [*FIT, "--optimizer.lr", "0.5"],
-    "a parent of a drawing": ["plot-schedule", "-c", "run/config.yaml"],
-    "a parent of a test": ["test", "-c", "run/config.yaml", "--run_dir", "run"],
-    "unknown dataset to fetch": ["data", "verify", "--help"],
-    "nothing to fetch": ["data", "fetch", "--help"],
-    "model that is no module": ["fit", "--model", "MLP", *OPTIMIZER],
-    "unknown accelerator": [*FIT, "--trainer.accelerator", "auto"],
-    "unknown strategy": [*FIT, "--trainer.strategy", "auto"],
-    "option far from all": [*FIT, "--model.init", "glorot"],
-    "option without a value": [*FIT, "--data.batch_size", "32"],
-    "run_dir without a value": [*FIT, "--run_dir", "new", "--data", "Digits"],
-    "--resume with a run_dir": ["fit", "--resume=run"],
-    "missing option of a transform": [*FIT, "--data.augment+=RandomCrop", "--data.augment.padding", "1"],
-    "option that follows from another": FIT,
-    "seed of the data": [*FIT, "--seed_everything", "7"],
-    "wrong type": [*FIT, "--data.batch_size", "16"],
-    "wrong type of a list": [*FIT, "--model.hidden_sizes", "[300]"],
-    "wrong type of an item": [*FIT, "--model.hidden_sizes", "[3]"],
-    "wrong truth": [*FIT, "--test_after_fit", "true"],
-    "wrong learning rate": [*FIT, "--optimizer.lr", "0.5"],
-    "wrong seed": [*FIT, "--seed_everything", "3"],
-    "negative batch": [*FIT, "--data.batch_size", "3"],
-    "nothing to train on": [*FIT, "--data.val_fraction", "0.5"],
-    "images of another size than the model's": [*FIT, "--data.image_size", "16"],
-    "colour by hand": [*FIT, "--data.in_channels", "3"],
-    "a layer that no memory holds": [*FIT, "--model.hidden_sizes", "[100]"],
-    "micro-batch of none": FIT,
-    "ratio of no parameter": [*FIT, "--model.lr_ratios", "{layers: 2}"],
-    "micro-batch of one": [
-        "fit",
-        "--model",
-        "ThirteenLayerCNN",
-        *OPTIMIZER,
-        "--data.image_size",
-        "32",
-        "--model.micro_batch_size",
-        "2",
-    ],
-    "last batch of one": [
-        "fit",
-        "--model",
-        "ThirteenLayerCNN",
-        *OPTIMIZER,
-        "--data.image_size",
-        "32",
-        "--data.batch_size",
-        "997",
-        "--data.drop_last",
-        "true",
-    ],
-    "groups 3": ["fit", "--model", "AlexNet", "--model.groups", "2", "--data.image_size", "224", *OPTIMIZER],
-    "images smaller than their own": [*FIT, "--data.image_size", "4", "--data.fit", "resize"],
-    "channels that there are not": [*FIT, "--data.in_channels", "3"],
-    "9,999 devices": [*FIT, "--trainer.devices", "1"],
-    "Lightning's clipping": [*FIT, "--model.gradient_clip_norm", "1"],
-    "Lightning's accumulation": [*FIT, "--data.batch_size", "32", "--model.micro_batch_size", "16"],
-    "run_dir below a file": [*FIT, "--run_dir", "other/run"],
-    "run_dir that cannot be written": [*FIT, "--run_dir", "other"],
-    "occupied run_dir": [*FIT, "--run_dir", "other"],
-    "two runs to resume": ["fit", "--resume", "run"],
-    "resume of nothing": ["fit", "--resume", "run"],
-    "resume of no run": ["fit", "--resume", "run"],
-    "resume without a value": ["fit", "--resume", "run"],
-    "test of nothing": ["test", "--run_dir", "run"],
-    "missing checkpoint": [*TEST, "--checkpoint", "run/checkpoints/last.ckpt"],
-    "damaged checkpoint": [*TEST, "--checkpoint", "run/checkpoints/last.ckpt"],
-    "text for a checkpoint": [*TEST, "--checkpoint", "run/checkpoints/last.ckpt"],
-    "code in a checkpoint": [*TEST, "--checkpoint", "run/checkpoints/last.ckpt"],
-    "weights alone": [*TEST, "--checkpoint", "run/checkpoints/last.ckpt"],
-    "wrong checkpoint for the model": ["test", "--run_dir", "run"],
-    "test of a run that is not": ["test", "--run_dir", "run"],
-    "list for a file": ["fit", "-c", "whole.yaml", *OPTIMIZER],
-    "binary file": ["fit", "-c", "whole.yaml", *OPTIMIZER],
-    "empty file": ["fit", "-c", "whole.yaml", *OPTIMIZER],
-    "linked option in a file": ["fit", "-c", "whole.yaml", *OPTIMIZER],
-    "unknown section in a file": ["fit", "-c", "whole.yaml", *OPTIMIZER],
-    "unknown option in a file": ["fit", "-c", "whole.yaml", *OPTIMIZER],
-}
-# Mistakes of other commands -> what is typed, where the message tells it in words
-MORE: dict[str, tuple[str, str]] = {
-    "a misspelt network": ("describe Smalcnn", ""),
-    "a wrong option of a network": ("describe SmallCNN x=1", "describe SmallCNN num_classes=5"),
-    "a wrong form": ("describe SmallCNN --format tabel", ""),
-    "a short shape": ("describe SmallCNN --input-shape 3", ""),
-    "a shape of nothing": ("describe SmallCNN --input-shape 0,1,1", ""),
-    "small images": ("describe AlexNet --input-shape 3,32,32", "describe AlexNet --input-shape 3,224,224"),
-    "a misspelt optimizer": ("describe SmallCNN --optimizer Adm", ""),
-    "a misspelt option of an optimizer": ("describe SmallCNN --optimizer Adam --optimizer.lrr 1", ""),
-    "layers as csv with measures": ("describe SmallCNN --format csv --measure cpu", "describe MLP --format json"),
-    "nothing to compare": ("describe SmallCNN --compare", "describe SmallCNN --compare AlexNet"),
-    "a batch of nothing": ("describe SmallCNN --batch-size 0", ""),
-    "one step for a gradient": ("gradient-check -c digits_demo --n 5", ""),
-    "no weights": ("gradient-check -c digits_demo --weights 0", ""),
-    "a check of nothing": ("gradient-check --weights 3", ""),
-    "a figure of text": ("plot-schedule -c digits_demo --out x.txt", "plot-schedule -c digits_demo --out x.png"),
-    "a figure in no folder": (
-        "plot-schedule -c digits_demo --out no/x.png",
-        "plot-schedule -c digits_demo --out x.png",
-    ),
-    "a schedule of a range test": (
-        "plot-schedule -c digits_clr",
-        f"plot-schedule -c digits_clr {CYCLE}",
-    ),
-    "a run that is not": ("plot-runs none", "plot-runs run"),
-    "a misspelt axis": ("plot-runs run --against epok", ""),
-    "a study that is not": ("study run nostudy", "study show mlp_initialization"),
-    "no study": ("study run", ""),
-    "a policy without bounds": (
-        "fit -c digits_demo --trainer.callbacks+=CyclicalLR --trainer.callbacks.half_cycle 1",
-        "fit -c digits_demo --trainer.callbacks+=CyclicalLR --trainer.callbacks.half_cycle 1 "
-        "--trainer.callbacks.lower 0.1 --trainer.callbacks.upper 1 --trainer.max_steps 1",
-    ),
-    "a target that nothing measures": (
-        "fit -c digits_demo --trainer.max_steps 1 --trainer.callbacks+=TimeToTarget --trainer.callbacks.accuracy 0.5 "
-        "--data.val_fraction 0",
-        "fit -c digits_demo --trainer.max_steps 1 --trainer.callbacks+=TimeToTarget --trainer.callbacks.accuracy 0.5",
-    ),
-    "momentum of nothing": ("fit -c digits_demo --trainer.max_steps 1 --optimizer SGD --optimizer.nesterov true", ""),
-}
 # What the message says to mend cannot be typed: an editor, or the cache of datasets.
 ELSEWHERE = {"tab", "open bracket", "damaged cache", "cache below a file"}
 
