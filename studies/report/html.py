@@ -1,5 +1,6 @@
 """The report as one page: texts, tables, figures as inline SVG, a script for sorting and enlarging, no network."""
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def study_page(
     return _render(
         "study.html.j2", title=found.study.title, study=found.study, asks=_markdown(found.study.asks),
         notes=[_line(note) for note in found.study.notes], facts=facts,
-        command=f"cadence study run {found.study.name} --scale {found.scale}", verdicts=verdicts,
+        command=_again(found), verdicts=verdicts,
         exhibits=[_shown(exhibit, f"f{place}") for place, exhibit in enumerate(exhibits)],
         lost=lost, cells=cells, common=common,
     )  # fmt: skip
@@ -66,6 +67,12 @@ def index_page(lines: Sequence[Mapping[str, Any]]) -> str:
         lines: `href`, `title`, `scale`, `cells` and `counts` (of each verdict) of each report.
     """
     return _render("index.html.j2", title="Studies", lines=lines)
+
+
+def _again(found: Found) -> str:
+    """The command that makes these cells again: of what was typed, all that names them."""
+    seeds = re.search(r"--seeds[= ](\d+)", str(found.record.get("command", "")))
+    return f"cadence study run {found.study.name} --scale {found.scale}" + (f" --seeds {seeds[1]}" if seeds else "")
 
 
 def _render(template: str, **content: Any) -> str:

@@ -61,7 +61,8 @@ SWEEP = {
                    "seed_everything": {"values": [1, 2, 3]}, "trainer.max_epochs": {"value": 2}},
 }  # fmt: skip
 RECORDED = {"study": "rates", "scale": "smoke", "cells": 12, "devices": ["a CPU"], "python": "3", "torch": ["2"],
-            "lightning": ["2"], "commits": ["abc"], "dates": ["2026-01-01"], "hours": 1.0}  # fmt: skip
+            "lightning": ["2"], "commits": ["abc"], "dates": ["2026-01-01"], "hours": 1.0,
+            "command": "cadence study run rates --seeds 3 --workers 2 --scale smoke"}  # fmt: skip
 
 
 def cells() -> list[dict[str, Any]]:
@@ -123,6 +124,7 @@ def test_the_page_has_all_and_obeys_nothing(made: tuple[Path, Path]) -> None:
     assert len(page.encode()) < 3_000_000
     assert 'class="verdict reproduced">reproduced</span> .01 is best' in page
     assert 'class="verdict not-tested-at-this-scale">' in page
+    assert ">cadence study run rates --scale smoke --seeds 3<" in page
     # the published number, ours and the difference
     assert ">96.00<" in page and ">95.20 ± 0.10<" in page and ">-0.80<" in page
     assert "1 of 3 failed" in page and "the Adam" in page
