@@ -65,9 +65,8 @@ def draw(
     said = f"no suggestion: {refusal}" if bounds is None else f"suggested: from {bounds[0]:,} to {bounds[1]:,}"
     figure.suptitle("\n".join([title, "; ".join([said, *edges])]), x=0.01, ha="left", fontsize=11)
     figure.axes[0].set_ylabel("loss")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    if handles:  # below the curves: inside, it would hide some
-        legend(figure, "outside lower center", columns=3, size=8, named=(handles, labels))
+    named = figure.axes[0].get_legend_handles_labels()
+    legend(figure, "outside lower center", columns=3, size=8, named=named)  # inside, it would hide some curves
     return figure
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studies.cells import Cell
-from studies.study import Study
+from studies.study import Study, plain
 
 PART = "part"
 
@@ -55,7 +55,6 @@ class Naming:
         return cell.parameters.get(key, "") if key in self._varied[cell.part] else ""
 
     def _word(self, key: str, value: Any) -> str:
-        shown = self._named(value)
-        plain = f"{value:g}" if isinstance(value, float) else str(value)
-        named = key == PART or not plain or shown != plain
-        return shown if named else f"{key.rpartition('.')[2]}={plain.replace(' ', '')}"
+        shown, unnamed = self._named(value), plain(value)
+        named = key == PART or not unnamed or shown != unnamed
+        return shown if named else f"{key.rpartition('.')[2]}={unnamed.replace(' ', '')}"

@@ -86,7 +86,7 @@ class Study:
 
     def named(self, value: Any) -> str:
         """What people are shown for a column, or a value of one: its name, if it has one."""
-        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        shown = plain(value)
         return str(self.names.get(str(value), self.names.get(shown, shown)))
 
     def cells(self, scale: str, seeds: int | None = None) -> list[Planned]:
@@ -113,6 +113,11 @@ class Study:
             cells = grid.cells(only, {**chosen.options, **own.options})
             found += [Planned(part, cell, grid.arguments(cell)) for cell in cells]
         return found
+
+
+def plain(value: Any) -> str:
+    """A value without a name, as people are shown it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _only(wanted: Values, parameters: Values) -> Values:
