@@ -16,7 +16,7 @@ from commands.errors import UserError, notice
 from commands.requeueing import goes_on_with, names_its_run, queue_again
 from records.generation import ELSEWHERE, TakenOver
 from records.run_directory import RunDirectory
-from trainer.process import importing, settle
+from trainer.process import flush_denormals, importing, settle
 from trainer.signals import STOPPED, RunStopped, end_process_group, interruptible, job_ends
 
 
@@ -89,6 +89,7 @@ def _run(call: Call) -> int:
     arguments = checked(arguments, command, parser)
     settle()
     with importing():
+        flush_denormals()
         import_module("commands.session")
     if command in EVALUATIONS:
         from commands.evaluating import evaluate

@@ -73,6 +73,7 @@ def environment() -> dict[str, Any]:
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
+        "denormals_flushed": bool(torch.tensor(1e-30) * 1e-12 == 0),  # torch can set it and not tell it
         "accelerators": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "packages": sorted(f"{item.name}=={item.version}" for item in metadata.distributions() if item.name),
     }

@@ -39,6 +39,23 @@ def test_the_collector_rests_while_modules_are_imported(fails: bool) -> None:
     assert done.stdout == "left out at the end: 0\n", "what is never collected passes for a leak"
 
 
+DENORMALS = """
+import sys
+import torch
+from trainer.process import flush_denormals
+if "flush" in sys.argv:
+    flush_denormals()
+torch.set_num_threads(2)
+print(int((torch.full((1_000_000,), 1e-30) * 1e-12 != 0).sum()))
+"""
+
+
+@pytest.mark.parametrize(("words", "left"), [(["flush"], "0"), ([], "1000000")], ids=["flushed", "kept"])
+def test_denormals_are_zero_in_every_thread(words: list[str], left: str) -> None:
+    command = [sys.executable, "-c", DENORMALS, *words]
+    assert subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip() == left
+
+
 def test_a_process_that_has_torch_is_left_alone() -> None:
     import torch  # noqa: F401
 
