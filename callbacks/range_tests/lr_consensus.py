@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from callbacks.range_tests.lr_curve import curve
-from callbacks.range_tests.lr_rules import RULES, Answers, Errors, Rule
+from callbacks.range_tests.lr_curve import BANDWIDTH, curve
+from callbacks.range_tests.lr_rules import RULES, Answers, Rule
+from callbacks.range_tests.lr_views import WIDER, Errors, Measured, View, narrowest, views
 
 DISAGREEMENT = 2.0  # decades between the points that count, above which there is no suggestion
 # From 17 problems, and judged on 9 others: 100, 200 and 600 steps from 1e-7 to 10 then agree (its card in docs/).
 DENSITY = 25.0  # steps a decade at which nothing is corrected: 200 steps over eight decades
 CORRECTION = 0.6  # power of the density that the place of the fall follows
-
-Measured = tuple[np.ndarray, Errors]  # a seed's losses and their standard errors
-
 LEAST_FALL = 0.01  # part of the loss, where it is taken of the same images throughout: then no noise tells what is flat
 
 
@@ -48,6 +46,7 @@ class Consensus:
         seeds: number of curves.
         refusal: the reason why there is no suggestion; None where there is one.
         pooled: whether the rules were asked about means of the curves, since the curves by themselves look flat.
+        bandwidth: decades over which the curves had to be smoothed until they showed a fall.
     """
 
     lr: float | None
@@ -57,6 +56,7 @@ class Consensus:
     seeds: int
     refusal: str | None
     pooled: bool = False
+    bandwidth: float = BANDWIDTH
 
 
 def consensus(
@@ -70,7 +70,10 @@ def consensus(
 
     Where at least half of the seeds answer nothing, the rules are asked about means of the curves, each of which leaves
     one seed out, and their answers count if all of these means give them. Noise that hides a fall in each curve
-    averages out so, and a fall that only one seed has is missing from the mean that leaves it out.
+    averages out so, and a fall that only one seed has is missing from the mean that leaves it out. Where these do not
+    answer either, seeds and means are looked at again over more decades (`lr_views.WIDER`), which brings out a slow
+    fall in the noise of small batches; if it is certain there, the rules are asked about the mean of all. This is for
+    sweeps only, whose noise is estimated.
 
     Refused: a curve that is flat, so that no slope is beyond its noise, in the seeds or in such means (or, where all
     losses are of the same images and so hide it, the loss falls by less than 1 %); and points that lie further apart
@@ -93,18 +96,21 @@ def consensus(
         names = [rule.name for rule in bounding] or "none"
         raise ValueError(f"one bounds rule must count, got {names}: set counts for one, and for no other")
     curves: list[Measured] = list(zip(losses_per_seed, errors_per_seed or [None] * len(losses_per_seed), strict=True))
-    seeds, pooled = len(curves), False
-    rules = _answers(asked, lrs, curves, same_images, seeds // 2 + 1)
-    interval, points = rules[bounding[0].name], _points(asked, rules)
-    if seeds > 2 and (interval is None or not points):
-        means = [_mean(curves[:left_out] + curves[left_out + 1 :]) for left_out in range(seeds)]
-        of_means = _answers(asked, lrs, means, same_images, seeds)
-        if of_means[bounding[0].name] is not None and _points(asked, of_means):
-            curves, rules, pooled = means, of_means, True
-            interval, points = rules[bounding[0].name], _points(asked, rules)
-    if interval is None or not points:
+    seeds = len(curves)
+    estimated = not same_images and all(errors is None for _, errors in curves)
+    first: dict[str, Answer | None] | None = None
+    for view in views(curves, WIDER if estimated else ()):
+        bandwidth, rules = view.bandwidth, _answers(asked, lrs, view, same_images)
+        first = first or rules
+        if bandwidth > BANDWIDTH and rules[bounding[0].name] is not None:
+            view = narrowest(lrs, curves, bandwidth) or view
+            rules = _answers(asked, lrs, view, same_images)
+        interval, points = rules[bounding[0].name], _points(asked, rules)
+        if interval is not None and points:
+            break
+    else:
         flat = f"the curve is flat: {_why_flat(lrs, curves, same_images)}"
-        return Consensus(None, None, None, rules, seeds, flat)
+        return Consensus(None, None, None, first or {}, seeds, flat)
     lowest, highest = min(points, key=lambda name: points[name]), max(points, key=lambda name: points[name])
     apart = float(np.log10(points[highest] / points[lowest]))
     if apart > DISAGREEMENT:
@@ -112,12 +118,12 @@ def consensus(
             f"the rules disagree by {apart:.1f} decades: "
             f"{lowest} says {points[lowest]:.1e}, {highest} says {points[highest]:.1e}"
         )
-        return Consensus(None, None, None, rules, seeds, refusal, pooled)
+        return Consensus(None, None, None, rules, seeds, refusal, view.pooled, bandwidth)
     lr = median = float(10 ** np.median(np.log10(list(points.values()))))
     if bounding[0].raises:
-        used = lrs[min(max(len(losses) for losses, _ in curves), len(lrs)) - 1]
+        used = lrs[min(max(len(losses) for losses, _ in view.curves), len(lrs)) - 1]
         lr = min(raised(median, interval.high, density_at(lrs, median)), float(used))
-    return Consensus(lr, median, (interval.low, interval.high), rules, seeds, None, pooled)
+    return Consensus(lr, median, (interval.low, interval.high), rules, seeds, None, view.pooled, bandwidth)
 
 
 def raised(median: float, upper: float, density: float) -> float:
@@ -144,7 +150,7 @@ def density_at(lrs: np.ndarray, lr: float) -> float:
 def _why_flat(lrs: np.ndarray, curves: Sequence[Measured], same_images: bool) -> str:
     if same_images and min(_fall(lrs, *one) for one in curves) < LEAST_FALL:
         return f"the loss falls by less than {LEAST_FALL:.0%}"
-    return "no fall of the loss stands out from its noise"
+    return "no fall of the loss stands out from its noise, which more seeds or larger batches lessen"
 
 
 def _fall(lrs: np.ndarray, losses: np.ndarray, errors: Errors) -> float:
@@ -156,20 +162,11 @@ def _fall(lrs: np.ndarray, losses: np.ndarray, errors: Errors) -> float:
     return (top - float(at.level[at.minimum])) / max(abs(top), 1e-300)
 
 
-def _mean(curves: Sequence[Measured]) -> Measured:
-    """The curves' mean, as far as the shortest goes, and its standard errors."""
-    shortest = min(len(losses) for losses, _ in curves)
-    errors = [error[:shortest] for _, error in curves if error is not None]
-    mean = np.mean([losses[:shortest] for losses, _ in curves], axis=0)
-    return mean, np.sqrt(np.sum(np.square(errors), axis=0)) / len(curves) if len(errors) == len(curves) else None
-
-
-def _answers(
-    asked: Sequence[Rule], lrs: np.ndarray, curves: Sequence[Measured], same_images: bool, least: int
-) -> dict[str, Answer | None]:
-    """Each rule's answer over the curves, by its name; None unless at least so many curves gave one."""
-    fallen = [one for one in curves if not same_images or _fall(lrs, *one) >= LEAST_FALL]
-    return {rule.name: _answer(rule, [rule(lrs, *one) for one in fallen], least) for rule in asked}
+def _answers(asked: Sequence[Rule], lrs: np.ndarray, view: View, same_images: bool) -> dict[str, Answer | None]:
+    """Each rule's answer over the curves, by its name; None unless enough of them gave one."""
+    fallen = [one for one in view.curves if not same_images or _fall(lrs, *one) >= LEAST_FALL]
+    seen = [curve(lrs, *one, view.bandwidth, view.certain) for one in fallen]
+    return {rule.name: _answer(rule, [rule.of(at) for at in seen], view.least) for rule in asked}
 
 
 def _points(asked: Sequence[Rule], rules: dict[str, Answer | None]) -> dict[str, float]:

@@ -20,12 +20,14 @@ class Curve:
         level: the loss, (m,).
         slope: change of the loss per decade, (m,).
         error: standard error of `slope`, (m,).
+        certain: number of standard errors beyond which a slope is no chance.
     """
 
     x: np.ndarray
     level: np.ndarray
     slope: np.ndarray
     error: np.ndarray
+    certain: float = CERTAIN
 
     @property
     def minimum(self) -> int:
@@ -40,20 +42,26 @@ class Curve:
         """Stretches [first, last] up to the minimum in which the loss falls: indices, in order.
 
         All along a stretch the slope is below zero by two standard errors and by a tenth of the steepest slope, and
-        somewhere in it by four standard errors: a flat curve has about twenty independent slopes, and one of them
-        would pass two standard errors by chance.
+        somewhere in it by `certain` ones, four: a flat curve has about twenty independent slopes, and one of them would
+        pass two standard errors by chance.
         """
         end = self.minimum + 1
         slope, error = self.slope[:end], self.error[:end]
         falling = slope < np.minimum(-FALLING * error, LEDGE * slope.min())
         edges = np.flatnonzero(np.diff(falling.astype(int), prepend=0, append=0))
         stretches = [(int(first), int(stop) - 1) for first, stop in edges.reshape(-1, 2)]
-        certain = slope < -CERTAIN * error
+        certain = slope < -self.certain * error
         return [(first, last) for first, last in stretches if certain[first : last + 1].any()]
 
 
-def curve(lrs: np.ndarray, losses: np.ndarray, errors: np.ndarray | None = None) -> Curve | None:
-    """Local linear regression of the loss on log10 lr, with a Gaussian kernel of a quarter of a decade.
+def curve(
+    lrs: np.ndarray,
+    losses: np.ndarray,
+    errors: np.ndarray | None = None,
+    bandwidth: float = BANDWIDTH,
+    certain: float = CERTAIN,
+) -> Curve | None:
+    """Local linear regression of the loss on log10 lr, with a Gaussian kernel, a quarter of a decade wide by default.
 
     A running mean would lag, at beta .98 by fifty steps, which may be a decade. Everything from the first non-finite
     loss on is cut off. No loss counts as higher above the start than the lowest lies below it: a diverging end then
@@ -64,6 +72,8 @@ def curve(lrs: np.ndarray, losses: np.ndarray, errors: np.ndarray | None = None)
         losses: raw losses, one per rate, (n,) or fewer where the test stopped early.
         errors: standard error of each loss, of the same shape. Without them one noise for all losses is estimated from
             their second differences, which is right only if the rates lie closer than the curve bends.
+        bandwidth: standard deviation of the kernel, in decades.
+        certain: number of standard errors beyond which a slope is no chance.
 
     Returns:
         The curve; None if fewer than four losses are left.
@@ -91,14 +101,14 @@ def curve(lrs: np.ndarray, losses: np.ndarray, errors: np.ndarray | None = None)
     grid = np.linspace(x[0], x[-1], max(2, round((x[-1] - x[0]) * PER_DECADE) + 1))
     gaps = np.interp(grid, (x[1:] + x[:-1]) / 2, np.diff(x))
     apart = x - grid[:, None]
-    weights = np.exp(-0.5 * (apart / np.maximum(BANDWIDTH, OF_A_GAP * gaps)[:, None]) ** 2)
+    weights = np.exp(-0.5 * (apart / np.maximum(bandwidth, OF_A_GAP * gaps)[:, None]) ** 2)
     moments = weights * apart
     s0, s1, s2 = (part.sum(axis=1, keepdims=True) for part in (weights, moments, moments * apart))
     determinant = s0 * s2 - s1**2
     for_level = (weights * s2 - moments * s1) / determinant
     for_slope = (moments * s0 - weights * s1) / determinant
     error = np.sqrt(np.sum((noise * for_slope) ** 2, axis=1))
-    return Curve(grid, for_level @ clipped, for_slope @ clipped, error)
+    return Curve(grid, for_level @ clipped, for_slope @ clipped, error, certain)
 
 
 def _noise(losses: np.ndarray, clipped: np.ndarray) -> float:

@@ -31,7 +31,7 @@ def edges(lrs: np.ndarray, sweeps: Sequence[Sweep], found: Consensus, race: Race
     reached = (min if found.pooled else max)(len(sweep.losses) for sweep in sweeps)
     used = float(lrs[min(reached, len(lrs)) - 1])
     said = []
-    curves = [curve(lrs, sweep.losses, sweep.errors) for sweep in sweeps]
+    curves = [curve(lrs, sweep.losses, sweep.errors, found.bandwidth) for sweep in sweeps]
     whole = [sweep.stopped == FINISHED and len(sweep.losses) == len(lrs) for sweep in sweeps]
     begins = [at is not None and _falls_at_once(at) for at in curves]
     goes_on = [at is not None and full and _still_falls(at) for at, full in zip(curves, whole, strict=True)]

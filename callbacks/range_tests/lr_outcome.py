@@ -9,7 +9,7 @@ import numpy as np
 
 from callbacks.range_tests.losses import smooth
 from callbacks.range_tests.lr_consensus import Answer, Consensus, consensus
-from callbacks.range_tests.lr_curve import curve
+from callbacks.range_tests.lr_curve import BANDWIDTH, curve
 from callbacks.range_tests.lr_edges import edges
 from callbacks.range_tests.lr_race import Race
 from callbacks.range_tests.lr_rules import Rule
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TRAINING, SPREAD = "training loss", "decades between seeds"
 POOLED = "the rules were asked of means over the seeds: each seed's curve by itself looks flat"
+WIDE = "the fall stands out only smoothed over {:g} decades: a rough answer"
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,6 +122,8 @@ class LROutcome(Told):
         }
         if found.pooled:
             suggestion["pooled"] = True
+        if found.bandwidth != BANDWIDTH:
+            suggestion["bandwidth"] = found.bandwidth
         if self.race is not None:
             suggestion["race"] = self.race.record()
         suggestion |= {"refusal": found.refusal, "edges": list(self.edges)}
@@ -147,7 +150,12 @@ class LROutcome(Told):
 
     @property
     def _remarks(self) -> tuple[str, ...]:
-        return (POOLED, *self.edges) if self.consensus.pooled and self.lr is not None else self.edges
+        found = self.consensus
+        if found.lr is None:
+            return self.edges
+        pooled = (POOLED,) if found.pooled else ()
+        wide = (WIDE.format(found.bandwidth),) if found.bandwidth != BANDWIDTH else ()
+        return (*pooled, *wide, *self.edges)
 
     def _shown(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows, without what a single seed cannot show."""

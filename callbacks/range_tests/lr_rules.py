@@ -1,8 +1,8 @@
 """Rules that suggest a learning rate from the losses of a range test, and the registries that name them.
 
 To add a rule, write its function and give it a row in `RULES` (sweeps) or `CANDIDATE_RULES` (candidates). It looks at
-the losses in log lr (`lr_curve.py` says how they are smoothed and what is cut), and answers (low, high): the same rate
-twice if it answers a point, and None where the loss has no fall beyond its noise.
+the smooth curve of the losses in log lr (`lr_curve.py` says how they are smoothed and what is cut), which has a fall
+beyond its noise, or it is not asked; and it answers (low, high): the same rate twice if it answers a point.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Rule:
 
     Attributes:
         name: name in tables, files and figures.
-        function: (rates, raw losses, standard errors of the losses or None) -> (low, high), or None.
+        function: (curve with a fall) -> (low, high), or None.
         answers: `point` for one rate, `bounds` for an interval.
         counts: whether the suggestion rests on its answer: on the median of the points that count; exactly one rule
             of a registry answers the bounds that count.
@@ -31,13 +31,13 @@ class Rule:
     """
 
     name: str
-    function: Callable[[np.ndarray, np.ndarray, Errors], Answers]
+    function: Callable[[Curve], Answers]
     answers: Literal["point", "bounds"]
     counts: bool = False
     raises: bool = False
 
     def __call__(self, lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
-        """The rule's answer to one curve.
+        """The rule's answer to one seed's losses; None where they have no fall beyond their noise.
 
         Args:
             lrs: rates, (n,), positive and strictly increasing.
@@ -47,70 +47,57 @@ class Rule:
         Raises:
             ValueError: the rates do not increase, or the losses or errors are not one for each.
         """
-        return self.function(lrs, losses, errors)
+        return self.of(curve(lrs, losses, errors))
+
+    def of(self, at: Curve | None) -> Answers:
+        """The rule's answer to a curve; None where there is none, or it has no fall beyond its noise."""
+        return self.function(at) if at is not None and at.falls() else None
 
 
-def steepest(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
+def steepest(at: Curve) -> tuple[float, float]:
     """Where the loss falls most per decade: largest -dL/dlog lr (fastai's `steep`)."""
-    found = _fallen(lrs, losses, errors)
-    if found is None:
-        return None
-    at, falls = found
-    points = [first + int(np.argmin(at.slope[first : last + 1])) for first, last in falls]
+    points = [first + int(np.argmin(at.slope[first : last + 1])) for first, last in at.falls()]
     return _point(at.x[min(points, key=lambda point: at.slope[point])])
 
 
-def valley(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
+def valley(at: Curve) -> tuple[float, float]:
     """The middle of the middle third of the longest fall (fastai's `valley`, which counts its length in steps).
 
     Here the length is in decades, and the fall is a stretch of the smooth curve, not a subsequence of the losses: so
     neither the spacing of the rates nor noise before the fall moves the answer.
     """
-    found = _fallen(lrs, losses, errors)
-    if found is None:
-        return None
-    at, falls = found
-    first, last = max(falls, key=lambda fall: at.x[fall[1]] - at.x[fall[0]])
+    first, last = max(at.falls(), key=lambda fall: at.x[fall[1]] - at.x[fall[0]])
     return _point((at.x[first] + at.x[last]) / 2)
 
 
-def minimum_tenth(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
+def minimum_tenth(at: Curve) -> tuple[float, float]:
     """A tenth of the rate with the lowest loss (fastai's `minimum`); it may lie below the first rate tried."""
-    found = _fallen(lrs, losses, errors)
-    return None if found is None else _point(found[0].x[found[0].minimum] - 1)
+    return _point(at.x[at.minimum] - 1)
 
 
-def bounds(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
+def bounds(at: Curve) -> tuple[float, float]:
     """From the start of the fall to just before the loss turns (Smith 1506.01186, section 3.3, who judges by eye).
 
     The whole fall reaches from the highest level before the minimum down to the minimum. lr_min is the last rate with
-    nine tenths of the fall still to come, lr_max the first with one tenth: noise decides where the very ends lie.
+    nine tenths of the fall still to come, lr_max the first with one tenth: noise decides where the very ends lie. Noise
+    may be more than a tenth of a slight fall: so lr_min is never lower than the first stretch that is certain.
     """
-    found = _fallen(lrs, losses, errors)
-    if found is None:
-        return None
-    at = found[0]
     first, share = _shares(at)
     last = int(np.flatnonzero(share >= 0.9)[0])
     return float(10 ** at.x[min(first, last)]), float(10 ** at.x[max(first, last)])
 
 
-def lowest(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
+def lowest(at: Curve) -> tuple[float, float]:
     """The rate with the lowest loss, for candidates: each was trained at its rate for as long as the others."""
-    found = _fallen(lrs, losses, errors)
-    return None if found is None else _point(found[0].x[found[0].minimum])
+    return _point(at.x[at.minimum])
 
 
-def trainable(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
+def trainable(at: Curve) -> tuple[float, float]:
     """`bounds` for candidates: the same lr_min; lr_max is the last rate whose loss is within a tenth of the fall.
 
     In a sweep, a rate past the minimum is about to diverge. A candidate past the best one has trained to its end: this
     curve has a wide bottom, and `bounds` would end where that begins, at the smallest rates that have caught up.
     """
-    found = _fallen(lrs, losses, errors)
-    if found is None:
-        return None
-    at = found[0]
     first, share = _shares(at)
     risen = np.flatnonzero(share[at.minimum :] < 0.9)
     last = at.minimum + int(risen[0]) - 1 if len(risen) else len(share) - 1
@@ -129,19 +116,12 @@ CANDIDATE_RULES = (
 )
 
 
-def _fallen(lrs: np.ndarray, losses: np.ndarray, errors: Errors) -> tuple[Curve, list[tuple[int, int]]] | None:
-    """The curve and its falls; None if it has none."""
-    at = curve(lrs, losses, errors)
-    falls = [] if at is None else at.falls()
-    return (at, falls) if at is not None and falls else None
-
-
 def _shares(at: Curve) -> tuple[int, np.ndarray]:
     """Index where the fall begins, and the part of the fall that is done at each point, (m,): 1 at the minimum."""
     top = int(np.argmax(at.level[: at.minimum + 1]))
     share = (at.level[top] - at.level) / (at.level[top] - at.level[at.minimum])
     share[:top] = 0.0
-    return int(np.flatnonzero(share[: at.minimum + 1] <= 0.1)[-1]), share
+    return max(int(np.flatnonzero(share[: at.minimum + 1] <= 0.1)[-1]), at.falls()[0][0]), share
 
 
 def _point(x: float) -> tuple[float, float]:

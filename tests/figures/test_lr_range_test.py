@@ -46,7 +46,7 @@ def test_it_shows_every_rule_and_what_was_agreed(steps, seeds):
 
 def test_bounds_are_drawn_as_bounds_even_where_they_meet():
     lrs = np.geomspace(1e-7, 10, 200)
-    meeting = Rule("meeting", lambda lrs, losses, errors=None: (1e-3, 1e-3), "bounds")
+    meeting = Rule("meeting", lambda at: (1e-3, 1e-3), "bounds")
     figure = draw(
         lrs,
         [losses_of(lrs, 0)],

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from callbacks.range_tests.lr_consensus import consensus
-from callbacks.range_tests.lr_rules import CANDIDATE_RULES, bounds, lowest, steepest, trainable
+from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
 
+_, steepest, _, bounds = RULES
+lowest, trainable = CANDIDATE_RULES
 # SmallCNN on Fashion-MNIST, SGD with momentum, five epochs at each rate: what `cadence lr-range-test
 # -c fashion_mnist_small_cnn_lr_candidates` measured
 RATES = np.geomspace(1e-9, 10, 10)

@@ -7,10 +7,11 @@ import pytest
 from callbacks.range_tests.losses import smooth
 from callbacks.range_tests.lr_consensus import consensus, density_at, raised
 from callbacks.range_tests.lr_curve import curve
-from callbacks.range_tests.lr_rules import RULES, bounds, minimum_tenth, steepest, valley
+from callbacks.range_tests.lr_rules import RULES
 from callbacks.range_tests.lr_sweeps import rates
 
 TARGET = 1e-2
+valley, steepest, minimum_tenth, bounds = RULES
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from callbacks.range_tests.lr_consensus import Consensus, consensus
+from callbacks.range_tests.lr_curve import BANDWIDTH
 from callbacks.range_tests.lr_edges import edges
 from callbacks.range_tests.lr_outcome import POOLED, LROutcome
 from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES
@@ -30,12 +31,16 @@ def outcome(losses: list[np.ndarray]) -> LROutcome:
     return LROutcome(LRS, [Sweep(one, "finished") for one in losses], RULES, 0.9)
 
 
-POOLABLE = next(number for number in range(100) if consensus(LRS, shallow(number)).pooled)
+POOLABLE = next(
+    number
+    for number, found in ((number, consensus(LRS, shallow(number))) for number in range(100))
+    if found.pooled and found.bandwidth == BANDWIDTH
+)
 
 
 def test_a_fall_in_the_noise_of_each_seed_is_found_in_their_means():
     found = [consensus(LRS, shallow(number)) for number in range(100)]
-    pooled = [answer for answer in found if answer.pooled]
+    pooled = [answer for answer in found if answer.pooled and answer.bandwidth == BANDWIDTH]
     assert len(pooled) > 10
     apart = [abs(np.log10(answer.median / TARGET)) for answer in pooled if answer.median is not None]
     assert np.median(apart) < 0.25 and max(apart) < 0.5

@@ -4,25 +4,26 @@ import numpy as np
 import pytest
 
 from callbacks.range_tests.lr_consensus import Consensus, consensus
-from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES, Answers, Errors, Rule
+from callbacks.range_tests.lr_curve import Curve
+from callbacks.range_tests.lr_rules import CANDIDATE_RULES, RULES, Answers, Rule
 
 LRS = np.geomspace(1e-7, 10, 200)
 REGISTRIES = {"sweeps": RULES, "candidates": CANDIDATE_RULES}
 every_registry = pytest.mark.parametrize("registry", REGISTRIES.values(), ids=REGISTRIES)
 
 
-def far_off(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
+def far_off(at: Curve) -> Answers:
     """Decades below any fall, so that a median, bounds or agreement with it in them would be another."""
     return 1e-12, 1e-12
 
 
-def silent(lrs: np.ndarray, losses: np.ndarray, errors: Errors = None) -> Answers:
+def silent(at: Curve) -> Answers:
     return None
 
 
 BESIDE = (
     Rule("far off", far_off, "point"),
-    Rule("wide", lambda lrs, losses, errors=None: (1e-12, 1e3), "bounds"),
+    Rule("wide", lambda at: (1e-12, 1e3), "bounds"),
     Rule("silent", silent, "point"),
     Rule("silent bounds", silent, "bounds"),
 )
@@ -56,7 +57,7 @@ def test_a_rule_that_does_not_count_changes_no_suggestion(registry, losses, rule
 
 def test_the_same_rule_changes_it_once_it_counts() -> None:
     """Or the test above would prove nothing."""
-    low = Rule("low", lambda lrs, losses, errors=None: (1e-2, 1e-2), "point", counts=True)
+    low = Rule("low", lambda at: (1e-2, 1e-2), "point", counts=True)
     without = consensus(LRS, fallen(1.8), CANDIDATE_RULES)
     counted = consensus(LRS, fallen(1.8), [*CANDIDATE_RULES, low])
     assert counted.lr == pytest.approx((without.lr * 1e-2) ** 0.5) and counted.bounds == without.bounds
@@ -65,7 +66,7 @@ def test_the_same_rule_changes_it_once_it_counts() -> None:
 def test_a_rule_says_itself_what_it_answers() -> None:
     """By neither its name nor its numbers: bounds may be called otherwise, or be the same rate twice."""
     point = Rule("bounds", far_off, "point")
-    interval = Rule("narrow", lambda lrs, losses, errors=None: (1e-3, 1e-3), "bounds", counts=True)
+    interval = Rule("narrow", lambda at: (1e-3, 1e-3), "bounds", counts=True)
     counting = [rule for rule in RULES if rule.answers == "point"]
     found = consensus(LRS, fallen(1.8), [*counting, point, interval])
     assert found.bounds == pytest.approx((1e-3, 1e-3)) and found.lr == consensus(LRS, fallen(1.8)).median
