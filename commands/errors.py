@@ -63,10 +63,8 @@ def report(error: BaseException) -> int:
     from commands.their_code import told_of_theirs
 
     if lines := told_of_theirs(error):
-        print(
-            "cadence: an error in your code (--debug shows the whole traceback)\n  " + "\n  ".join(lines),
-            file=sys.stderr,
-        )
+        where = f"an error in your code{_in_process()} (--debug shows the whole traceback)"
+        print(f"cadence: {where}\n  " + "\n  ".join(lines), file=sys.stderr)
         return 1
     if isinstance(error, OSError) and error.filename and error.strerror:
         where = printable(str(error.filename))
@@ -76,3 +74,12 @@ def report(error: BaseException) -> int:
         raise error
     print("cadence: " + "\n  ".join(lines_of(str(error))), file=sys.stderr)
     return 2
+
+
+def _in_process() -> str:
+    """Which of several processes this is, for a message that each of them may print; empty where there is one."""
+    distributed = getattr(sys.modules.get("torch"), "distributed", None)  # torch is loaded, or there is one process
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return ""
+    count = distributed.get_world_size()
+    return f", in process {distributed.get_rank()} of {count}" if count > 1 else ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.theirs import CODE, cadence, fit, written
+from tests.commands.theirs import CODE, cadence, fit, processes, words, written
 
 RAISED = "raise KeyError('the reason')"
 # phase -> (class, method with its arguments, what comes before the error in it)
@@ -70,6 +70,19 @@ def test_evaluations_show_it_too(tmp_path: Path, command: str, method: str) -> N
     assert fit(folder, "--test_after_fit", "false", model="Broken").status == 0
     done = cadence(folder, command, "--run_dir", "run")
     assert done.status == 1 and f"in {method.partition('(')[0]}: {RAISED}" in done.err, done.err
+
+
+def test_each_of_two_processes_says_which_it_is(tmp_path: Path) -> None:
+    """The process without an error says that it ends with the other one."""
+    step = "training_step(self, batch, batch_idx)"
+    alone = broken(
+        "Broken(LitClassifier)", step, "if self.global_rank == 0: return super().training_step(batch, batch_idx)"
+    )
+    folder = written(tmp_path, alone)
+    shape = ("--trainer.devices", "2", "--trainer.strategy", "ddp")
+    done = processes(folder, *words(*shape, model="Broken"))
+    assert done.returncode == 1 and done.stderr.count("KeyError: 'the reason'") == 1, done.stderr
+    assert "cadence: an error in your code, in process 1 of 2 (--debug" in done.stderr, done.stderr
 
 
 def test_what_a_library_refuses_shows_their_lines_down_to_it(tmp_path: Path) -> None:
