@@ -93,4 +93,8 @@ def minutes_left(spent: Sequence[float], cells: int, workers: int) -> str:
     if not spent:
         return "an unknown time"
     minutes = sum(spent) / len(spent) * cells / workers / 60
-    return f"about {minutes:.0f} minutes" if minutes < 120 else f"about {minutes / 60:.1f} hours"
+    if minutes >= 120:
+        return f"about {minutes / 60:.1f} hours"
+    if minutes < 0.5:
+        return "less than a minute"
+    return "about a minute" if minutes < 1.5 else f"about {minutes:.0f} minutes"

@@ -24,7 +24,7 @@ class Answer:
         point: whether the rule answers a point.
         low, high: medians over the seeds (in log lr); equal for a point.
         spread: decades between the seeds' lowest and highest answer, the larger of the two ends'.
-        seeds: number of seeds that gave an answer.
+        seeds: number of curves that gave an answer: of seeds, or of means over them.
     """
 
     point: bool
