@@ -132,7 +132,7 @@ def main() -> None:
                 }
                 rows.append(row | machine)
     for row in rows:
-        print(f"{row['row']:<26}{row['arm']:<8}{row['seconds']:>8}{row['processor_seconds']:>8}")
+        print(f"{row['row']:<30}{row['arm']:<8}{row['seconds']:>8}{row['processor_seconds']:>8}")
     if options.out:
         write_csv(options.out, rows)
 
