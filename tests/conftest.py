@@ -20,6 +20,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _denormals_kept() -> None:
+    """What a command of the test before has set for its process, which here is the suite's."""
+    import torch
+
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def cadence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cadence:
     """Run `cadence ARGUMENTS` in an empty folder and return its exit status."""
