@@ -14,12 +14,12 @@ from cli import COMMANDS
 ROOT = Path(__file__).parents[2]
 # Words that lead each command to where it loads, and what it loads first; "" for one that loads nothing.
 LOADS = {
-    "fit": ("-c digits_demo", "pytorch_lightning"),
-    "test": ("--model MLP --checkpoint x.ckpt", "pytorch_lightning"),
-    "validate": ("--model MLP --checkpoint x.ckpt", "pytorch_lightning"),
-    "predict": ("--model MLP --checkpoint x.ckpt", "pytorch_lightning"),
-    "lr-range-test": ("-c digits_demo", "pytorch_lightning"),
-    "batch-size-range-test": ("-c digits_demo", "pytorch_lightning"),
+    "fit": ("-c digits_demo", "torch"),
+    "test": ("--model MLP --checkpoint x.ckpt", "torch"),
+    "validate": ("--model MLP --checkpoint x.ckpt", "torch"),
+    "predict": ("--model MLP --checkpoint x.ckpt", "torch"),
+    "lr-range-test": ("-c digits_demo", "torch"),
+    "batch-size-range-test": ("-c digits_demo", "torch"),
     "list": ("models", ""),
     "data": ("show Digits", "pytorch_lightning"),
     "plot-schedule": ("-c digits_demo", "pytorch_lightning"),
