@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from callbacks.range_tests.lr_curve import BANDWIDTH, curve
+from callbacks.range_tests.lr_curve import BANDWIDTH, Errors, curve
 from callbacks.range_tests.lr_rules import RULES, Answers, Rule
-from callbacks.range_tests.lr_views import WIDER, Errors, Measured, View, narrowest, views
+from callbacks.range_tests.lr_views import WIDER, Measured, View, narrowest, views
 
 DISAGREEMENT = 2.0  # decades between the points that count, above which there is no suggestion
 # From 17 problems, and judged on 9 others: 100, 200 and 600 steps from 1e-7 to 10 then agree (its card in docs/).

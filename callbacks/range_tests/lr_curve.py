@@ -11,6 +11,9 @@ FALLING, CERTAIN = 2.0, 4.0  # standard errors of the slope
 LEDGE = 0.1  # part of the steepest slope: with little noise every tail falls by many standard errors
 
 
+Errors = np.ndarray | None
+
+
 @dataclass(frozen=True)
 class Curve:
     """Loss against log10 lr, evaluated on a fine grid of m points.
@@ -57,7 +60,7 @@ class Curve:
 def curve(
     lrs: np.ndarray,
     losses: np.ndarray,
-    errors: np.ndarray | None = None,
+    errors: Errors = None,
     bandwidth: float = BANDWIDTH,
     certain: float = CERTAIN,
 ) -> Curve | None:

@@ -11,9 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from callbacks.range_tests.lr_curve import Curve, curve
+from callbacks.range_tests.lr_curve import Curve, Errors, curve
 
-Errors = np.ndarray | None
 Answers = tuple[float, float] | None
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from callbacks.range_tests.lr_curve import BANDWIDTH, CERTAIN, FALLING, curve
+from callbacks.range_tests.lr_curve import BANDWIDTH, CERTAIN, FALLING, Errors, curve
 
 WIDER = (0.35, 0.5, 0.7)  # decades; much wider, a rise past the minimum hides the fall
 MORE_CERTAIN = 4.5  # standard errors at these: each width is one more chance for noise to look like a fall
 BEST = 0.999  # part of the most standard errors of a slope, so that the stretch around it counts and no lesser one
 
-Errors = np.ndarray | None
 Measured = tuple[np.ndarray, Errors]  # a seed's losses and their standard errors
 
 
