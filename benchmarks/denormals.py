@@ -3,11 +3,10 @@
     python benchmarks/denormals.py [--optimizers RMSprop Adam ...] [--steps 500 3000] [--rounds 9] [--out FILE]
 
 The MLP of the study of adaptive optimizers, 3072-1000-1000-10 on CIFAR-10, batch 128, L2 1e-4, one thread. It trains
-for so many steps with such numbers, which come with time: L2 shrinks the weights of units that have ceased to fire, to
-1e-31 with RMSProp, until their products with a gradient are that small. Then each round makes 10 steps from that state
-in both ways, in either order. Prints for each optimizer and number of steps the part of the weights that are below
-1e-25, milliseconds of a step and their ratio, medians over the rounds with quartiles, and by how much the weights of
-both ways differ after a round at most.
+for so many steps with such numbers, which come with time, as L2 shrinks weights. Then each round makes 10 steps from
+that state in both ways, in either order. Prints for each optimizer and number of steps the part of the weights that
+are below 1e-25, milliseconds of a step and their ratio, medians over the rounds with quartiles, and by how much the
+weights of both ways differ after a round at most.
 """
 
 import argparse

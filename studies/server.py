@@ -3,11 +3,10 @@
 A computation here would start OpenMP's threads, which a fork loses.
 """
 
-from trainer.process import flush_denormals, importing, settle
+from trainer.process import importing, settle
 
 settle()
 
 with importing():
-    flush_denormals()
     import commands.configuration.resolved
     import commands.session  # noqa: F401

@@ -63,12 +63,12 @@ def narrowest(lrs: np.ndarray, curves: Sequence[Measured], bandwidth: float) -> 
     Returns:
         The mean by itself; None if it falls at no width up to `bandwidth`.
     """
-    one = mean(curves)
-    for width in sorted({BANDWIDTH, *(width for width in WIDER if width < bandwidth), bandwidth}):
-        at = curve(lrs, *one, width, FALLING)
+    losses, errors = mean(curves)
+    for width in (one for one in (BANDWIDTH, *WIDER) if one <= bandwidth):
+        at = curve(lrs, losses, errors, width, FALLING)
         if at is not None and at.falls():
             best = float((-at.slope / at.error)[: at.minimum + 1].max())
-            return View([one], 1, len(curves) > 1, width, min(CERTAIN, BEST * best))
+            return View([(losses, errors)], 1, len(curves) > 1, width, min(CERTAIN, BEST * best))
     return None
 
 

@@ -39,7 +39,8 @@ def test_the_record_is_whole(finished: Path) -> None:
     )
     assert all(record["seconds"][part] > 0 for part in ("setup", "training", "evaluation"))
     assert record["versions"]["torch"] and record["device"]["type"] == "cpu" and record["validation"] == "split"
-    assert {"cpu", "cores", "packages", "torch_threads"} <= set(result(finished, "environment.json"))
+    environment = result(finished, "environment.json")
+    assert {"cpu", "cores", "packages", "torch_threads"} <= set(environment) and environment["denormals_flushed"]
 
 
 def test_metrics_are_keyed_by_finished_steps(finished: Path) -> None:

@@ -32,15 +32,25 @@ def test_same_but_for_rounding_on_any_machine(pair: tuple[Any, Any]) -> None:
     """Rounding grows as a training goes on, so the first row alone is compared.
 
     An accuracy moves by whole images: one of the row's hundred and more, at a tie of two classes, may fall to either.
-    A rate between bounds that a range test has found moves by whole points of its curve's grid: before it stand a
-    hundred and more steps of training.
+    Bounds that a range test has found move by whole points of its curve's grid, as a hundred and more steps of training
+    stand before them; the rate between them lies where it lay.
     """
     before, after = (run["metrics"][0] for run in pair)
     assert before.keys() == after.keys()
     for key, value in before.items():
         image = 0.01 if key.endswith(("accuracy", "error")) else 0
-        rounding = POINT if key == "lr" and "lr_range_test" in pair[0]["range tests"] else 1e-3
-        assert float(after[key]) == pytest.approx(float(value), rel=rounding, abs=image), key
+        expected = between(float(value), *pair) if key == "lr" else float(value)
+        assert float(after[key]) == pytest.approx(expected, rel=1e-3, abs=image), key
+
+
+def between(rate: float, *pair: Any) -> float:
+    """The recorded rate, as far between the bounds that were found now as it was between the recorded ones."""
+    found = [run["range tests"].get("lr_range_test") for run in pair]
+    if None in found:
+        return rate
+    (low, high), (lower, upper) = (one["bounds"] for one in found)
+    assert (lower, upper) == pytest.approx((low, high), rel=POINT)
+    return lower + (upper - lower) * (rate - low) / (high - low)
 
 
 def test_a_difference_is_told(pair: tuple[Any, Any]) -> None:

@@ -35,7 +35,7 @@ def found() -> list[Consensus]:
 
 
 def test_a_fall_of_one_and_a_half_times_the_noise_is_found(found: list[Consensus]) -> None:
-    """By a quarter of a decade alone, as before, in 4 of 60."""
+    """By a quarter of a decade alone, as before, in 3 of 60."""
     answers = [one for one in found if one.refusal is None]
     assert len(answers) >= 54 and sum(one.bandwidth == BANDWIDTH for one in answers) <= 6
     assert {one.bandwidth for one in answers} <= {BANDWIDTH, *WIDER}
