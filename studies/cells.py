@@ -1,5 +1,6 @@
 """Cells of a study: parameters, the command line that runs them, an id, and a run directory."""
 
+import functools
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -32,14 +33,15 @@ class Cell:
         """Hash of its command and its resolved configuration: the same run has the same id in every study."""
         return hashlib.sha256(f"{self.arguments[0]}\n{self.configuration}".encode()).hexdigest()[:ID_LENGTH]
 
-    @property
-    def length(self) -> str:
-        """How long it trains, for people."""
+    @functools.cached_property
+    def ends(self) -> Mapping[str, int]:
+        """Columns of metrics.csv that its training counts, 'step' or 'epoch', and where it ends at the latest."""
         import yaml
 
-        trainer = yaml.safe_load(self.configuration).get("trainer", {})
-        steps = trainer.get("max_steps", -1)
-        return f"{steps:,} steps" if steps and steps > 0 else f"{trainer.get('max_epochs')} epochs"
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # seven times as fast, where PyYAML was built with it
+        trainer = yaml.load(self.configuration, loader).get("trainer", {})
+        limits = {"step": trainer.get("max_steps"), "epoch": trainer.get("max_epochs")}
+        return {name: limit for name, limit in limits.items() if limit is not None and limit > 0}
 
     def labels(self, study: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Variables by which W&B knows its group (the study) and job type (the sweep file); a user's own stay."""

@@ -14,6 +14,7 @@ from studies import SCALES
 from studies.against_grid import near_best, refusals
 from studies.counted import counted, field_of_stack
 from studies.known_curves import known_bounds, known_point
+from studies.states import TO_COME
 from studies.statistics import Sample, chance, paired
 from studies.table import Row, by_seed, described, grouped, lost, where
 
@@ -80,7 +81,7 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str, named: Named = lambda v
         good, line = _asked(claim, COUNTS[claim.check])
         return Verdict(REPRODUCED if good else NOT_REPRODUCED, [line])
     groups = grouped(where(rows, claim.where), claim.each)
-    waiting = sum(row["status"] in ("missing", "stopped") for group in groups.values() for row in group)
+    waiting = sum(row["status"] in TO_COME for group in groups.values() for row in group)
     if not groups or waiting:
         return Verdict(
             NOT_TESTED, [f"{waiting} of its cells have not run" if waiting else "no cell of this scale is about it"]

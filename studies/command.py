@@ -80,7 +80,7 @@ def _parser(command: str) -> Parser:
         help="what each job of --launcher slurm asks sbatch for",
     )
     parser.switch("--anew", help="also run the cells whose results stand in the tables, but not in --runs")
-    parser.switch("--dry-run", help="only tell the cells, which of them are done, and the time that is left")
+    parser.switch("--dry-run", help="only tell the cells, how far each is, and the time that is left")
     return parser
 
 

@@ -15,12 +15,13 @@ from records.files import write_json
 from records.generation import ELSEWHERE
 from studies import worker
 from studies.cells import Cell, CellDirectory
-from studies.states import FAILED, OVER, STOPPED, state
+from studies.states import FAILED, OVER, RUNNING, STOPPED, state
 from trainer import signals
 
 TRIES = 2  # a worker that was killed costs its cell one more try
 
-# Told of each change: the cell, what has become of it ('started', 'again', or a state), and seconds of its process.
+# Told of each change: the cell, what has become of it ('started', 'again', or a state), and seconds of its process. Of
+# a cell that is RUNNING it is told every half second.
 Told = Callable[[Cell, str, float], None]
 
 
@@ -90,6 +91,8 @@ class Launcher:
                     elsewhere.append(run.cell)
                 elif self._again(run, tries[run.cell.id]):
                     waiting.insert(0, run.cell)
+            for run in self._running.values():
+                self.told(run.cell, RUNNING, time.monotonic() - run.since)
             if not self._running and not waiting and elsewhere and not self.stopping:
                 time.sleep(1)  # another launcher has them: its end, or their results, are awaited
                 waiting, elsewhere = [cell for cell in elsewhere if state(self._directory(cell)) not in OVER], []

@@ -6,8 +6,9 @@ from pathlib import Path
 from studies.cells import Cell, CellDirectory
 from studies.local import Launcher
 from studies.naming import Naming
-from studies.recorded import Recorded
-from studies.states import MISSING, OVER, result, state
+from studies.pace import Pace, spent
+from studies.recorded import Recorded, seconds_of
+from studies.states import FINISHED, MISSING, OVER, state
 from studies.study import Study
 
 
@@ -48,11 +49,17 @@ class Plan:
         here = [state(CellDirectory(self.root, cell.id)) for cell in self.cells]
         return waiting(here) - waiting(self.states())
 
-    def minutes(self) -> float | None:
-        """Minutes that a cell took in the mean, of those that are over; None before the first."""
-        answers = [result(CellDirectory(self.root, cell.id)) for cell in self.cells]
-        spent = [sum(answer["seconds"].values()) for answer in answers if answer and "seconds" in answer]
-        return sum(spent) / len(spent) / 60 if spent else None
+    def pace(self, workers: int) -> Pace:
+        """Time that the cells take that are not over, with so many at a time."""
+        measured = [(cell, seconds) for cell in self.cells if (seconds := self._seconds(cell)) is not None]
+        return Pace(self.waiting(), measured, self.root, workers)
+
+    def _seconds(self, cell: Cell) -> float | None:
+        """Seconds of a cell that came to its end, here or by the tables."""
+        here = CellDirectory(self.root, cell.id)
+        if state(here) == MISSING and self._state(cell) == FINISHED:
+            return seconds_of(self.recorded.rows[cell.id]) or None
+        return spent(here)
 
     def _state(self, cell: Cell) -> str:
         here = state(CellDirectory(self.root, cell.id))

@@ -1,100 +1,130 @@
 """What a person sees while cells run: bars over all cells on a terminal, a line for each change in a log."""
 
+import math
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from studies.cells import Cell
-from studies.states import FAILED, OVER, STOPPED
+from studies.pace import Pace, Reach
+from studies.states import FAILED, OVER, RUNNING, STOPPED
+
+_DRAWN, _WRITTEN = 2.0, 60.0  # seconds between two looks at the cells that run: on a terminal, and in a log
 
 
 class Progress:
-    """Count the cells that have ended, and name those that run.
+    """Count the cells that have ended, and tell how far those are that run.
 
     Args:
         total: number of cells of the study.
         done: number of those that were over before.
         label: name of a cell, in a line.
-        minutes: minutes that a cell takes, if some are known.
-        workers: number of cells at a time.
+        pace: time that is left.
     """
 
-    def __init__(
-        self, total: int, done: int, label: Callable[[Cell], str], minutes: float | None, workers: int
-    ) -> None:
-        self.total, self.done, self.label, self.workers = total, done, label, workers
-        self.spent = [60 * minutes] if minutes is not None else []
-        self.failed: list[tuple[Cell, str]] = []
+    def __init__(self, total: int, done: int, label: Callable[[Cell], str], pace: Pace) -> None:
+        self.total, self.done, self.label, self.pace = total, done, label, pace
+        self._running: dict[str, Cell] = {}
+        self._told = time.monotonic()
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> "Progress":
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bars
 
-            text = TextColumn("{task.description}", markup=False)
-            columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._bars = Bars(*columns, console=Console(stderr=True), transient=True)
-            self._tasks["all"] = self._bars.add_task("cells", total=self.total, completed=self.done)
+            text, count = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[count]}")
+            self._bars = Bars(
+                text, BarColumn(), count, TimeElapsedColumn(), console=Console(stderr=True), transient=True
+            )
+            self._tasks["all"] = self._bars.add_task(
+                "cells", total=self.total, completed=self.done, count=self._count()
+            )
             self._bars.start()
         return self
 
     def __call__(self, cell: Cell, what: str, seconds: float) -> None:
-        """Tell of a change: 'started', 'again', or a cell's state once its process has ended."""
-        label = self.label(cell)
+        """Tell of a change: 'started', 'again', or a cell's state; of one that is RUNNING, tell now and then."""
+        if what == RUNNING:
+            if time.monotonic() - self._told > (_WRITTEN if self._bars is None else _DRAWN):
+                self._look()
+            return
         if what in (*OVER, FAILED):
             self.done += 1
-            self.spent.append(seconds)
-        if what == FAILED:
-            self.failed.append((cell, what))
+            self.pace.over(cell)
+        if what == "started":
+            self._running[cell.id] = cell
+        else:
+            self._running.pop(cell.id, None)
         if self._bars is not None:
-            self._draw(cell, label, what)
+            self._draw(cell, what)
         if what != "started" and (self._bars is None or what in (FAILED, "again")):
-            self._line(label, what, seconds)
+            self._line(cell, what, seconds)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._bars is not None:
             self._bars.stop()
 
-    def _draw(self, cell: Cell, label: str, what: str) -> None:
+    def _count(self) -> str:
+        return f"{self.done} of {self.total}"
+
+    def _look(self) -> None:
+        """Tell how far the cells are that run."""
+        self._told = time.monotonic()
+        reached = {name: self.pace.reach(cell) for name, cell in self._running.items()}
+        if self._bars is None:
+            cells = "; ".join(self.label(cell) + behind(reached[name]) for name, cell in self._running.items())
+            print(f"{self._count()}: {cells}; {left(self.pace)}", file=sys.stderr, flush=True)
+            return
+        for name, found in reached.items():
+            if found is not None:
+                self._bars.update(self._tasks[name], total=1.0, completed=found.share, count=percent(found))
+        self._bars.update(self._tasks["all"], description=f"cells, {left(self.pace)}")
+
+    def _draw(self, cell: Cell, what: str) -> None:
         if what == "started":
-            self._tasks[cell.id] = self._bars.add_task(f"  {label}, {cell.length}", total=None)
+            self._tasks[cell.id] = self._bars.add_task(f"  {self.label(cell)}", total=None, count="")
         else:
             self._bars.remove_task(self._tasks.pop(cell.id))
-        self._bars.update(self._tasks["all"], completed=self.done, description=f"cells, {left(self)}")
+        shown = {"completed": self.done, "count": self._count(), "description": f"cells, {left(self.pace)}"}
+        self._bars.update(self._tasks["all"], **shown)
 
-    def _line(self, label: str, what: str, seconds: float) -> None:
+    def _line(self, cell: Cell, what: str, seconds: float) -> None:
+        self._told = time.monotonic()
         said = {"again": "was killed and is tried once more", STOPPED: "stopped"}.get(what, what)
-        text = f"{self.done} of {self.total}: {label}: {said} after {seconds:.0f} s; {left(self)}"
+        text = f"{self.done} of {self.total}: {self.label(cell)}: {said} after {seconds:.0f} s; {left(self.pace)}"
         if self._bars is not None:
             self._bars.console.print(text, markup=False, emoji=False, highlight=False)
         else:
             print(text, file=sys.stderr, flush=True)
 
 
-def left(progress: Progress) -> str:
-    """Time that is left, from the mean of the cells that have been measured."""
-    return f"{minutes_left(progress.spent, progress.total - progress.done, progress.workers)} left"
+def behind(found: Reach | None) -> str:
+    """How far a run has come, in words to stand behind its name or its state; empty where that is unknown."""
+    return "" if found is None else f" at {percent(found)}"
 
 
-def minutes_left(spent: Sequence[float], cells: int, workers: int) -> str:
-    """Time for so many more cells, in words; 'an unknown time' before the first is measured.
+def percent(found: Reach) -> str:
+    """Share of its training that a run has done; 100 % only of one that has done all."""
+    return f"{math.floor(100 * found.share)} %"
 
-    Args:
-        spent: seconds of each measured cell.
-        cells: number of cells to run.
-        workers: number of cells at a time.
-    """
-    if not cells:
-        return "0 minutes"
-    if not spent:
+
+def left(pace: Pace) -> str:
+    """Time that is left, in words."""
+    return f"{in_words(pace.seconds_left())} left"
+
+
+def in_words(seconds: float | None) -> str:
+    """So much time as people say it; 'an unknown time' for None."""
+    if seconds is None:
         return "an unknown time"
-    minutes = sum(spent) / len(spent) * cells / workers / 60
+    minutes = seconds / 60
     if minutes >= 120:
         return f"about {minutes / 60:.1f} hours"
-    if minutes < 0.5:
-        return "less than a minute"
-    return "about a minute" if minutes < 1.5 else f"about {minutes:.0f} minutes"
+    if minutes >= 1.5:
+        return f"about {minutes:.0f} minutes"
+    return "about a minute" if minutes >= 0.5 else "less than a minute" if minutes else "0 minutes"

@@ -38,3 +38,8 @@ def read_recorded(folder: Path) -> Recorded:
         if point["id"] in curves:
             curves[point["id"]].append(point)
     return Recorded(rows, curves)
+
+
+def seconds_of(row: Mapping[str, Any]) -> float:
+    """Seconds of all parts of a cell's run, by its row of cells.csv."""
+    return sum(float(value) for name, value in row.items() if name.startswith("seconds/"))

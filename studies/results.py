@@ -12,7 +12,7 @@ from studies.cells import Cell
 from studies.collect import curves, rows
 from studies.exhibits.kept import keep
 from studies.files import CELLS, CURVES, RECORD, write_table
-from studies.recorded import Recorded
+from studies.recorded import Recorded, seconds_of
 from studies.study import Study
 
 
@@ -42,7 +42,7 @@ def write_results(
             "scale": scale,
             "cells": len(found),
             **(_provenance(found) if study.runs else _this_process()),
-            "hours": round(sum(seconds(row) for row in found) / 3600, 3),
+            "hours": round(sum(seconds_of(row) for row in found) / 3600, 3),
             "command": " ".join(["cadence", *sys.argv[1:]]),
         },
     )
@@ -68,8 +68,3 @@ def _this_process() -> dict[str, list[str]]:
         "commits": [str(commit())],
         "dates": [today],
     }
-
-
-def seconds(row: Mapping[str, Any]) -> float:
-    """Seconds of all parts of a cell's run."""
-    return sum(float(value) for name, value in row.items() if name.startswith("seconds/"))

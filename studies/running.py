@@ -14,11 +14,12 @@ from commands.requeueing import queue_again
 from commands.tables.layout import lay, say
 from studies.cells import logging_to
 from studies.local import Launcher
+from studies.pace import Pace
 from studies.plan import Plan, waiting
-from studies.progress import Progress, minutes_left
+from studies.progress import Progress, behind, left
 from studies.recorded import Recorded, read_recorded
 from studies.results import write_results
-from studies.states import FAILED, OVER
+from studies.states import FAILED, OVER, TO_COME
 from studies.study import find, read_study
 from trainer.signals import STOPPED
 
@@ -60,15 +61,15 @@ def run_study(name: str, given: argparse.Namespace) -> int:
     print("reading the configurations", file=sys.stderr)
     tables = given.results / study.name / given.scale
     plan = Plan(study, given.scale, given.seeds, root, launcher, Recorded() if given.anew else read_recorded(tables))
-    states, minutes = plan.states(), plan.minutes()
+    states, pace = plan.states(), plan.pace(given.workers)
     if pulled := plan.pulled():
         say(f"{pulled} of {len(states)} cells stand in {tables} already: to run them again, add --anew")
     if given.dry_run:
-        _tell(plan, root, states, minutes_left([60 * minutes] if minutes else [], waiting(states), given.workers))
+        _tell(plan, states, pace)
         return 0
     if given.launcher == "slurm":
         return _hand_in(plan, root, given)
-    progress = Progress(len(states), len(states) - waiting(states), plan.naming.label, minutes, given.workers)
+    progress = Progress(len(states), len(states) - waiting(states), plan.naming.label, pace)
     with _stopping(launcher) as heard, progress:
         launcher.run(plan.waiting())
     folder = write_results(study, given.scale, plan.cells, root, given.results, plan.recorded)
@@ -96,13 +97,14 @@ def _again(name: str, given: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _tell(plan: Plan, root: Path, states: Sequence[str], left: str) -> None:
+def _tell(plan: Plan, states: Sequence[str], pace: Pace) -> None:
     headings = [*plan.naming.columns, "state", "run directory"]
-    table = [
-        [*plan.naming.values(cell), found, str(root / cell.id)] for cell, found in zip(plan.cells, states, strict=True)
-    ]
+    table = []
+    for cell, found in zip(plan.cells, states, strict=True):
+        reached = behind(pace.reach(cell)) if found in TO_COME else ""
+        table.append([*plan.naming.values(cell), found + reached, str(pace.root / cell.id)])
     lay(headings, table, left=range(len(headings)))
-    say(f"{len(states) - waiting(states)} of {len(states)} cells are done; {left} left")
+    say(f"{len(states) - waiting(states)} of {len(states)} cells are done; {left(pace)}")
 
 
 def _hand_in(plan: Plan, root: Path, given: argparse.Namespace) -> int:

@@ -4,22 +4,27 @@ import json
 from typing import Any
 
 from commands.configuration.files import read_config
+from records.lock import held
 from records.run_directory import RunDirectory
 from studies.cells import CellDirectory
 
 FINISHED, DIVERGED, REFUSED = "finished", "diverged", "refused"
-FAILED, STOPPED, MISSING = "failed", "stopped", "missing"
+FAILED, STOPPED, RUNNING, MISSING = "failed", "stopped", "running", "missing"
 OVER = (FINISHED, DIVERGED, REFUSED)
+TO_COME = (STOPPED, RUNNING, MISSING)
 
 
 def state(directory: CellDirectory) -> str:
     """FINISHED or DIVERGED once its record says so, FAILED after a failed last try, STOPPED if it can go on.
 
+    RUNNING while a process is at work there.
     REFUSED if its range test suggested nothing that it could train with: the same again, however often it is tried.
     """
     answer = result(directory)
     if answer is not None:
         return DIVERGED if answer.get("diverged") else FINISHED
+    if held(directory.lock):
+        return RUNNING
     if directory.failure.is_file():
         return REFUSED if json.loads(directory.failure.read_text()).get("refused") else FAILED
     return STOPPED if directory.run.is_dir() else MISSING

@@ -77,7 +77,7 @@ def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | 
         torch.set_num_threads(threads)
     try:
         taken = RunDirectory(directory.run).take_over()
-        with exclusive(directory.lock, (lambda: None) if taken else _taken):
+        with exclusive(directory.lock, (lambda: None) if taken else _Elsewhere()):
             command, *words = _command(arguments, directory)
             _name_process(command, words)
             with importable():
@@ -107,8 +107,16 @@ def _name_process(command: str, words: Sequence[str]) -> None:
     sys.modules["__main__"].__spec__ = None  # else it would be `python -m` of the study's command
 
 
-def _taken() -> None:
-    raise _Taken
+class _Elsewhere:
+    """Raises _Taken if a lock is found held twice: once may be somebody's look at whether it is held."""
+
+    def __init__(self) -> None:
+        self._found = 0
+
+    def __call__(self) -> None:
+        self._found += 1
+        if self._found > 1:
+            raise _Taken
 
 
 def _stop_with(launcher: Connection) -> None:

@@ -63,7 +63,6 @@ def test_private_names_of_libraries_are_used_behind_the_door_alone(file: Path) -
 # one kind of exhibit a file.
 SHORT = (
     "datamodules/digits.py", "datamodules/transforms/_layout.py", "studies/server.py", "studies/exhibits/text.py",
-    "records/metrics_rows.py",  # what is read without Lightning
 )  # fmt: skip
 
 

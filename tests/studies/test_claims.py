@@ -6,6 +6,7 @@ import pytest
 
 from studies.claims import CHECKS, COUNTS, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim, judge
 from studies.known_curves import RAW
+from studies.states import TO_COME
 
 ACCURACY = "test_accuracy"
 NOT = NOT_REPRODUCED
@@ -124,7 +125,7 @@ def test_a_smaller_scale_tests_nothing() -> None:
     assert judge(Claim("", "", "known_bounds", {}, scale="laptop"), [], "smoke").state == NOT_TESTED
 
 
-@pytest.mark.parametrize("status", ["missing", "stopped"])
+@pytest.mark.parametrize("status", TO_COME)
 def test_cells_that_have_not_run_leave_it_open(status: str) -> None:
     rows = [*APART[:2], {**APART[2], "status": status}]
     verdict = judge(claim("at_least", value=0.0), rows, "full")

@@ -14,7 +14,7 @@ from records.metrics_rows import read_rows
 from studies import local, running
 from studies.files import read_table
 from studies.local import Launcher
-from studies.progress import minutes_left
+from studies.progress import in_words
 from tests.studies.conftest import written
 
 Cadence = Callable[..., int]
@@ -195,15 +195,15 @@ def test_cells_of_two_processes_give_what_one_gives(cadence: Cadence, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("spent", "cells", "workers", "said"),
+    ("seconds", "said"),
     [
-        ([60.0], 0, 1, "0 minutes"),
-        ([], 3, 1, "an unknown time"),
-        ([20.0], 1, 1, "less than a minute"),
-        ([50.0, 70.0], 2, 2, "about a minute"),
-        ([60.0], 10, 2, "about 5 minutes"),
-        ([3600.0], 5, 2, "about 2.5 hours"),
+        (None, "an unknown time"),
+        (0.0, "0 minutes"),
+        (20.0, "less than a minute"),
+        (60.0, "about a minute"),
+        (300.0, "about 5 minutes"),
+        (9000.0, "about 2.5 hours"),
     ],
 )
-def test_the_time_that_is_left_in_words(spent: list[float], cells: int, workers: int, said: str) -> None:
-    assert minutes_left(spent, cells, workers) == said
+def test_the_time_that_is_left_in_words(seconds: float | None, said: str) -> None:
+    assert in_words(seconds) == said
