@@ -17,8 +17,9 @@ from figures.svg import standalone
 from studies.against_grid import Comparison, compare
 from studies.exhibits import make
 from studies.exhibits.exhibit import Found
+from studies.reading import read_study
 from studies.report.write import load
-from studies.study import read_study, shipped
+from studies.study import shipped
 from studies.table import grouped
 from studies.tabular import markdown
 

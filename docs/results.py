@@ -13,8 +13,9 @@ from studies import SCALES
 from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED
 from studies.exhibits import make
 from studies.files import RECORD
+from studies.reading import read_study
 from studies.report.write import PAGE, VERDICTS, load
-from studies.study import read_study, shipped
+from studies.study import shipped
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "studies"
 FIGURES = Path(__file__).parent / "figures"

@@ -74,6 +74,15 @@ def expanded(path: str | Path) -> Path:
         return Path(path)
 
 
+def mapping_in(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; empty where there is none, or none that can be read."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     """The table as text; there must be a row, and the first row's keys are the columns."""
     out = io.StringIO()

@@ -1,7 +1,6 @@
 """Where the parts of one run lie on disk, and that one process at a time is at work there."""
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from checks.shell import command_line, place
-from records.files import clear_parts, expanded
+from records.files import clear_parts, expanded, mapping_in
 from records.generation import FILE, claimed, goes_on, last_start
 from records.lock import exclusive, holder
 
@@ -47,11 +46,11 @@ class RunDirectory:
 
     def begun_with(self) -> dict[str, Any]:
         """Content of environment.json; empty where there is none, or none that can be read."""
-        return _mapping_in(self.environment)
+        return mapping_in(self.environment)
 
     def ended_with(self) -> dict[str, Any] | None:
         """Content of result.json; None where there is none, or none that a run wrote."""
-        content = _mapping_in(self.result)
+        content = mapping_in(self.result)
         kinds = {"metrics": dict, "seconds": dict, "steps": int, "parameters": int}
         return content if all(isinstance(content.get(key), kind) for key, kind in kinds.items()) else None
 
@@ -175,12 +174,3 @@ class RunDirectory:
             raise ValueError(f"run directory {self.root} does not exist: give the path that fit printed at its end")
         if not self.config().is_file():
             raise ValueError(f"run directory {self.root} has no config.yaml: give the path that fit printed at its end")
-
-
-def _mapping_in(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file; empty where there is none, or none that can be read."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -1,11 +1,11 @@
 """From run directories to a study's two tables: a row a cell, and the curves of all cells."""
 
 import datetime
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from records.files import mapping_in
 from records.metrics_rows import read_rows
 from records.run_directory import RunDirectory
 from studies.cells import Cell, CellDirectory
@@ -30,7 +30,7 @@ def rows(cells: Sequence[Cell], root: Path, recorded: Recorded) -> list[dict[str
             row |= flat(answer) | {"date": _date(directory)}
             row |= best(curve(directory))
         if directory.failure.is_file():
-            row["error"] = json.loads(directory.failure.read_text())["error"]
+            row["error"] = mapping_in(directory.failure).get("error", f"{directory.failure} cannot be read")
         found.append(row)
     return found
 
@@ -69,11 +69,19 @@ def flat(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def curve(directory: CellDirectory) -> list[dict[str, float]]:
-    """Numbers of each row of a cell's metrics.csv; a row has the columns in which it has a value."""
+    """Numbers of each row of a cell's metrics.csv; a row has the columns in which it has a value.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     path = RunDirectory(directory.run).metrics
     if not path.is_file():
         return []
-    return [{name: float(value) for name, value in row.items() if value} for row in read_rows(path)[1]]
+    try:
+        return [{name: float(value) for name, value in row.items() if value} for row in read_rows(path)[1]]
+    except (TypeError, ValueError) as error:
+        remedy = f"restore it, or remove {directory.run}, and the cell is run again"
+        raise ValueError(f"{path} is damaged ({error}): {remedy}") from error
 
 
 def best(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -85,7 +85,8 @@ def _parser(command: str) -> Parser:
 
 
 def _list() -> int:
-    from studies.study import read_study, shipped
+    from studies.reading import read_study
+    from studies.study import shipped
 
     studies = [read_study(folder) for folder in shipped().values()]
     table = [[study.name, study.title, ", ".join(study.scales)] for study in studies]
@@ -94,7 +95,8 @@ def _list() -> int:
 
 
 def _show(name: str) -> int:
-    from studies.study import find, read_study
+    from studies.reading import read_study
+    from studies.study import find
 
     study = read_study(find(name))
     say(f"{study.name}: {study.title}" + (f" ({study.source})" if study.source else ""))

@@ -5,7 +5,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from records.files import write_csv, write_text
 
@@ -22,15 +22,74 @@ TEXTS = (
     "error",
 )  # even if they look like numbers
 CELLS, CURVES, RECORD = "cells.csv", "curves.csv", "study.json"
+NO_NUMBERS = ("nan", "inf", "-inf")  # in a curve what they say; elsewhere they may be names
+Content = TypeVar("Content", dict[str, Any], list[Any])
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
-    """Rows of a table of a study, with numbers and lists as they were; a cell without a value is left out."""
-    with path.open(newline="") as file:
-        return [
-            {name: text if name in TEXTS else _value(text) for name, text in row.items() if text != ""}
-            for row in csv.DictReader(file)
-        ]
+    """Rows of a table of a study, with numbers and lists as they were; a cell without a value is left out.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    found = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file, strict=True)
+            names = next(reader, [])
+            for texts in reader:
+                row = dict(zip(names, texts, strict=True))
+                found.append({name: text if name in TEXTS else _value(text) for name, text in row.items() if text})
+    except (ValueError, csv.Error) as error:
+        raise damaged(path, str(error)) from error
+    if found and "id" not in names:
+        raise damaged(path, "it has no column id")
+    return found
+
+
+def read_results(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]:
+    """Rows of cells.csv and of curves.csv, and study.json, of a scale.
+
+    study.json is taken away before the tables change, and written after them: without it each of them is whole, but
+    they may be of two states, and nothing is checked.
+
+    Raises:
+        ValueError: one of them is damaged, or they do not belong together.
+        OSError: one of the tables is not there.
+    """
+    record: dict[str, Any] = read_json(folder / RECORD, dict) if (folder / RECORD).is_file() else {}
+    if not record and not (folder / CURVES).is_file():
+        return read_table(folder / CELLS), [], record
+    cells, points = read_table(folder / CELLS), read_table(folder / CURVES)
+    for name, rows, count in ((CELLS, cells, "cells"), (CURVES, points, "points")):
+        if len(rows) != (said := record.get(count, len(rows))):
+            raise damaged(folder / name, f"it has {len(rows):,} rows, and {RECORD} says {said:,}")
+    for row in points:
+        for name in (name for name, value in row.items() if name != "id" and isinstance(value, str)):
+            if row[name] not in NO_NUMBERS:
+                raise damaged(folder / CURVES, f"{row[name]!r} is no number")
+            row[name] = float(row[name])
+    return cells, points, record
+
+
+def read_json(path: Path, kind: type[Content]) -> Content:
+    """Content of a JSON file, a mapping or a list.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, str(error)) from error
+    if not isinstance(content, kind):
+        raise damaged(path, f"it is no {kind.__name__}")
+    return content
+
+
+def damaged(path: Path, why: str) -> ValueError:
+    """What to tell of a file of a study's results whose content is not what was written."""
+    return ValueError(f"{path} is damaged ({why}): restore it, or write it again by cadence study run ... --anew")
 
 
 def write_table(path: Path, found: Sequence[Mapping[str, Any]]) -> None:

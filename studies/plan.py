@@ -22,6 +22,9 @@ class Plan:
         root: folder of the cells' run directories.
         launcher: launcher whose server resolves the configurations.
         recorded: results of cells that have no run directory there.
+
+    Raises:
+        ValueError: there is a mistake in a cell's command line, or two are the same run.
     """
 
     def __init__(
@@ -35,6 +38,11 @@ class Plan:
             for cell, configuration in zip(planned, resolved, strict=True)
         ]
         self.naming = Naming(study, self.cells)
+        named: dict[str, Cell] = {}
+        for cell in self.cells:
+            if (other := named.setdefault(cell.id, cell)) is not cell:
+                both = f"{self.naming.label(other)} and {self.naming.label(cell)}"
+                raise ValueError(f"{study.folder}: {both} are the same run: take one of them out")
 
     def states(self) -> list[str]:
         """State of each cell: by its run directory, else by what is recorded."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from records.environment import commit, versions
-from records.files import write_json
+from records.files import mapping_in, write_json
 from studies.cells import Cell
 from studies.collect import curves, rows
 from studies.exhibits.kept import keep
@@ -27,26 +27,41 @@ def write_results(
         cells: cells of the scale.
         root: folder of their run directories.
         results: folder of all studies' results.
-        recorded: results of cells that have no run directory there.
+        recorded: results of cells that have no run directory there. Those of more seeds stay in the tables.
     """
     folder = results / study.name / scale
     folder.mkdir(parents=True, exist_ok=True)
-    found = rows(cells, root, recorded)
+    found, points = rows(cells, root, recorded), curves(cells, root, recorded)
+    if further := recorded.further(cells):
+        found += [dict(recorded.rows[name]) for name in further]
+        points += [point for name in further for point in recorded.curves[name]]
+        place = {name: at for at, name in enumerate(recorded.rows)}  # in the order in which they stood, new ones behind
+        for table in (found, points):
+            table.sort(key=lambda row: place.get(row["id"], len(place)))
     keep(study.exhibits, found, root, folder)
+    tables, command = _bytes(folder), mapping_in(folder / RECORD).get("command")
+    (folder / RECORD).unlink(missing_ok=True)
     write_table(folder / CELLS, found)
-    write_table(folder / CURVES, curves(cells, root, recorded))
+    write_table(folder / CURVES, points)
+    if command is None or _bytes(folder) != tables:  # else it is still the earlier command that made them
+        command = " ".join(["cadence", *sys.argv[1:]])
     write_json(
         folder / RECORD,
         {
             "study": study.name,
             "scale": scale,
             "cells": len(found),
+            "points": len(points),
             **(_provenance(found) if study.runs else _this_process()),
             "hours": round(sum(seconds_of(row) for row in found) / 3600, 3),
-            "command": " ".join(["cadence", *sys.argv[1:]]),
+            "command": command,
         },
     )
     return folder
+
+
+def _bytes(folder: Path) -> list[bytes | None]:
+    return [path.read_bytes() if path.is_file() else None for path in (folder / CELLS, folder / CURVES)]
 
 
 def _provenance(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -13,14 +13,17 @@ from types import FrameType
 from commands.requeueing import queue_again
 from commands.tables.layout import lay, say
 from studies.cells import logging_to
+from studies.claims import check_options
+from studies.exhibits import check
 from studies.local import Launcher
 from studies.pace import Pace
 from studies.plan import Plan, waiting
 from studies.progress import Progress, behind, left
+from studies.reading import read_study
 from studies.recorded import Recorded, read_recorded
 from studies.results import write_results
 from studies.states import FAILED, OVER, TO_COME
-from studies.study import find, read_study
+from studies.study import find
 from trainer.signals import STOPPED
 
 
@@ -49,8 +52,13 @@ def run_study(name: str, given: argparse.Namespace) -> int:
 
     Raises:
         ValueError: there is no such study, or a mistake in its files.
+        UserError: one of its files is no YAML.
     """
     study = read_study(find(name))
+    for exhibit in study.exhibits:  # a mistake in the report is told before hours of runs
+        check(exhibit)
+    for claim in study.claims:
+        check_options(claim)
     if not study.runs:
         folder = write_results(study, given.scale, [], given.runs, given.results, Recorded())
         say(f"{study.name} has no runs: cadence study report {name} computes all of it, into {folder}")
@@ -64,11 +72,14 @@ def run_study(name: str, given: argparse.Namespace) -> int:
     states, pace = plan.states(), plan.pace(given.workers)
     if pulled := plan.pulled():
         say(f"{pulled} of {len(states)} cells stand in {tables} already: to run them again, add --anew")
+    if further := plan.recorded.further(plan.cells):
+        say(f"{len(further)} cells of more seeds stand there too, and stay")
     if given.dry_run:
         _tell(plan, states, pace)
         return 0
     if given.launcher == "slurm":
         return _hand_in(plan, root, given)
+    tables.mkdir(parents=True, exist_ok=True)  # a mistake in --results is told before hours of runs
     progress = Progress(len(states), len(states) - waiting(states), plan.naming.label, pace)
     with _stopping(launcher) as heard, progress:
         launcher.run(plan.waiting())

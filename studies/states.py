@@ -1,9 +1,9 @@
 """What has become of a cell, read from its directory alone."""
 
-import json
 from typing import Any
 
 from commands.configuration.files import read_config
+from records.files import mapping_in
 from records.lock import held
 from records.run_directory import RunDirectory
 from studies.cells import CellDirectory
@@ -26,7 +26,7 @@ def state(directory: CellDirectory) -> str:
     if held(directory.lock):
         return RUNNING
     if directory.failure.is_file():
-        return REFUSED if json.loads(directory.failure.read_text()).get("refused") else FAILED
+        return REFUSED if mapping_in(directory.failure).get("refused") else FAILED
     return STOPPED if directory.run.is_dir() else MISSING
 
 
@@ -50,4 +50,4 @@ def result(directory: CellDirectory) -> dict[str, Any] | None:
     if run.begun_with().get("command", "fit") == "fit" or any(directory.run.glob("*_range_test.ckpt")):
         return None
     answers = sorted(directory.run.glob("*_range_test.json"))
-    return json.loads(answers[0].read_text()) if answers else None
+    return mapping_in(answers[0]) or None if answers else None  # damaged: the test is run again

@@ -1,18 +1,12 @@
-"""A study's folder: sweep.yaml (the grid, for W&B and for us) and study.yaml (what a sweep file cannot say).
-
-A study of several parts has a sweep file for each: `PART.sweep.yaml` beside, or in place of, sweep.yaml.
-"""
+"""A study: the question, its scales and their cells; and where studies are found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from studies import SCALES
-from studies.claims import CHECKS, COUNTS, Claim
-from studies.sweep import Sweep, Values, read_sweep
+from studies.claims import Claim
+from studies.sweep import Sweep, Values
 from studies.table import SEED
 
 SHIPPED = Path(__file__).resolve().parents[1] / "configs" / "studies"
@@ -150,61 +144,3 @@ def find(name: str) -> Path:
     if name in shipped():
         return shipped()[name]
     raise ValueError(f"{name} is no shipped study, and no folder with a study.yaml: shipped are {', '.join(shipped())}")
-
-
-def read_study(folder: Path) -> Study:
-    """Read a study's two files.
-
-    Raises:
-        ValueError: a key is unknown, missing or of a wrong kind; the message names the file, the key and the remedy.
-    """
-    path = folder / "study.yaml"
-    content = yaml.safe_load(path.read_text())
-    own = {"name", "folder", "sweeps"}
-    _known(path, "study.yaml", content, {item.name for item in fields(Study)} - own, {"title", "asks", "scales"})
-    scales = {}
-    for name, given in content["scales"].items():
-        if name not in SCALES:
-            raise ValueError(f"{path}: scales.{name}: a scale is one of {', '.join(SCALES)}")
-        scales[name] = _scale(path, f"scales.{name}", given or {})
-    exhibits = content.get("exhibits") or []
-    for place, exhibit in enumerate(exhibits):
-        if not isinstance(exhibit, dict) or "kind" not in exhibit:
-            raise ValueError(f"{path}: exhibits[{place}] has no kind: name one, e.g. kind: table")
-    claims = [_claim(path, place, given) for place, given in enumerate(content.get("claims") or [])]
-    files = sorted(folder.glob("*sweep.yaml"), key=lambda file: (file.name != "sweep.yaml", file.name))
-    runs = content.get("runs", True)
-    if not files and runs:
-        raise ValueError(f"{folder} has no sweep.yaml: add the grid of its cells, or `runs: false` to study.yaml")
-    if files and not runs:
-        raise ValueError(f"{path}: runs is false, and there is {files[0].name}: take one of them out")
-    sweeps = {file.name.removesuffix(".yaml").removesuffix(".sweep"): read_sweep(file) for file in files}
-    rest = {"scales": scales, "exhibits": exhibits, "claims": claims, "sweeps": sweeps}
-    return Study(**{**content, **rest}, name=folder.resolve().name, folder=folder)
-
-
-def _scale(path: Path, what: str, given: Mapping[str, Any]) -> Scale:
-    _known(path, what, given, {item.name for item in fields(Scale)})
-    parts = {part: _scale(path, f"{what}.parts.{part}", own) for part, own in given.get("parts", {}).items()}
-    return Scale(**{**given, "parts": parts})
-
-
-def _claim(path: Path, place: int, given: Any) -> Claim:
-    named = {item.name for item in fields(Claim)} - {"options"}
-    _known(path, f"claims[{place}]", given, None, {"says", "source", "check"})
-    if given["check"] not in {*CHECKS, *COUNTS}:
-        known = ", ".join([*CHECKS, *COUNTS])
-        raise ValueError(f"{path}: claims[{place}].check: {given['check']} is none of {known}")
-    options = {name: value for name, value in given.items() if name not in named}
-    return Claim(**{name: value for name, value in given.items() if name in named}, options=options)
-
-
-def _known(path: Path, what: str, given: Any, known: set[str] | None, needed: Sequence[str] | set[str] = ()) -> None:
-    if not isinstance(given, dict):
-        raise ValueError(f"{path}: {what} must be a mapping, got {given}")
-    for name in given:
-        if known is not None and name not in known:
-            raise ValueError(f"{path}: {what} has an unknown key {name}: known are {', '.join(sorted(known))}")
-    for name in sorted(needed):
-        if name not in given:
-            raise ValueError(f"{path}: {what} has no {name}: add it")

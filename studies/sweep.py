@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from commands.configuration.mapping_files import read_mapping
 
 Values = Mapping[str, Sequence[Any]]
 RUNS = ("fit", "lr-range-test", "batch-size-range-test")  # commands that leave a run directory
 NAME = "[A-Za-z_][A-Za-z0-9_.-]*"  # of a parameter, as W&B's schema has it
+# Keys of W&B's schema: what its service decides while a sweep runs, and what changes no cell.
+BY_SERVICE = ("early_terminate", "run_cap", "controller", "scheduler")
+KEYS = (
+    "method", "parameters", "command", "program", "name", "description", "metric", "metrics", "project", "entity",
+    "apiVersion", "kind", "job", "image_uri",
+)  # fmt: skip
 COMMAND = 'command: [cadence, fit, "${args}"]'
 
 
@@ -63,9 +69,12 @@ def read_sweep(path: Path) -> Sweep:
     Raises:
         ValueError: it is no grid over `cadence`; the message names the file, the key and the remedy.
     """
-    content = yaml.safe_load(path.read_text())
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: a sweep file is a mapping with method, command and parameters")
+    content = read_mapping(path, str(path), "method: grid")
+    for key in content:
+        if key in BY_SERVICE:
+            raise ValueError(f"{path}: {key} needs W&B's service: run it by `wandb sweep`, or take it out")
+        if key not in KEYS:
+            raise ValueError(f"{path}: {key} is no key of a sweep file: take it out")
     method = content.get("method")
     if method != "grid":
         raise ValueError(
@@ -108,4 +117,7 @@ def _values(path: Path, name: str, given: Any) -> list[Any]:
                 else ("a mapping: use dotted names, e.g. optimizer.lr")
             )
             raise ValueError(f"{path}: parameters.{name} holds {what}")
+    for place, value in enumerate(values):
+        if any(str(value) == str(other) for other in values[:place]):
+            raise ValueError(f"{path}: parameters.{name} has {value} twice: take one out")
     return values

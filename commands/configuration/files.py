@@ -10,21 +10,15 @@ import yaml
 
 from commands.arguments import Parser
 from commands.configuration.checks import check_environment, check_given
+from commands.configuration.mapping_files import kind, read_mapping
 from commands.configuration.names import check_names
 from commands.configuration.shipped import config_paths, resolve_config_arguments
-from commands.configuration.strict_yaml import BYTES, DIGITS, YAMLOutOfBounds, as_written, check_bounds
+from commands.configuration.strict_yaml import DIGITS, YAMLOutOfBounds, as_written, check_bounds
 from commands.errors import UserError
 
 _NEGATIVE = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)
 SECTIONS = ("model", "data", "trainer")  # what has options of its own, and is never null
 LATE = ("model", "optimizer", "lr_scheduler")  # what has no class by default
-# word in what PyYAML says -> remedy
-REMEDIES = {
-    "tag": "! begins a type: take it out, or put quotes around the text",
-    "alias": "* names something that &name marks further up: mark it, or put quotes around the text",
-    "another document": "keep one part, and take out the line ---",
-    "for merging": "<< takes a mapping: take it out",
-}
 
 
 def checked(arguments: list[str], command: str = "fit", asker: Parser | None = None) -> list[str]:
@@ -99,31 +93,12 @@ def _values(arguments: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
+    """The mapping in a configuration file.
 
     Raises:
-        UserError: it cannot be read, is no YAML, or holds something else than a mapping; names the line.
+        UserError: it cannot be read, is no YAML, or holds something else than a configuration; names the line.
     """
-    try:
-        if path.stat().st_size > BYTES:
-            raise UserError(f"-c {path}: larger than {BYTES // 1_000_000} MB, so no configuration: give a YAML file")
-        text = path.read_bytes().decode()
-        check_bounds(text)
-        content = yaml.load(text, Loader=as_written(yaml.SafeLoader))
-    except YAMLOutOfBounds as error:
-        raise UserError(f"-c {path}, {error}") from error
-    except OSError as error:
-        raise UserError(f"-c {path}: cannot be read ({error.strerror}): check the path") from error
-    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
-        raise UserError(f"-c {path}: not a text file: give a YAML file, or the name of a shipped experiment") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"-c {path}{_place(error)}") from error
-    except ValueError as error:  # a date that does not exist, and the like
-        raise UserError(f"-c {path}: not YAML ({error}): put quotes around it") from error
-    if content is None:
-        raise UserError(f"-c {path}: the file is empty: it needs at least `model: NAME`")
-    if not isinstance(content, dict):
-        raise UserError(f"-c {path}: expected a mapping such as `model: SmallCNN`, got {_kind(content)}")
+    content = read_mapping(path, f"-c {path}", "model: SmallCNN", as_written(yaml.SafeLoader))
     if wrong := [key for key in content if not isinstance(key, str)]:
         raise UserError(f"-c {path}: {wrong[0]!r} is no name of an option: expected names such as model")
     if "config" in content:
@@ -132,26 +107,6 @@ def read_config(path: Path) -> dict[str, Any]:
         if section in content and content[section] is None:
             raise UserError(f"-c {path}: {section} is empty: give it options, or take it out")
     if not isinstance(content.get("trainer", {}), dict):
-        kind = _kind(content["trainer"])
-        raise UserError(f"-c {path}: trainer: expected a mapping such as {{max_epochs: 3}}, got {kind}")
+        found = kind(content["trainer"])
+        raise UserError(f"-c {path}: trainer: expected a mapping such as {{max_epochs: 3}}, got {found}")
     return content
-
-
-def _kind(content: Any) -> str:
-    kinds = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
-    return kinds.get(type(content), "something else")
-
-
-def _place(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "not YAML"
-    if mark is None:
-        return f": {problem}"
-    if "'\\t'" in problem:
-        return f", line {mark.line + 1}: a tab: YAML is indented by spaces"
-    context = getattr(error, "context_mark", None)
-    began = f"; it began in line {context.line + 1}" if context is not None and context.line != mark.line else ""
-    where = f", line {mark.line + 1}, column {mark.column + 1}"
-    found = (remedy for word, remedy in REMEDIES.items() if word in problem)
-    remedy = next(found, "close brackets and quotes, and align keys")
-    return f"{where}: not YAML ({problem}{began})\n{remedy}"

@@ -8,6 +8,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from studies.exhibits.exhibit import Exhibit, Found
@@ -39,12 +40,29 @@ def make(found: Found, wanted: Mapping[str, Any]) -> Exhibit:
     Raises:
         ValueError: the kind is unknown, or does not take these options.
     """
+    exhibit, options = check(wanted)
+    try:
+        return exhibit(found, **options)
+    except TypeError as error:
+        raise ValueError(f"exhibits: {wanted['kind']}: {error}") from error
+
+
+def check(wanted: Mapping[str, Any]) -> tuple[Callable[..., Exhibit], dict[str, Any]]:
+    """The function of an exhibit's kind, and the options for it.
+
+    Args:
+        wanted: entry of `exhibits` in study.yaml.
+
+    Raises:
+        ValueError: the kind is unknown, or does not take these options.
+    """
     options = {name: value for name, value in wanted.items() if name != "kind"}
     kind = wanted["kind"]
     if kind not in KINDS:
         raise ValueError(f"exhibits: kind: {kind} is none of {', '.join(KINDS)}")
     exhibit: Callable[..., Exhibit] = import_module(KINDS[kind]).exhibit
     try:
-        return exhibit(found, **options)
+        signature(exhibit).bind(None, **options)
     except TypeError as error:
         raise ValueError(f"exhibits: {kind}: {error}") from error
+    return exhibit, options

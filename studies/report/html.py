@@ -1,6 +1,5 @@
 """The report as one page: texts, tables, figures as inline SVG, a script for sorting and enlarging, no network."""
 
-import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from markupsafe import Markup
 from figures.svg import svg
 from studies.claims import Claim, Verdict
 from studies.exhibits.exhibit import Exhibit, Found
+from studies.table import SEED
 from studies.tabular import Table
 
 HERE = Path(__file__).parent
@@ -70,9 +70,12 @@ def index_page(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _again(found: Found) -> str:
-    """The command that makes these cells again: of what was typed, all that names them."""
-    seeds = re.search(r"--seeds[= ](\d+)", str(found.record.get("command", "")))
-    return f"cadence study run {found.study.name} --scale {found.scale}" + (f" --seeds {seeds[1]}" if seeds else "")
+    """The command that makes these cells again, which may be those of several commands."""
+    command, cells = f"cadence study run {found.study.name} --scale {found.scale}", len(found.rows)
+    seeds = len({row.get(SEED) for row in found.rows})
+    if len(found.study.cells(found.scale)) == cells or len(found.study.cells(found.scale, seeds)) != cells:
+        return command
+    return f"{command} --seeds {seeds}"
 
 
 def _render(template: str, **content: Any) -> str:

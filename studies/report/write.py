@@ -12,10 +12,11 @@ from studies import SCALES
 from studies.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim, Verdict, judge
 from studies.exhibits import make
 from studies.exhibits.exhibit import Exhibit, Found
-from studies.files import CELLS, CURVES, RECORD, read_table
+from studies.files import RECORD, read_json, read_results
 from studies.naming import PART, varied
+from studies.reading import read_study
 from studies.report.html import index_page, study_page
-from studies.study import Study, read_study
+from studies.study import Study
 from studies.table import finished
 from studies.tabular import Entry, Table, comma_separated, entry, latex, markdown
 
@@ -26,15 +27,15 @@ def load(study: Study, folder: Path) -> Found:
     """What a study found, from the folder of one scale.
 
     Raises:
-        ValueError: nothing was found there yet.
+        ValueError: nothing was found there yet, or a file is damaged.
     """
     if not (folder / RECORD).is_file():
         raise ValueError(f"{folder} has no {RECORD}: run the study first, by cadence study run {study.name}")
     curves: dict[str, list[dict[str, float]]] = {}
-    for row in read_table(folder / CURVES):
+    cells, points, record = read_results(folder)
+    for row in points:
         curves.setdefault(str(row.pop("id")), []).append(row)
-    record = json.loads((folder / RECORD).read_text())
-    return Found(study, folder.name, read_table(folder / CELLS), curves, record, folder)
+    return Found(study, folder.name, cells, curves, record, folder)
 
 
 def scales_run(results: Path, study: Study) -> list[str]:
@@ -77,8 +78,8 @@ def write_index(results: Path) -> Path:
     """Write the page over all reports below a folder; returns its path."""
     lines: list[dict[str, Any]] = []
     for page in sorted(results.glob(f"*/*/{PAGE}")):
-        record = json.loads((page.parent / RECORD).read_text())
-        states = [verdict["state"] for verdict in json.loads((page.parent / VERDICTS).read_text())]
+        record = read_json(page.parent / RECORD, dict)
+        states = [verdict["state"] for verdict in read_json(page.parent / VERDICTS, list)]
         counts = [states.count(state) for state in (REPRODUCED, NOT_REPRODUCED, NOT_TESTED)]
         href = page.relative_to(results).as_posix()
         lines.append(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from studies.exhibits.at_equal import EARLY, best, exhibit
 from studies.exhibits.exhibit import Found
-from studies.study import find, read_study
+from studies.reading import read_study
+from studies.study import find
 
 
 def found(curves: dict[str, list[tuple[float, float, float]]]) -> Found:

@@ -5,7 +5,8 @@ from typing import Any
 
 from studies.cells import Cell
 from studies.naming import Naming
-from studies.study import find, read_study, shipped
+from studies.reading import read_study
+from studies.study import find, shipped
 
 LONG = "[{class_path: TimeToTarget}, {class_path: BatchAugmentedCutout}]"
 

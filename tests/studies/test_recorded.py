@@ -18,7 +18,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tables() -> dict[str, bytes]:
-    return {name: (TABLES / name).read_bytes() for name in ("cells.csv", "curves.csv")}
+    return {name: (TABLES / name).read_bytes() for name in ("cells.csv", "curves.csv", "study.json")}
 
 
 def test_a_recorded_cell_is_not_run_again(
@@ -48,6 +48,47 @@ def test_a_recorded_cell_is_not_run_again(
     assert started[2:] == started[:1]
     assert cadence("study", "run", str(folder), "--anew") == 0
     assert len(started) == 7
+
+
+def test_fewer_seeds_leave_the_others_in_the_tables(
+    cadence: Cadence, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pulled with two seeds, of which one is asked for; those of a rate that the study has no longer go."""
+    assert cadence("study", "run", str(folder), "--seeds", "2") == 0
+    before = tables()
+    for gone in (False, True):
+        if gone:
+            shutil.rmtree("runs")
+        capsys.readouterr()
+        assert cadence("study", "run", str(folder), "--seeds", "1") == 0
+        shown = capsys.readouterr().out
+        assert "\n2 cells of more seeds stand there too, and stay\n" in f"\n{shown}"
+        assert tables() == before
+    # with a third: the new ones behind
+    assert cadence("study", "run", str(folder), "--seeds", "3") == 0
+    assert cadence("study", "run", str(folder), "--seeds", "1") == 0
+    kept = tables()["cells.csv"].splitlines()
+    assert len(kept) == 7 and set(before["cells.csv"].splitlines()) <= set(kept)
+    assert cadence("study", "report", str(folder), "--scale", "laptop") == 0
+    assert "--seeds 3<" in (TABLES / "report.html").read_text()
+    # another study by the same name has none of it
+    sweep = folder / "sweep.yaml"
+    sweep.write_text(sweep.read_text().replace("- 0.003", "- 0.004").replace("- 0.01", "- 0.02"))
+    assert cadence("study", "run", str(folder), "--seeds", "1") == 0
+    assert len(tables()["cells.csv"].splitlines()) == 3
+
+
+def test_damaged_tables_are_not_written_over(
+    cadence: Cadence, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cadence("study", "run", str(folder), "--scale", "smoke") == 0
+    there = TABLES.parent / "smoke" / "cells.csv"
+    there.write_bytes(torn := there.read_bytes()[:-40])
+    for command in (("run", str(folder), "--scale", "smoke"), ("report", str(folder))):
+        assert cadence("study", *command) == 2
+        assert f"{there} is damaged" in capsys.readouterr().err and there.read_bytes() == torn
+    assert cadence("study", "run", str(folder), "--scale", "smoke", "--anew") == 0
+    assert len(there.read_text().splitlines()) == 3
 
 
 def test_a_row_of_another_configuration_is_not_taken_for_it(cadence: Cadence, folder: Path) -> None:

@@ -13,15 +13,15 @@ import yaml
 from studies.exhibits import KINDS, make
 from studies.exhibits.kept import FOLDER, keep
 from studies.files import CELLS, CURVES, RECORD
+from studies.reading import read_study
 from studies.report.write import load, report, write_report
-from studies.study import read_study
 from studies.tabular import Entry, Table, comma_separated, latex, markdown
 
 EVIL = "<script>alert(1)</script>"
 STUDY: dict[str, Any] = {
     "title": "Two *rates* " + EVIL,
     "asks": f"Which of **two** rates? {EVIL} [x](javascript:alert(1))",
-    "scales": {"smoke": {"seeds": 3}, "full": None},
+    "scales": {"smoke": {"seeds": 1}, "full": None},
     "names": {"optimizer.lr": "learning rate", "Adam": "the Adam"},
     "claims": [
         {"says": ".01 is best", "source": "a report", "check": "best", "metric": "test/accuracy", "of": "optimizer.lr",

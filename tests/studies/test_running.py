@@ -9,15 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from records.metrics_rows import read_rows
 from studies import local, running
 from studies.files import read_table
 from studies.local import Launcher
 from studies.progress import in_words
-from tests.studies.conftest import written
+from tests.studies.conftest import STUDY, written
 
 Cadence = Callable[..., int]
+CLAIM = {"says": "so", "source": "there", "check": "at_least", "value": 1}
 METRICS = ("test/accuracy", "test/loss", "val/loss", "train/epoch_loss", "steps", "status")
 
 
@@ -101,6 +103,41 @@ def test_a_mistake_in_the_sweep_is_told_before_anything_runs(
     folder = written(tmp_path / "bad", {"optimizer.rl": {"value": 1}})
     assert cadence("study", "run", str(folder)) == 2
     assert "rl" in capsys.readouterr().err and not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"exhibits": [{"kind": "tabel", "title": "x"}]}, "exhibits: kind: tabel is none of table, by_epoch"),
+        ({"exhibits": [{"kind": "table", "title": "x"}]}, "exhibits: table: missing a required argument: 'rows'"),
+        ({"claims": [CLAIM | {"metrik": "x"}]}, "claim 'so': at_least: missing a required argument: 'metric'"),
+        ({"claims": [CLAIM | {"metric": "x", "than": 1}]}, "claim 'so': at_least: got an unexpected keyword argument"),
+    ],
+)
+def test_a_mistake_in_the_report_is_told_before_anything_runs(
+    cadence: Cadence, folder: Path, content: dict[str, object], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY | content))
+    assert cadence("study", "run", str(folder)) == 2
+    assert message in capsys.readouterr().err and not Path("runs").exists()
+
+
+def test_a_run_that_is_there_twice_is_refused(
+    cadence: Cadence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Written in two ways, it is one: both would be the same row, and count for two seeds."""
+    folder = written(tmp_path / "twice", {"optimizer.lr": {"values": [0.01, "1e-2"]}})
+    assert cadence("study", "run", str(folder)) == 2
+    assert "lr=0.01 seed_everything=1 and lr=1e-2 seed_everything=1 are the same run" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_is_told_before_anything_runs(
+    cadence: Cadence, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a file").touch()
+    for option in ("--results", "--runs"):
+        assert cadence("study", "run", str(folder), option, "a file/below") == 2
+        assert "a file/below" in capsys.readouterr().err and not list(Path("runs/studies").glob("*/*"))
 
 
 def test_a_killed_worker_costs_its_cell_one_more_try(

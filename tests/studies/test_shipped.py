@@ -12,7 +12,8 @@ from studies.claims import CHECKS, NOT_TESTED, judge
 from studies.exhibits import make
 from studies.exhibits.exhibit import Found
 from studies.files import read_table
-from studies.study import read_study, shipped
+from studies.reading import read_study
+from studies.study import shipped
 from tests.configs.conftest import stand_in
 
 every_study = pytest.mark.parametrize("name", shipped())

@@ -10,9 +10,9 @@ from studies import slurm
 from studies.cells import Cell, CellDirectory
 from studies.local import Launcher
 from studies.plan import Plan
+from studies.reading import read_study
 from studies.recorded import Recorded
 from studies.states import FINISHED, state
-from studies.study import read_study
 
 
 @pytest.fixture

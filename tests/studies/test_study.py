@@ -1,12 +1,15 @@
 """A study's folder, read and laid out."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from studies.study import find, read_study
+from commands.errors import UserError
+from studies.reading import read_study
+from studies.study import find
 
 SWEEP = {
     "program": "cadence",
@@ -25,6 +28,8 @@ STUDY: dict[str, Any] = {
     "exhibits": [{"kind": "table"}],
     "claims": [{"says": "so", "source": "there", "check": "at_least", "metric": "x", "value": 1, "scale": "smoke"}],
 }
+
+CLAIM = {"says": "so", "source": "there", "check": "at_least"}
 
 
 def written(folder: Path, study: dict[str, Any] = STUDY) -> Path:
@@ -92,7 +97,18 @@ def test_a_study_is_found_by_its_folder_or_refused(tmp_path: Path) -> None:
         ({"exhibits": [{"name": "x"}]}, r"exhibits\[0\] has no kind"),
         ({"claims": [{"says": "x", "source": "y"}]}, r"claims\[0\] has no check"),
         ({"claims": [{"says": "x", "source": "y", "check": "guess"}]}, "check: guess is none of best, beats, order"),
-        ({"claims": ["x"]}, r"claims\[0\] must be a mapping"),
+        ({"claims": ["x"]}, r"claims\[0\] must be a mapping, got a text"),
+        ({"claims": [CLAIM | {"scale": "huge"}]}, r"claims\[0\].scale: huge is none of smoke, laptop, full"),
+        ({"claims": [CLAIM | {"where": 1}]}, r"claims\[0\].where must be a mapping, got a number"),
+        ({"claims": {"says": "x"}}, "claims must be a list, got a mapping"),
+        ({"scales": ["smoke"]}, ": scales must be a mapping, got a list"),
+        ({"scales": {"full": 3}}, "scales.full must be a mapping, got a number"),
+        ({"scales": {"full": {"seeds": 0}}}, "scales.full.seeds must be at least 1, got 0"),
+        ({"scales": {"full": {"seeds": True}}}, "scales.full.seeds must be a number, got true or false"),
+        ({"scales": {"full": {"only": {"optimizer.lr": 0.1}}}}, "only.optimizer.lr must be a list of the values"),
+        ({"notes": "one"}, ": notes must be a list, got a text"),
+        ({"asks": ["one"]}, ": asks must be a text, got a list"),
+        ({"runs": "no"}, ": runs must be true or false, got a text"),
     ],
 )
 def test_a_mistake_names_its_key(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
@@ -100,3 +116,27 @@ def test_a_mistake_names_its_key(tmp_path: Path, changed: dict[str, Any], messag
     with pytest.raises(ValueError, match=message) as refused:
         read_study(written(tmp_path / "rates", content))
     assert "study.yaml" in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["study.yaml", "sweep.yaml"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r": the file is empty: it needs at least `\w+: "),
+        ("a: [", ", line 1, column 5: not YAML"),
+        ("title: x\n\tasks: y", ", line 2: a tab"),
+        ("title: x\ntitle: y", ", line 2: title is there already, in line 1: take one out"),
+        ("- a", ": expected a mapping such as"),
+        ("title: \x00", ": not a text file"),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    folder = written(tmp_path / "rates")
+    (folder / name).write_text(text)
+    with pytest.raises(UserError, match=re.escape(str(folder / name)) + message):
+        read_study(folder)
+
+
+def test_an_empty_entry_is_as_none(tmp_path: Path) -> None:
+    study = read_study(written(tmp_path / "rates", STUDY | {"notes": None, "names": None, "claims": None}))
+    assert (study.notes, study.names, study.claims) == ((), {}, [])

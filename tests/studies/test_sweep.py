@@ -52,7 +52,7 @@ def test_a_scale_keeps_some_values_and_fixes_others() -> None:
     ("old", "new", "message"),
     [
         ("method: grid", "method: bayes", "method: bayes needs W&B's service"),
-        ("parameters:", "other:", "parameters is missing"),
+        ("parameters:", "job:", "parameters is missing"),
         ('"${env}", cadence, fit, "${args}"', "python, cli.py", "command must be `cadence`"),
         (
             'cadence, fit, "${args}"',
@@ -64,7 +64,10 @@ def test_a_scale_keeps_some_values_and_fixes_others() -> None:
         ("[0.1, 1.0e-05]", "[]", "parameters.optimizer.lr must have"),
         ("[0.1, 1.0e-05]", "[null]", "holds null, which W&B hands on"),
         ("[0.1, 1.0e-05]", "[{a: 1}]", "holds a mapping: use dotted names"),
-        (SWEEP, "[1]", "a sweep file is a mapping"),
+        ("[0.1, 1.0e-05]", "[0.1, 1.0e-05, .1]", "parameters.optimizer.lr has 0.1 twice: take one out"),
+        ("method: grid", "method: grid\nearly_terminate: {type: hyperband}", "early_terminate needs W&B's service"),
+        ("method: grid", "method: grid\nrun_cap: 3", "run_cap needs W&B's service"),
+        ("method: grid", "method: grid\nmethods: grid", "methods is no key of a sweep file: take it out"),
     ],
 )
 def test_what_is_no_grid_over_cadence_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -9,7 +9,8 @@ from records.first_passage import FirstPassage, Reading
 from studies.exhibits import make
 from studies.exhibits.exhibit import Found
 from studies.exhibits.result_table import decimals
-from studies.study import read_study, shipped
+from studies.reading import read_study
+from studies.study import shipped
 from studies.table import TO_TARGET, by_seed, described, lost
 
 
