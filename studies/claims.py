@@ -7,7 +7,6 @@ leaves 0 out.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from inspect import signature
 from typing import Any
 
 from studies import SCALES
@@ -26,6 +25,7 @@ from studies.comparisons import (
 )
 from studies.counted import counted, field_of_stack
 from studies.known_curves import known_bounds, known_point
+from studies.options import check_options
 from studies.states import TO_COME
 from studies.table import Row, grouped, where
 
@@ -124,17 +124,14 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str, named: Named = lambda v
     return Verdict(REPRODUCED if holds else NOT_REPRODUCED, lines)
 
 
-def check_options(claim: Claim) -> None:
-    """Check that a claim's check takes its options, which the runs need not have ended for.
+def check_claim(claim: Claim) -> None:
+    """Check that a claim's check takes its options, for which no cell need have run.
 
     Raises:
         ValueError: it does not.
     """
-    check = CHECKS.get(claim.check) or COUNTS[claim.check]
-    try:
-        signature(check).bind(*([], str) if claim.check in CHECKS else (), **claim.options)
-    except TypeError as error:
-        raise ValueError(f"claim '{claim.says}': {claim.check}: {error}") from error
+    given, check = (2, CHECKS[claim.check]) if claim.check in CHECKS else (0, COUNTS[claim.check])
+    check_options(check, given, claim.options, f"claim '{claim.says}': {claim.check}")
 
 
 def _asked(claim: Claim, check: Check, *given: Any) -> tuple[bool, str]:

@@ -13,7 +13,7 @@ from types import FrameType
 from commands.requeueing import queue_again
 from commands.tables.layout import lay, say
 from studies.cells import logging_to
-from studies.claims import check_options
+from studies.claims import check_claim
 from studies.exhibits import check
 from studies.local import Launcher
 from studies.pace import Pace
@@ -58,7 +58,7 @@ def run_study(name: str, given: argparse.Namespace) -> int:
     for exhibit in study.exhibits:  # a mistake in the report is told before hours of runs
         check(exhibit)
     for claim in study.claims:
-        check_options(claim)
+        check_claim(claim)
     if not study.runs:
         folder = write_results(study, given.scale, [], given.runs, given.results, Recorded())
         say(f"{study.name} has no runs: cadence study report {name} computes all of it, into {folder}")

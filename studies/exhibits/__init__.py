@@ -8,10 +8,10 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from inspect import signature
 from typing import Any
 
 from studies.exhibits.exhibit import Exhibit, Found
+from studies.options import check_options
 
 KINDS = {
     "table": "studies.exhibits.result_table",
@@ -61,8 +61,5 @@ def check(wanted: Mapping[str, Any]) -> tuple[Callable[..., Exhibit], dict[str, 
     if kind not in KINDS:
         raise ValueError(f"exhibits: kind: {kind} is none of {', '.join(KINDS)}")
     exhibit: Callable[..., Exhibit] = import_module(KINDS[kind]).exhibit
-    try:
-        signature(exhibit).bind(None, **options)
-    except TypeError as error:
-        raise ValueError(f"exhibits: {kind}: {error}") from error
+    check_options(exhibit, 1, options, f"exhibits: {kind}")
     return exhibit, options
