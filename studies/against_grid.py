@@ -103,6 +103,12 @@ def near_best(
 
 
 def refusals(rows: Sequence[Row], named: Callable[[Any], str], most: int) -> tuple[bool, str]:
-    """Whether no more cells than so many were refused what they asked for."""
+    """Whether no more cells than so many were refused what they asked for.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        most: largest number of refused cells.
+    """
     count = sum(row["status"] == REFUSED for row in rows)
     return count <= most, f"{count} of {len(rows)} refused, allowed {most}"

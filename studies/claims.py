@@ -39,7 +39,7 @@ class Claim:
     Attributes:
         says: sentence, in plain words.
         source: place where it is printed.
-        check: name of the check, a key of CHECKS.
+        check: name of the check.
         options: further arguments of the check.
         where: column values of the cells that it is about.
         each: columns that tell apart the groups in which it must hold, one by one.

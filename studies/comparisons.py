@@ -13,7 +13,21 @@ Named = Callable[[Any], str]
 def best(
     rows: Sequence[Row], named: Named, metric: str, of: str, value: Any, goal: str = "highest"
 ) -> tuple[bool, str]:
-    """Whether the metric is highest (or lowest) at one value of a column, against each of the others."""
+    """Whether the metric is highest (or lowest) at one value of a column, against each of the others.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        metric: column that is compared.
+        of: column whose values tell the settings apart.
+        value: its value at which the metric is the best.
+        goal: `highest` or `lowest`.
+
+    Raises:
+        ValueError: the goal is neither.
+    """
+    if goal not in ("highest", "lowest"):
+        raise ValueError(f"best: goal must be highest or lowest, got {goal}")
     settings = {key: group for (key,), group in grouped(rows, [of]).items()}
     key = tuple(value) if isinstance(value, list) else value
     if key not in settings:
@@ -35,7 +49,15 @@ def best(
 
 
 def order(rows: Sequence[Row], named: Named, metric: str, of: str, values: Sequence[Any]) -> tuple[bool, str]:
-    """Whether the metric grows from each of these values of a column to the next."""
+    """Whether the metric grows from each of these values of a column to the next.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        metric: column that is compared.
+        of: column whose values tell the settings apart.
+        values: its values, in the order in which the metric grows.
+    """
     settings = {key: group for (key,), group in grouped(rows, [of]).items()}
     missing = [value for value in values if value not in settings]
     if missing:
@@ -73,7 +95,15 @@ def alike(
 
 
 def near(rows: Sequence[Row], named: Named, metric: str, value: float, within: float) -> tuple[bool, str]:
-    """Whether the mean lies within a distance of the published value."""
+    """Whether the mean lies within a distance of the published value.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        metric: column of the mean.
+        value: published value.
+        within: largest distance.
+    """
     found = described(rows, metric)
     return found.n > 0 and abs(found.mean - value) <= within, (
         f"{_shown(rows, metric)}; published {value:g}, difference {found.mean - value:+.4g}, allowed {within:g}"
@@ -81,13 +111,26 @@ def near(rows: Sequence[Row], named: Named, metric: str, value: float, within: f
 
 
 def at_least(rows: Sequence[Row], named: Named, metric: str, value: float) -> tuple[bool, str]:
-    """Whether the mean reaches a value."""
+    """Whether the mean reaches a value.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        metric: column of the mean.
+        value: least value.
+    """
     found = described(rows, metric)
     return found.n > 0 and found.mean >= value, f"{_shown(rows, metric)}; asked for {value:g}"
 
 
 def falling(rows: Sequence[Row], named: Named, metrics: Sequence[str]) -> tuple[bool, str]:
-    """Whether the mean falls from each of these columns to the next."""
+    """Whether the mean falls from each of these columns to the next.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        metrics: columns, in the order in which the mean falls.
+    """
     means = [described(rows, metric).mean for metric in metrics]
     shown = ", ".join(f"{named(name)} {mean:.2g}" for name, mean in zip(metrics, means, strict=True))
     return all(after < before for before, after in pairwise(means)), shown
@@ -96,7 +139,16 @@ def falling(rows: Sequence[Row], named: Named, metrics: Sequence[str]) -> tuple[
 def passing(
     rows: Sequence[Row], named: Named, metric: str, of: Sequence[str], value: float, cells: Sequence[Any]
 ) -> tuple[bool, str]:
-    """Whether exactly these settings reach a value; a setting is its values of the columns `of`."""
+    """Whether exactly these settings reach a value; a setting is its values of the columns `of`.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        metric: column that has to reach the value.
+        of: columns whose values tell the settings apart.
+        value: least value.
+        cells: values of `of` for each setting that reaches it.
+    """
     wanted = {tuple(tuple(part) if isinstance(part, list) else part for part in cell) for cell in cells}
     reach = {key for key, group in grouped(rows, of).items() if _level(group, metric, 1) >= value}
     extra, missed = (
@@ -117,7 +169,17 @@ def ratio(
     least: float = 0.0,
     most: float = float("inf"),
 ) -> tuple[bool, str]:
-    """Whether the metric of one setting over that of another lies between two bounds."""
+    """Whether the metric of one setting over that of another lies between two bounds.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        metric: column that is compared.
+        a: column values of the setting above the line.
+        b: column values of the setting below the line.
+        least: lower bound.
+        most: upper bound.
+    """
     above, below = described(where(rows, a), metric), described(where(rows, b), metric)
     if not above.n or not below.n or below.mean == 0:
         return False, "a setting has no result"
@@ -128,7 +190,15 @@ def ratio(
 def beats(
     rows: Sequence[Row], named: Named, metric: str, a: Mapping[str, Any], b: Mapping[str, Any]
 ) -> tuple[bool, str]:
-    """Whether the metric of one setting is above that of another, each given by its column values."""
+    """Whether the metric of one setting is above that of another, each given by its column values.
+
+    Args:
+        rows: rows of the cells.
+        named: function from a column's value to what the report calls it.
+        metric: column that is compared.
+        a: column values of the setting that is above.
+        b: column values of the other.
+    """
     one, other = where(rows, a), where(rows, b)
     if not one or not other:
         return False, "a setting has not run"

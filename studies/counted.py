@@ -21,7 +21,7 @@ def counted(
 
     Args:
         model: name of the network, as for `cadence describe`.
-        of: one of COLUMNS; activations count the input.
+        of: `weights`, `biases`, `parameters`, `multiply_adds` or `activations`, which count the input.
         value: published number.
         options: arguments of the network.
         image: (channels, height, width) of its images; its own by default.
@@ -38,7 +38,13 @@ def counted(
 
 
 def field_of_stack(filters: int, size: int, value: int) -> tuple[bool, str]:
-    """Whether a stack of convolutions of size x size and stride 1 sees as many pixels along a side as published."""
+    """Whether a stack of convolutions of size x size and stride 1 sees as many pixels along a side as published.
+
+    Args:
+        filters: number of convolutions.
+        size: side of a convolution's window, in pixels.
+        value: published number of pixels.
+    """
     found = stacked_field(filters, size)
     return found == value, f"{filters} of {size} x {size}: {found} x {found} pixels; published {value} x {value}"
 

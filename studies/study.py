@@ -19,7 +19,7 @@ class Scale:
     Attributes:
         options: options that every cell gets besides, or in place of the sweep's own.
         only: values that are kept of some parameters.
-        seeds: number of seeds, None for those of the sweep file.
+        seeds: number of seeds, by default those of the sweep file.
         cost: rough time that it takes, and on what machine.
         parts: options, values and seeds that one part's cells have in place of these, by the name of the part.
     """
@@ -56,7 +56,7 @@ class Study:
         title: title of the report.
         asks: what is asked, in paragraphs.
         sweeps: grids of cells, by the names of their parts; none where `runs` is false.
-        scales: scales by their names, among them `full`.
+        scales: scales by their names.
         source: publication that it repeats, if any.
         notes: departures from the source, and what the source leaves open.
         exhibits: tables and figures of the report, each a mapping with its `kind`.

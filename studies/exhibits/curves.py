@@ -35,7 +35,7 @@ def exhibit(
         metric: column of metrics.csv.
         y: label of the vertical axis, with its unit.
         by: columns whose values tell the groups apart.
-        against: what the horizontal axis counts, a key of AXES.
+        against: what the horizontal axis counts: `epoch`, `step`, `samples` or `seconds`.
         caption: what is to be said of it.
         only: column values of the cells to show.
         published: `file`, `x` (its column of the horizontal axis) and `columns` (its column for a group's name).

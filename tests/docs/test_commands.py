@@ -12,6 +12,7 @@ import pytest
 import cli
 from commands.data import ACTIONS
 from tests.docs.test_paths import PAGES
+from tests.docs.test_your_study import write_study
 
 # Where a command has understood all its words, and begins to work.
 WORK = (
@@ -73,6 +74,7 @@ def test_a_command_of_a_page_is_understood(command: str, cadence, tmp_path: Path
     assert words[0] in cli.COMMANDS or words[0].startswith("--")
     for name in {found for word in words for found in re.findall(r"^runs/[\w-]+", word)}:
         shutil.copytree(run, tmp_path / f"{name}1" if name.endswith("-") else tmp_path / name)  # runs/name-*
+    write_study(tmp_path)
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package" / "my_module.py").write_text(OWN_MODULE)
     page = next(page for page in PAGES if page.name == "your_code.md")

@@ -6,14 +6,14 @@ from types import ModuleType
 
 import pytest
 
-from docs import architectures, finders, gradient_check, lr_finder_against_grid, results
+from docs import architectures, finders, gradient_check, lr_finder_against_grid, results, your_study
 from docs.pages import page, table
 from studies.against_grid import Comparison
 
 ROOT = Path(__file__).parents[2]
 
 
-SCRIPTS = [architectures, finders, gradient_check, lr_finder_against_grid, results]
+SCRIPTS = [architectures, finders, gradient_check, lr_finder_against_grid, results, your_study]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
