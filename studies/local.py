@@ -20,9 +20,9 @@ from trainer import signals
 
 TRIES = 2  # a worker that was killed costs its cell one more try
 
-# Told of each change: the cell, what has become of it ('started', 'again', or a state), and seconds of its process. Of
-# a cell that is RUNNING it is told every half second.
-Told = Callable[[Cell, str, float], None]
+# Told of each change: the cell, what has become of it ('started', 'again', or a state), and seconds of its process;
+# None if another launcher had it. Of a cell that is RUNNING it is told about every second.
+Told = Callable[[Cell, str, float | None], None]
 
 
 @dataclass
@@ -95,7 +95,20 @@ class Launcher:
                 self.told(run.cell, RUNNING, time.monotonic() - run.since)
             if not self._running and not waiting and elsewhere and not self.stopping:
                 time.sleep(1)  # another launcher has them: its end, or their results, are awaited
-                waiting, elsewhere = [cell for cell in elsewhere if state(self._directory(cell)) not in OVER], []
+                waiting, elsewhere = self._let_go(elsewhere)
+
+    def _let_go(self, elsewhere: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+        """Of cells that other launchers had, those that are free again, and those that they have still."""
+        free, held = [], []
+        for cell in elsewhere:
+            found = state(self._directory(cell))
+            if found == RUNNING:
+                held.append(cell)
+            elif found not in OVER:
+                free.append(cell)
+            if found in OVER or found == RUNNING:
+                self.told(cell, found, None)
+        return free, held
 
     def stop(self) -> None:
         """Start no more cells, and let those that run write a checkpoint and end."""

@@ -47,7 +47,7 @@ class Progress:
             self._bars.start()
         return self
 
-    def __call__(self, cell: Cell, what: str, seconds: float) -> None:
+    def __call__(self, cell: Cell, what: str, seconds: float | None) -> None:
         """Tell of a change: 'started', 'again', or a cell's state; of one that is RUNNING, tell now and then."""
         if what == RUNNING:
             if time.monotonic() - self._told > (_WRITTEN if self._bars is None else _DRAWN):
@@ -86,17 +86,18 @@ class Progress:
         self._bars.update(self._tasks["all"], description=f"cells, {left(self.pace)}")
 
     def _draw(self, cell: Cell, what: str) -> None:
-        if what == "started":
-            self._tasks[cell.id] = self._bars.add_task(f"  {self.label(cell)}", total=None, count="")
-        else:
+        if what != "started":
             self._bars.remove_task(self._tasks.pop(cell.id))
+        elif cell.id not in self._tasks:  # else another launcher had it
+            self._tasks[cell.id] = self._bars.add_task(f"  {self.label(cell)}", total=None, count="")
         shown = {"completed": self.done, "count": self._count(), "description": f"cells, {left(self.pace)}"}
         self._bars.update(self._tasks["all"], **shown)
 
-    def _line(self, cell: Cell, what: str, seconds: float) -> None:
+    def _line(self, cell: Cell, what: str, seconds: float | None) -> None:
         self._told = time.monotonic()
         said = {"again": "was killed and is tried once more", STOPPED: "stopped"}.get(what, what)
-        text = f"{self.done} of {self.total}: {self.label(cell)}: {said} after {seconds:.0f} s; {left(self.pace)}"
+        when = "elsewhere" if seconds is None else f"after {seconds:.0f} s"
+        text = f"{self.done} of {self.total}: {self.label(cell)}: {said} {when}; {left(self.pace)}"
         if self._bars is not None:
             self._bars.console.print(text, markup=False, emoji=False, highlight=False)
         else:

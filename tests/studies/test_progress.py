@@ -68,6 +68,8 @@ def test_a_terminal_has_a_bar_for_each_cell(tmp_path: Path, monkeypatch: pytest.
         shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
         assert re.search(r"cells, about 2 minutes left .* 0 of 2", shown)
         assert re.search(r"  the first .* 50 %", shown)
+        told(one, "started", 61.0)  # another launcher had it: no second bar
+        assert len(told._bars.tasks) == 2
         told(one, "finished", 61.0)
     assert "100 %" not in shown
 
