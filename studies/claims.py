@@ -11,6 +11,7 @@ from typing import Any
 
 from studies import SCALES
 from studies.against_grid import near_best, refusals
+from studies.columns import check_columns
 from studies.comparisons import (
     Named,
     alike,
@@ -27,7 +28,7 @@ from studies.counted import counted, field_of_stack
 from studies.known_curves import known_bounds, known_point
 from studies.options import check_options
 from studies.states import TO_COME
-from studies.table import Row, grouped, where
+from studies.table import Row, finished, grouped, where
 
 REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested at this scale"
 
@@ -116,6 +117,12 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str, named: Named = lambda v
         return Verdict(
             NOT_TESTED, [f"{waiting} of its cells have not run" if waiting else "no cell of this scale is about it"]
         )
+    columns = {name for row in rows for name in row}
+    named_by_it = {**claim.options, "each": claim.each}
+    try:
+        check_columns(claim.check, named_by_it, columns, columns if finished(rows) else ())
+    except ValueError as error:
+        return Verdict(NOT_TESTED, [str(error)])
     holds, lines = True, []
     for names, group in groups.items():
         good, line = _asked(claim, CHECKS[claim.check], group, named)

@@ -3,19 +3,17 @@
 A study of several parts has a sweep file for each: `PART.sweep.yaml` beside, or in place of, sweep.yaml.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from commands.configuration.mapping_files import kind, read_mapping
 from studies import SCALES
 from studies.claims import CHECKS, COUNTS, Claim
+from studies.options import fits, wanted
 from studies.study import Scale, Study
 from studies.sweep import read_sweep
-
-KINDS = {str: "a text", int: "a number", bool: "true or false", Sequence: "a list", Mapping: "a mapping"}
 
 
 def read_study(folder: Path) -> Study:
@@ -90,30 +88,10 @@ def _checked(cls: Any, path: Path, what: str, given: Any, own: Collection[str] =
     for name, value in given.items():
         if name not in known:
             raise ValueError(f"{path}: {what or 'it'} has an unknown key {name}: known are {', '.join(sorted(known))}")
-        if value is not None and not _fits(value, hints[name]):
-            raise ValueError(
-                f"{path}: {what}{'.' * bool(what)}{name} must be {_wanted(hints[name])}, got {kind(value)}"
-            )
+        if value is not None and not fits(value, hints[name]):
+            raise ValueError(f"{path}: {what}{'.' * bool(what)}{name} must be {wanted(hints[name])}, got {kind(value)}")
     found = {name: value for name, value in given.items() if value is not None}
     for name, item in known.items():
         if name not in found and item.default is item.default_factory:  # both are dataclasses.MISSING
             raise ValueError(f"{path}: {what or 'it'} has no {name}: add it")
     return found
-
-
-def _plain(hint: Any) -> Any:
-    """The type of a hint: without None, and without what is in it."""
-    if isinstance(hint, UnionType):
-        hint = next(each for each in get_args(hint) if each is not type(None))
-    return get_origin(hint) or hint
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    wanted = _plain(hint)
-    if wanted is Sequence:
-        return isinstance(value, list)
-    return isinstance(value, wanted) and (wanted is not int or not isinstance(value, bool))
-
-
-def _wanted(hint: Any) -> str:
-    return KINDS[_plain(hint)]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from studies.columns import check_columns
 from studies.exhibits.exhibit import Exhibit, Found
 from studies.options import check_options
 
@@ -41,10 +42,15 @@ def make(found: Found, wanted: Mapping[str, Any]) -> Exhibit:
         ValueError: the kind is unknown, or does not take these options.
     """
     exhibit, options = check(wanted)
+    what = f"exhibits: {wanted['kind']}"
+    check_columns(what, options, found.settings(), found.measured())
     try:
         return exhibit(found, **options)
-    except TypeError as error:
-        raise ValueError(f"exhibits: {wanted['kind']}: {error}") from error
+    except KeyError as error:
+        where = "published, or a column of its file," if "published" in options else "an option"
+        raise ValueError(f"{what}: {where} has no {error.args[0]}: add it") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 def check(wanted: Mapping[str, Any]) -> tuple[Callable[..., Exhibit], dict[str, Any]]:

@@ -11,6 +11,7 @@ from studies.exhibits.exhibit import Exhibit, Found
 from studies.table import finished, grouped, where
 
 AXES = {"epoch": "epoch", "step": "step", "samples": "samples seen", "seconds": "seconds of training"}
+BANDS = {"range": "their range", "deviation": "a standard deviation to both sides"}
 
 
 def exhibit(
@@ -43,6 +44,10 @@ def exhibit(
         until: end of the horizontal axis.
         band: `range` of the seeds, or `deviation`: a standard deviation to both sides of the mean.
     """
+    if against not in AXES:
+        raise ValueError(f"exhibits: curves: against must be one of {', '.join(AXES)}, got {against}")
+    if band not in BANDS:
+        raise ValueError(f"exhibits: curves: band must be one of {', '.join(BANDS)}, got {band}")
     groups: dict[str, Curve] = {}
     missing = []
     for key, rows in grouped(finished(where(found.rows, only or {})), by).items():
@@ -63,8 +68,7 @@ def exhibit(
     few = all(len(curve.x) <= 25 for curve in groups.values())
     figure = draw(groups, AXES[against], y, published=printed, log_y=log_y, points=few, band=band)
     seeds = max((len(curve.values) for curve in groups.values()), default=0)
-    spread = {"range": "their range", "deviation": "a standard deviation to both sides"}[band]
-    said = f"Mean of {seeds} seeds, and {spread} as a band." if seeds > 1 else "One seed each."
+    said = f"Mean of {seeds} seeds, and {BANDS[band]} as a band." if seeds > 1 else "One seed each."
     said += f" Without a curve, as it has no places in common: {'; '.join(missing)}." if missing else ""
     return Exhibit(title, f"{said} {caption}".strip(), figure=figure)
 

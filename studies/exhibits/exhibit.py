@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studies.study import Study
+from studies.table import finished
 from studies.tabular import Table
 
 if TYPE_CHECKING:
@@ -36,6 +37,18 @@ class Found:
     def name(self, value: Any) -> str:
         """How the report calls a column, or a value of one; a list may come as a tuple."""
         return self.study.named(list(value) if isinstance(value, tuple) else value)
+
+    def settings(self) -> set[str]:
+        """Columns that may tell cells apart: those of the table, and what any scale of the study varies."""
+        planned = {name for scale in self.study.scales for cell in self.study.cells(scale) for name in cell.parameters}
+        return planned | {name for row in self.rows for name in row}
+
+    def measured(self) -> set[str]:
+        """Columns of what was found, in either table; empty until a cell has come to its end."""
+        if not finished(self.rows):
+            return set()
+        points = (point for curve in self.curves.values() for point in curve)
+        return {name for row in (*self.rows, *points) for name in row}
 
     def published(self, file: str) -> list[dict[str, str]]:
         """Rows of a published table, by the name of its file in the study's folder.

@@ -156,3 +156,17 @@ def test_a_group_of_several_settings_is_refused() -> None:
 def test_a_claim_that_cannot_be_checked_is_named(made: Claim) -> None:
     with pytest.raises(ValueError, match="claim 'a is so'"):
         judge(made, APART[:3], "full")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"metric": "test_acuracy"}, "metric: no cell has test_acuracy: nearest: test_accuracy"),
+        ({"of": "arn"}, "of: no cell has arn: nearest: arm"),
+        ({"each": ("datum",)}, "each: no cell has datum"),
+    ],
+)
+def test_a_misspelt_column_is_no_verdict(options: dict[str, Any], why: str) -> None:
+    """Nothing is found by it, which must not read as if the runs had said no."""
+    verdict = judge(claim("best", **{"of": "arm", "value": "a", **options}), APART, "full")
+    assert verdict.state == NOT_TESTED and why in verdict.numbers[0]

@@ -60,6 +60,9 @@ SWEEP = {
     "parameters": {"optimizer": {"values": ["Adam", EVIL]}, "optimizer.lr": {"values": [0.1, 0.01]},
                    "seed_everything": {"values": [1, 2, 3]}, "trainer.max_epochs": {"value": 2}},
 }  # fmt: skip
+TABLE = {"kind": "table", "title": "x", "rows": ["optimizer", "optimizer.lr"], "metrics": {"test/accuracy": "x"}}
+CURVES_OF = {"kind": "curves", "title": "x", "metric": "val/accuracy", "y": "x", "by": ["optimizer"]}
+PRINTED = {"file": "published.csv", "match": {"optimizer": "m"}, "values": {"test/accuracy": "v"}}
 RECORDED = {"study": "rates", "scale": "smoke", "cells": 12, "devices": ["a CPU"], "python": "3", "torch": ["2"],
             "lightning": ["2"], "commits": ["abc"], "dates": ["2026-01-01"], "hours": 1.0,
             "command": "cadence study run rates --seeds 3 --workers 2 --scale smoke"}  # fmt: skip
@@ -198,6 +201,21 @@ def test_every_kind_of_exhibit_is_tried_above() -> None:
         ({"kind": "pie"}, "kind: pie is none of table"),
         ({"kind": "text", "title": "x", "file": "no.md"}, "no.md is not there"),
         ({"kind": "text", "titel": "x"}, "exhibits: text has no option titel: known are title, file"),
+        (TABLE | {"rows": "optimizer"}, "exhibits: table: rows must be a list, got a text"),
+        (TABLE | {"metrics": ["test/accuracy"]}, "exhibits: table: metrics must be a mapping, got a list"),
+        (
+            TABLE | {"metrics": {"test/acuracy": "x"}},
+            "exhibits: table: metrics: no cell has test/acuracy: nearest: test/acc",
+        ),
+        (
+            TABLE | {"rows": ["optimizer.lrr"]},
+            "exhibits: table: rows: no cell has optimizer.lrr: nearest: optimizer.lr",
+        ),
+        (TABLE | {"only": {"optimiser": "Adam"}}, "exhibits: table: only: no cell has optimiser: nearest: optimizer"),
+        (TABLE | {"published": {"file": "published.csv"}}, "published, or a column of its file, has no values: add it"),
+        (TABLE | {"published": PRINTED}, "published, or a column of its file, has no m: add it"),
+        (CURVES_OF | {"against": "time"}, "against must be one of epoch, step, samples, seconds, got time"),
+        (CURVES_OF | {"band": "sd"}, "band must be one of range, deviation, got sd"),
     ],
 )
 def test_an_exhibit_that_cannot_be_made_is_named(made: tuple[Path, Path], wanted: dict[str, Any], message: str) -> None:

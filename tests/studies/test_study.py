@@ -104,7 +104,7 @@ def test_a_study_is_found_by_its_folder_or_refused(tmp_path: Path) -> None:
         ({"scales": ["smoke"]}, ": scales must be a mapping, got a list"),
         ({"scales": {"full": 3}}, "scales.full must be a mapping, got a number"),
         ({"scales": {"full": {"seeds": 0}}}, "scales.full.seeds must be at least 1, got 0"),
-        ({"scales": {"full": {"seeds": True}}}, "scales.full.seeds must be a number, got true or false"),
+        ({"scales": {"full": {"seeds": True}}}, "scales.full.seeds must be a whole number, got true or false"),
         ({"scales": {"full": {"only": {"optimizer.lr": 0.1}}}}, "only.optimizer.lr must be a list of the values"),
         ({"notes": "one"}, ": notes must be a list, got a text"),
         ({"asks": ["one"]}, ": asks must be a text, got a list"),
