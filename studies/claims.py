@@ -11,7 +11,7 @@ from typing import Any
 
 from studies import SCALES
 from studies.against_grid import near_best, refusals
-from studies.columns import check_columns
+from studies.columns import METRICS, SETTINGS, unknown
 from studies.comparisons import (
     Named,
     alike,
@@ -118,11 +118,9 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str, named: Named = lambda v
             NOT_TESTED, [f"{waiting} of its cells have not run" if waiting else "no cell of this scale is about it"]
         )
     columns = {name for row in rows for name in row}
-    named_by_it = {**claim.options, "each": claim.each}
-    try:
-        check_columns(claim.check, named_by_it, columns, columns if finished(rows) else ())
-    except ValueError as error:
-        return Verdict(NOT_TESTED, [str(error)])
+    names = SETTINGS + METRICS if finished(rows) else SETTINGS
+    if (why := unknown({**claim.options, "each": claim.each}, names, columns)) is not None:
+        return Verdict(NOT_TESTED, [why])
     holds, lines = True, []
     for names, group in groups.items():
         good, line = _asked(claim, CHECKS[claim.check], group, named)

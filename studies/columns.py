@@ -5,29 +5,23 @@ from typing import Any
 
 from commands.arguments import nearest
 
-APART = ("rows", "by", "of", "each")  # options whose columns tell settings apart
-VALUES = ("only", "where", "a", "b", "rates", "found")  # options that pick cells by the values of columns
+# Options whose columns tell settings apart, or pick cells by their values; and those that name what is measured.
+SETTINGS = ("rows", "by", "of", "each", "only", "where", "a", "b", "rates", "found")
 METRICS = ("metric", "metrics")
 
 
-def check_columns(what: str, options: Mapping[str, Any], settings: Collection[str], metrics: Collection[str]) -> None:
-    """Check that there are the columns that an entry names.
+def unknown(options: Mapping[str, Any], names: Collection[str], known: Collection[str]) -> str | None:
+    """What to tell of the first column that there is not; None if there are all.
 
     Args:
-        what: name of the entry in messages.
         options: options by name.
-        settings: columns that may tell cells apart.
-        metrics: columns that cells may be judged by; where there are none, nothing has been measured yet.
-
-    Raises:
-        ValueError: there is no such column.
+        names: names of the options that hold columns, alone, in a list, or as keys of a mapping.
+        known: columns that there are.
     """
-    for names, known in ((APART + VALUES, settings), (METRICS, metrics)):
-        for option, column in _named(options, names):
-            if known and column not in known:
-                raise ValueError(
-                    f"{what}: {option}: no cell has {column}: {nearest(column, known) or 'check its name'}"
-                )
+    for option, column in _named(options, names):
+        if column not in known:
+            return f"{option}: no cell has {column}: {nearest(column, known) or 'check its name'}"
+    return None
 
 
 def _named(options: Mapping[str, Any], names: Collection[str]) -> Iterator[tuple[str, str]]:

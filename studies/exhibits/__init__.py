@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from studies.columns import check_columns
+from commands.errors import notice
+from studies.columns import METRICS, SETTINGS, unknown
 from studies.exhibits.exhibit import Exhibit, Found
 from studies.options import check_options
+from studies.table import finished
 
 KINDS = {
     "table": "studies.exhibits.result_table",
@@ -43,7 +45,10 @@ def make(found: Found, wanted: Mapping[str, Any]) -> Exhibit:
     """
     exhibit, options = check(wanted)
     what = f"exhibits: {wanted['kind']}"
-    check_columns(what, options, found.settings(), found.measured())
+    if (why := unknown(options, SETTINGS, found.settings())) is not None:
+        raise ValueError(f"{what}: {why}")
+    if finished(found.rows) and (why := unknown(options, METRICS, found.measured())) is not None:
+        notice(f"{what}: {why}")  # a smaller scale may have no test, or end before a validation
     try:
         return exhibit(found, **options)
     except KeyError as error:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studies.study import Study
-from studies.table import finished
 from studies.tabular import Table
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ class Found:
         return planned | {name for row in self.rows for name in row}
 
     def measured(self) -> set[str]:
-        """Columns of what was found, in either table; empty until a cell has come to its end."""
-        if not finished(self.rows):
-            return set()
+        """Columns of what was found, in either table."""
         points = (point for curve in self.curves.values() for point in curve)
         return {name for row in (*self.rows, *points) for name in row}
 
