@@ -38,8 +38,9 @@ class Cell:
         """Columns of metrics.csv that its training counts, 'step' or 'epoch', and where it ends at the latest."""
         import yaml
 
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # seven times as fast, where PyYAML was built with it
-        trainer = yaml.load(self.configuration, loader).get("trainer", {})
+        from commands.configuration.mapping_files import QUICK
+
+        trainer = yaml.load(self.configuration, QUICK).get("trainer", {})
         limits = {"step": trainer.get("max_steps"), "epoch": trainer.get("max_epochs")}
         return {name: limit for name, limit in limits.items() if limit is not None and limit > 0}
 

@@ -8,6 +8,7 @@ import yaml
 from commands.configuration.strict_yaml import BYTES, YAMLOutOfBounds, check_bounds
 from commands.errors import UserError
 
+QUICK = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # seven times as fast, where PyYAML was built with it
 # word in what PyYAML says -> remedy
 REMEDIES = {
     "tag": "! begins a type: take it out, or put quotes around the text",
@@ -17,7 +18,7 @@ REMEDIES = {
 }
 
 
-def read_mapping(path: Path, named: str, example: str, loader: Any = yaml.SafeLoader) -> dict[str, Any]:
+def read_mapping(path: Path, named: str, example: str, loader: Any = QUICK) -> dict[str, Any]:
     """The mapping in a YAML file.
 
     Args:
