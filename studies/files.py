@@ -72,8 +72,13 @@ def read_results(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any
     return cells, points, record
 
 
-def read_json(path: Path, kind: type[Content]) -> Content:
-    """Content of a JSON file, a mapping or a list.
+def read_json(path: Path, kind: type[Content], by: str = "cadence study run ... --anew") -> Content:
+    """Content of a JSON file of a study's results.
+
+    Args:
+        path: path of the file.
+        kind: `dict` or `list`.
+        by: command that writes it.
 
     Raises:
         ValueError: the file is damaged.
@@ -81,15 +86,21 @@ def read_json(path: Path, kind: type[Content]) -> Content:
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise damaged(path, str(error)) from error
+        raise damaged(path, str(error), by) from error
     if not isinstance(content, kind):
-        raise damaged(path, f"it is no {kind.__name__}")
+        raise damaged(path, f"it is no {kind.__name__}", by)
     return content
 
 
-def damaged(path: Path, why: str) -> ValueError:
-    """What to tell of a file of a study's results whose content is not what was written."""
-    return ValueError(f"{path} is damaged ({why}): restore it, or write it again by cadence study run ... --anew")
+def damaged(path: Path, why: str, by: str = "cadence study run ... --anew") -> ValueError:
+    """What to tell of a file of a study's results whose content is not what was written.
+
+    Args:
+        path: path of the file.
+        why: what is wrong with it.
+        by: command that writes it.
+    """
+    return ValueError(f"{path} is damaged ({why}): restore it, or write it again by {by}")
 
 
 def write_table(path: Path, found: Sequence[Mapping[str, Any]]) -> None:

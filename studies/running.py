@@ -74,6 +74,8 @@ def run_study(name: str, given: argparse.Namespace) -> int:
         say(f"{pulled} of {len(states)} cells stand in {tables} already: to run them again, add --anew")
     if further := plan.recorded.further(plan.cells):
         say(f"{len(further)} cells of more seeds stand there too, and stay")
+    if gone := len(plan.recorded.rows.keys() - {cell.id for cell in plan.cells} - {*further}):
+        say(f"{gone} cells that stand there are none of this study now, and leave the tables")
     if given.dry_run:
         _tell(plan, states, pace)
         return 0

@@ -78,8 +78,8 @@ def write_index(results: Path) -> Path:
     """Write the page over all reports below a folder; returns its path."""
     lines: list[dict[str, Any]] = []
     for page in sorted(results.glob(f"*/*/{PAGE}")):
-        record = read_json(page.parent / RECORD, dict)
-        states = [verdict["state"] for verdict in read_json(page.parent / VERDICTS, list)]
+        record, by = read_json(page.parent / RECORD, dict), f"cadence study report {page.parents[1].name}"
+        states = [verdict["state"] for verdict in read_json(page.parent / VERDICTS, list, by)]
         counts = [states.count(state) for state in (REPRODUCED, NOT_REPRODUCED, NOT_TESTED)]
         href = page.relative_to(results).as_posix()
         lines.append(

@@ -74,7 +74,9 @@ def test_fewer_seeds_leave_the_others_in_the_tables(
     # another study by the same name has none of it
     sweep = folder / "sweep.yaml"
     sweep.write_text(sweep.read_text().replace("- 0.003", "- 0.004").replace("- 0.01", "- 0.02"))
+    capsys.readouterr()
     assert cadence("study", "run", str(folder), "--seeds", "1") == 0
+    assert "6 cells that stand there are none of this study now, and leave the tables" in capsys.readouterr().out
     assert len(tables()["cells.csv"].splitlines()) == 3
 
 

@@ -14,7 +14,7 @@ from studies.exhibits import KINDS, make
 from studies.exhibits.kept import FOLDER, keep
 from studies.files import CELLS, CURVES, RECORD
 from studies.reading import read_study
-from studies.report.write import load, report, write_report
+from studies.report.write import load, report, write_index, write_report
 from studies.tabular import Entry, Table, comma_separated, latex, markdown
 
 EVIL = "<script>alert(1)</script>"
@@ -239,3 +239,13 @@ def test_a_metric_that_no_cell_has_is_told(made: tuple[Path, Path], capsys: pyte
     """At a small scale that may be so, and the table says that there is no result."""
     make(load(read_study(made[0]), made[1]), TABLE | {"metrics": {"test/acuracy": "x"}})
     assert "table: metrics: no cell has test/acuracy: nearest: test/accuracy" in capsys.readouterr().err
+
+
+def test_the_index_names_a_damaged_file(made: tuple[Path, Path]) -> None:
+    folder, results = made
+    write_report(read_study(folder), results)
+    (results / "verdicts.json").write_text("[")
+    with pytest.raises(
+        ValueError, match=r"verdicts\.json is damaged .*: restore it, or .* by cadence study report rates"
+    ):
+        write_index(results.parents[1])
