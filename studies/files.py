@@ -104,8 +104,11 @@ def damaged(path: Path, why: str, by: str = "cadence study run ... --anew") -> V
 
 
 def write_table(path: Path, found: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows whose columns may differ; a list is written as JSON, which a text that only looks like one is not."""
-    names = list(dict.fromkeys(name for row in found for name in row))
+    """Write rows whose columns may differ; a list is written as JSON, which a text that only looks like one is not.
+
+    A column in which no row has a value is left out, so that a table that is read comes out the same when written.
+    """
+    names = list(dict.fromkeys(name for row in found for name, value in row.items() if value not in (None, "")))
     if found:
         write_csv(path, [{name: _written(row.get(name)) for name in names} for row in found])
     else:

@@ -21,6 +21,9 @@ def test_a_value_comes_back_as_it_was(tmp_path: Path, value: Any) -> None:
     first, second = read_table(tmp_path / "cells.csv")
     assert first == {"id": "12e45", "value": value} and type(first["value"]) is type(value)
     assert second == {"id": "cd34"}
+    before = (tmp_path / "cells.csv").read_bytes()
+    write_table(tmp_path / "cells.csv", read_table(tmp_path / "cells.csv"))
+    assert (tmp_path / "cells.csv").read_bytes() == before
 
 
 @pytest.fixture
