@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # torch takes seconds, and who asks for versions alone needs 
     import torch
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "jsonargparse", "numpy", "cadence")
+HERE = Path(__file__).resolve().parent.parent
 
 
 def versions() -> dict[str, str]:
@@ -50,14 +51,20 @@ def _told_by_linux(name: str) -> str | None:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
 
 
-def commit() -> str | None:
-    """Commit of the checkout that this code runs from, with `+` where it was changed; None outside a checkout."""
-    here = Path(__file__).resolve().parent.parent
+def commit(here: Path = HERE) -> str | None:
+    """Commit of a checkout, with `+` where it was changed; None outside a checkout.
+
+    What lies in results/ is what runs have written, and changes none.
+
+    Args:
+        here: folder of the checkout, by default that of this code.
+    """
     if not (here / ".git").exists():
         return None
     try:
         head = _git(here, "rev-parse", "HEAD")
-        return head + "+" if _git(here, "status", "--porcelain", "--untracked-files=no") else head
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)results")
+        return head + "+" if changed else head
     except (OSError, subprocess.SubprocessError):
         return None
 

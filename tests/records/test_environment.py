@@ -1,0 +1,28 @@
+"""Which commit a run is of."""
+
+import subprocess
+from pathlib import Path
+
+from records.environment import commit
+
+
+def test_what_runs_wrote_changes_no_commit(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        name = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+        return subprocess.run(["git", *name, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    assert commit(tmp_path) is None
+    git("init", "-q")
+    (tmp_path / "results").mkdir()
+    files = [tmp_path / "code.py", tmp_path / "results" / "index.html"]
+    for file in files:
+        file.write_text("a")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    head = git("rev-parse", "HEAD").strip()
+    assert commit(tmp_path) == head
+    files[1].write_text("b")
+    (tmp_path / "notes.txt").touch()
+    assert commit(tmp_path) == head
+    files[0].write_text("b")
+    assert commit(tmp_path) == f"{head}+"
