@@ -104,12 +104,11 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str, named: Named = lambda v
     Raises:
         ValueError: the claim's check is unknown, or does not take its options.
     """
-    if claim.check not in {*CHECKS, *COUNTS}:
-        raise ValueError(f"claim '{claim.says}': check {claim.check} is none of {', '.join([*CHECKS, *COUNTS])}")
+    check_claim(claim)
     if scale in SCALES and SCALES.index(scale) < SCALES.index(claim.scale):
         return Verdict(NOT_TESTED, [f"asks for scale {claim.scale}"])
     if claim.check in COUNTS:
-        good, line = _asked(claim, COUNTS[claim.check])
+        good, line = COUNTS[claim.check](**claim.options)
         return Verdict(REPRODUCED if good else NOT_REPRODUCED, [line])
     groups = grouped(where(rows, claim.where), claim.each)
     waiting = sum(row["status"] in TO_COME for group in groups.values() for row in group)
@@ -118,32 +117,27 @@ def judge(claim: Claim, rows: Sequence[Row], scale: str, named: Named = lambda v
             NOT_TESTED, [f"{waiting} of its cells have not run" if waiting else "no cell of this scale is about it"]
         )
     columns = {name for row in rows for name in row}
-    names = SETTINGS + METRICS if finished(rows) else SETTINGS
-    if (why := unknown({**claim.options, "each": claim.each}, names, columns)) is not None:
+    told = SETTINGS + METRICS if finished(rows) else SETTINGS  # no cell that ended, no metric
+    if (why := unknown({**claim.options, "each": claim.each}, told, columns)) is not None:
         return Verdict(NOT_TESTED, [why])
     holds, lines = True, []
     for names, group in groups.items():
-        good, line = _asked(claim, CHECKS[claim.check], group, named)
+        good, line = CHECKS[claim.check](group, named, **claim.options)
         holds &= good
         lines.append(f"{', '.join(map(named, names))}: {line}" if names else line)
     return Verdict(REPRODUCED if holds else NOT_REPRODUCED, lines)
 
 
 def check_claim(claim: Claim) -> None:
-    """Check that a claim's check takes its options, for which no cell need have run.
+    """Check that a claim's check is known and takes its options, for which no cell need have run.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it is not, or does not.
     """
+    if claim.check not in {*CHECKS, *COUNTS}:
+        raise ValueError(f"claim '{claim.says}': check {claim.check} is none of {', '.join([*CHECKS, *COUNTS])}")
     given, check = (2, CHECKS[claim.check]) if claim.check in CHECKS else (0, COUNTS[claim.check])
     check_options(check, given, claim.options, f"claim '{claim.says}': {claim.check}")
-
-
-def _asked(claim: Claim, check: Check, *given: Any) -> tuple[bool, str]:
-    try:
-        return check(*given, **claim.options)
-    except TypeError as error:
-        raise ValueError(f"claim '{claim.says}': {error}") from error
 
 
 def _name(value: Any) -> str:

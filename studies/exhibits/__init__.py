@@ -54,7 +54,7 @@ def make(found: Found, wanted: Mapping[str, Any]) -> Exhibit:
     except KeyError as error:
         where = "published, or a column of its file," if "published" in options else "an option"
         raise ValueError(f"{what}: {where} has no {error.args[0]}: add it") from error
-    except (TypeError, AttributeError) as error:
+    except TypeError as error:
         raise ValueError(f"{what}: {error}") from error
 
 

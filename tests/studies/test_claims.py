@@ -108,7 +108,7 @@ def test_what_cannot_be_counted_is_told() -> None:
         judge(Claim("", "", "known_point", POINT | {"rule": "deepest"}), [], "full")
     with pytest.raises(ValueError, match="of: neurons is none of weights, biases, parameters"):
         judge(Claim("", "", "counted", ALEXNET | {"of": "neurons", "value": 1}), [], "full")
-    with pytest.raises(ValueError, match="unexpected keyword argument 'sizes'"):
+    with pytest.raises(ValueError, match="field has no option sizes: known are filters, size, value"):
         judge(Claim("so", "", "field", {"filters": 3, "sizes": 5, "value": 13}), [], "full")
 
 
