@@ -13,6 +13,7 @@ from typing import Any
 from docs.pages import write
 from studies.claims import CHECKS, COUNTS, Claim
 from studies.exhibits import KINDS
+from studies.options import options_of
 from studies.study import Scale, Study
 
 OF_FILES = {"name", "folder", "sweeps", "options"}  # fields that are no key of study.yaml
@@ -46,7 +47,7 @@ def _options(function: Callable[..., Any], given: int, without: Iterable[str] = 
     """What each option of a function is, and its default; `given` arguments come from elsewhere."""
     told = _entries(function, "Args")
     found = {}
-    for name, parameter in list(inspect.signature(function).parameters.items())[given:]:
+    for name, parameter in options_of(function, given).items():
         if name not in without:
             default = parameter.default
             usual = "" if default is inspect.Parameter.empty or default in (None, "", ()) else f"; {default} by default"

@@ -19,6 +19,11 @@ KINDS: dict[Any, str] = {
 }
 
 
+def options_of(function: Callable[..., Any], given: int) -> dict[str, Parameter]:
+    """Options of a function, behind so many arguments that come from elsewhere."""
+    return dict(list(signature(function).parameters.items())[given:])
+
+
 def check_options(function: Callable[..., Any], given: int, options: Mapping[str, Any], what: str) -> None:
     """Check that a function takes these options, and has all that it needs.
 
@@ -31,7 +36,7 @@ def check_options(function: Callable[..., Any], given: int, options: Mapping[str
     Raises:
         ValueError: it has no such option, needs one more, or one is of a wrong kind.
     """
-    known, hints = dict(list(signature(function).parameters.items())[given:]), get_type_hints(function)
+    known, hints = options_of(function, given), get_type_hints(function)
     for name, value in options.items():
         if name not in known:
             raise ValueError(f"{what} has no option {name}: known are {', '.join(known)}")

@@ -41,7 +41,7 @@ def read_mapping(path: Path, named: str, example: str, loader: Any = QUICK) -> d
     except OSError as error:
         raise UserError(f"{named}: cannot be read ({error.strerror}): check the path") from error
     except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
-        raise UserError(f"{named}: not a text file: give a YAML file, such as `{example}`") from error
+        raise UserError(f"{named}: not a text file: give a YAML file, with lines such as `{example}`") from error
     except yaml.YAMLError as error:
         raise UserError(f"{named}{_place(error)}") from error
     except ValueError as error:  # a date that does not exist, and the like

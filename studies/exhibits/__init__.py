@@ -45,9 +45,9 @@ def make(found: Found, wanted: Mapping[str, Any]) -> Exhibit:
     """
     exhibit, options = check(wanted)
     what = f"exhibits: {wanted['kind']}"
-    if (why := unknown(options, SETTINGS, found.settings())) is not None:
+    if (why := unknown(options, SETTINGS, found.settings)) is not None:
         raise ValueError(f"{what}: {why}")
-    if finished(found.rows) and (why := unknown(options, METRICS, found.measured())) is not None:
+    if finished(found.rows) and (why := unknown(options, METRICS, found.measured)) is not None:
         notice(f"{what}: {why}")  # a smaller scale may have no test, or end before a validation
     try:
         return exhibit(found, **options)

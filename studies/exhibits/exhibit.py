@@ -1,6 +1,7 @@
 """What a study found, and one thing that its report shows of it."""
 
 import csv
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,11 +38,13 @@ class Found:
         """How the report calls a column, or a value of one; a list may come as a tuple."""
         return self.study.named(list(value) if isinstance(value, tuple) else value)
 
+    @functools.cached_property
     def settings(self) -> set[str]:
         """Columns that may tell cells apart: those of the table, and what any scale of the study varies."""
         planned = {name for scale in self.study.scales for cell in self.study.cells(scale) for name in cell.parameters}
         return planned | {name for row in self.rows for name in row}
 
+    @functools.cached_property
     def measured(self) -> set[str]:
         """Columns of what was found, in either table."""
         points = (point for curve in self.curves.values() for point in curve)

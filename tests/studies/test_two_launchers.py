@@ -1,6 +1,5 @@
 """Two `cadence study run` on one study at once: each cell is trained once, and both end with the whole table."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +27,7 @@ def test_each_cell_is_trained_once(tmp_path: Path) -> None:
     command = [sys.executable, HOUSE / "cli.py", "study", "run", folder, "--workers", "2"]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     both = [
-        subprocess.Popen([*command, "--results", name], cwd=tmp_path, env={**os.environ}, **streams)  # type: ignore[call-overload]
+        subprocess.Popen([*command, "--results", name], cwd=tmp_path, **streams)  # type: ignore[call-overload]
         for name in ("one", "two")
     ]
     told = [process.communicate(timeout=300) for process in both]
