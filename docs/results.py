@@ -55,7 +55,8 @@ def _study(folder: Path) -> str:
     ran = f"{record['cells']:,} cells at scale {folder.name}, {record['hours']:.1f} hours together, on {where}."
     if not study.runs:
         ran = f"Nothing is trained: all of it is computed, with torch {torch}."
-    lines = [f"## {study.title}", f"{study.source}. {ran}" if study.source else ran]
+    scale = f", at {folder.name} scale" if len(reported(folder.parent)) > 1 else ""
+    lines = [f"## {study.title}{scale}", f"{study.source}. {ran}" if study.source else ran]
     for verdict in _verdicts(folder):
         numbers = "\n".join(f"    - {line}" for line in verdict["numbers"])
         lines.append(f"- **{verdict['state']}**: {verdict['says']} ({verdict['source']}).\n{numbers}")

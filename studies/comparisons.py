@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from math import isclose
 from typing import Any
 
 from studies.statistics import Sample, chance, paired
@@ -105,8 +106,9 @@ def near(rows: Sequence[Row], named: Named, metric: str, value: float, within: f
         within: largest distance.
     """
     found = described(rows, metric)
-    return found.n > 0 and abs(found.mean - value) <= within, (
-        f"{_shown(rows, metric)}; published {value:g}, difference {found.mean - value:+.4g}, allowed {within:g}"
+    gap = 0.0 if isclose(found.mean, value) else found.mean - value  # no rounding of the mean is told as a difference
+    return found.n > 0 and abs(gap) <= within, (
+        f"{_shown(rows, metric)}; published {value:g}, difference {gap:+.4g}, allowed {within:g}"
     )
 
 

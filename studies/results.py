@@ -13,6 +13,7 @@ from studies.collect import curves, rows
 from studies.exhibits.kept import keep
 from studies.files import CELLS, CURVES, RECORD, write_table
 from studies.recorded import Recorded, seconds_of
+from studies.states import OVER
 from studies.study import Study
 
 
@@ -39,12 +40,12 @@ def write_results(
         for table in (found, points):
             table.sort(key=lambda row: place.get(row["id"], len(place)))
     keep(study.exhibits, found, root, folder)
-    tables, command = _bytes(folder), mapping_in(folder / RECORD).get("command")
+    command = mapping_in(folder / RECORD).get("command")
     (folder / RECORD).unlink(missing_ok=True)
     write_table(folder / CELLS, found)
     write_table(folder / CURVES, points)
-    if command is None or _bytes(folder) != tables:  # else it is still the earlier command that made them
-        command = " ".join(["cadence", *sys.argv[1:]])
+    if command is None or any(row["status"] in OVER and row["id"] not in recorded.rows for row in found):
+        command = " ".join(["cadence", *sys.argv[1:]])  # else it is still the earlier one that brought the results
     write_json(
         folder / RECORD,
         {
@@ -58,10 +59,6 @@ def write_results(
         },
     )
     return folder
-
-
-def _bytes(folder: Path) -> list[bytes | None]:
-    return [path.read_bytes() if path.is_file() else None for path in (folder / CELLS, folder / CURVES)]
 
 
 def _provenance(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

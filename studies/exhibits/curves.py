@@ -67,8 +67,9 @@ def exhibit(
         }
     few = all(len(curve.x) <= 25 for curve in groups.values())
     figure = draw(groups, AXES[against], y, published=printed, log_y=log_y, points=few, band=band)
-    seeds = max((len(curve.values) for curve in groups.values()), default=0)
-    said = f"Mean of {seeds} seeds, and {BANDS[band]} as a band." if seeds > 1 else "One seed each."
+    seeds = sorted({len(curve.values) for curve in groups.values()})
+    over = f"of {seeds[0]} seeds" if len(seeds) == 1 else "over the seeds"
+    said = f"Mean {over}, and {BANDS[band]} as a band." if seeds and seeds[-1] > 1 else "One seed each."
     said += f" Without a curve, as it has no places in common: {'; '.join(missing)}." if missing else ""
     return Exhibit(title, f"{said} {caption}".strip(), figure=figure)
 

@@ -65,6 +65,7 @@ MIXED = cells(a=[0.90, 0.92, 0.91], b=[0.95, 0.82, 0.92])
         (SAME[:2], claim("alike", of="arm", values=["a", "b"], within=1), NOT, "0 seeds ran in both"),
         (APART[:3], claim("near", value=0.9, within=0.02), REPRODUCED, "published 0.9, difference +0.01, allowed 0.02"),
         (APART[:3], claim("near", value=0.8, within=0.02), NOT, "difference +0.11"),
+        (APART[6:], claim("near", value=0.1, within=0.02), REPRODUCED, "difference +0, allowed"),
         (APART[:3], claim("at_least", value=0.9), REPRODUCED, "asked for 0.9"),
         (APART[:3], claim("at_least", value=0.95), NOT, "0.91 (sd 0.01, n = 3)"),
         (APART, claim("passing", of=["arm"], value=0.5, cells=[["a"], ["b"]]), REPRODUCED, "2 settings reach 0.5"),

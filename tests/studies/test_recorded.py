@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from records.files import mapping_in, write_json
 from studies import local
 
 Cadence = Callable[..., int]
@@ -71,6 +72,14 @@ def test_fewer_seeds_leave_the_others_in_the_tables(
     assert len(kept) == 7 and set(before["cells.csv"].splitlines()) <= set(kept)
     assert cadence("study", "report", str(folder), "--scale", "laptop") == 0
     assert "--seeds 3<" in (TABLES / "report.html").read_text()
+    # a cell that never ended leaves, and it is still that command which brought the others
+    stopped = kept[-1].replace(b"finished", b"stopped").replace(kept[-1][:4], b"ffff", 1)
+    (TABLES / "cells.csv").write_bytes(b"\n".join([*kept, stopped, b""]))
+    record = mapping_in(TABLES / "study.json") | {"command": "cadence study run rates --seeds 3 --workers 7"}
+    write_json(TABLES / "study.json", record | {"cells": 7})
+    assert cadence("study", "run", str(folder), "--seeds", "1") == 0
+    assert tables()["cells.csv"].splitlines() == kept
+    assert mapping_in(TABLES / "study.json") == record
     # another study by the same name has none of it
     sweep = folder / "sweep.yaml"
     sweep.write_text(sweep.read_text().replace("- 0.003", "- 0.004").replace("- 0.01", "- 0.02"))
