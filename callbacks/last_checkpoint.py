@@ -16,8 +16,8 @@ class LastCheckpoint(Checkpoint):
     """Save `last.ckpt` every so many steps, at the end of each epoch, and on a signal, which then ends the run.
 
     After a signal the current step is finished, and so is the epoch's end or the validation that follows it: a
-    checkpoint never stands between a step and what belongs to it. A second signal ends the process at once. Several
-    processes agree on stopping every 20 steps. It logs no keys.
+    checkpoint never stands between a step and what belongs to it. Another one, a second later or more, ends the process
+    at once. Several processes agree on stopping every 20 steps. It logs no keys.
 
     Args:
         path: path of the checkpoint.

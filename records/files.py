@@ -54,13 +54,18 @@ def clear_parts(*folders: Path) -> None:
 
 @contextlib.contextmanager
 def refusals_of(path: Path) -> Iterator[None]:
-    """Name `path` in what the disk refuses in the block: a failed write knows no name, and torch hides the error."""
+    """Name `path` in what the disk refuses in the block: a failed write knows no name, and torch hides the error.
+
+    It hides a stop as well, and any other exception that is no error: those leave the block as they are.
+    """
     try:
         yield
     except (OSError, RuntimeError) as error:
         refused: BaseException | None = error
-        while refused is not None and not isinstance(refused, OSError):
+        while isinstance(refused, Exception) and not isinstance(refused, OSError):
             refused = refused.__context__
+        if refused is not None and not isinstance(refused, OSError):
+            raise refused from None
         if refused is None or refused.errno is None or not str(refused.filename or path).startswith(str(path)):
             raise
         raise OSError(refused.errno, refused.strerror, str(path)) from error

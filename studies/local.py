@@ -29,7 +29,7 @@ Told = Callable[[Cell, str, float | None], None]
 class _Running:
     cell: Cell
     process: BaseProcess
-    line: Connection  # held open: once this process is gone, the cell stops
+    line: Connection  # what is sent stops the cell, and so does the end of this process
     since: float = field(default_factory=time.monotonic)
 
 
@@ -111,11 +111,10 @@ class Launcher:
         return free, held
 
     def stop(self) -> None:
-        """Start no more cells, and let those that run write a checkpoint and end."""
+        """Start no more cells, and let those that run write a checkpoint and end; called again, end them at once."""
         self.stopping = True
         for run in self._running.values():
-            if run.process.is_alive() and run.process.pid:
-                os.kill(run.process.pid, signal.SIGTERM)
+            _stop(run)
 
     def _directory(self, cell: Cell) -> CellDirectory:
         return CellDirectory(self.root, cell.id)
@@ -128,7 +127,9 @@ class Launcher:
         process = self._context.Process(target=worker.run, args=target)
         process.start()
         theirs.close()
-        self._running[process.sentinel] = _Running(cell, process, line)
+        self._running[process.sentinel] = run = _Running(cell, process, line)
+        if self.stopping:  # a signal came while it was being forked
+            _stop(run)
         self.told(cell, "started", 0.0)
 
     def _ended(self) -> Iterator[_Running]:
@@ -152,6 +153,11 @@ class Launcher:
         write_json(directory.failure, {"status": status, "error": _last_words(directory.log), "tries": tries})
         self.told(run.cell, FAILED, seconds)
         return False
+
+
+def _stop(run: _Running) -> None:
+    with contextlib.suppress(OSError):  # it has just ended
+        run.line.send_bytes(b"stop")
 
 
 def _last_words(log: Path, lines: int = 3) -> str:

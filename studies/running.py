@@ -24,7 +24,7 @@ from studies.recorded import Recorded, read_recorded
 from studies.results import write_results
 from studies.states import FAILED, OVER, TO_COME
 from studies.study import find
-from trainer.signals import STOPPED
+from trainer import signals
 
 
 @contextlib.contextmanager
@@ -96,7 +96,7 @@ def run_study(name: str, given: argparse.Namespace) -> int:
         say(f"Go on with: {_again(name, given)}")
         if signal.SIGUSR1 in heard:
             queue_again()
-        return STOPPED
+        return signals.STOPPED
     return 0 if all(found in OVER for found in states) else 1
 
 
@@ -131,9 +131,9 @@ def _hand_in(plan: Plan, root: Path, given: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _stopping(launcher: Launcher) -> Iterator[list[int]]:
-    """Ctrl-C, SIGTERM and SLURM's own signal stop the cells, each with a checkpoint, and no more are started.
+    """Ctrl-C, SIGTERM, SIGHUP and SLURM's own signal stop the cells, each with a checkpoint, and no more are started.
 
-    Yields the numbers of the signals that came.
+    The second time the cells end at once. Yields the numbers of the signals that came.
     """
     heard: list[int] = []
 
@@ -141,7 +141,7 @@ def _stopping(launcher: Launcher) -> Iterator[list[int]]:
         heard.append(number)
         launcher.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, *_of_job())}
+    before = {number: signal.signal(number, stop) for number in signals.numbers()}
     try:
         yield heard
     finally:

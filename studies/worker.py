@@ -23,6 +23,7 @@ class _Taken(Exception):
 
 def resolve(commands: Sequence[Sequence[str]], answers: Connection) -> None:
     """Send the resolved configuration of each command line, or the mistake in it as text with a False before it."""
+    _leave_server()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a configuration makes known, each cell's own log tells
     from commands.configuration.resolved import resolved
     from commands.errors import UserError
@@ -43,9 +44,11 @@ def run(arguments: Sequence[str], directory: CellDirectory, launcher: Connection
     Args:
         arguments: command line of the cell.
         directory: directory of the cell.
-        launcher: other end of a pipe that the launcher holds open; once it closes, the cell stops as by SIGTERM.
+        launcher: other end of a pipe, through which the launcher says that the cell is to stop, as by SIGTERM; once it
+            closes, the cell stops too.
         environment: environment of the launcher, since the server's may be older.
     """
+    _leave_server()
     os.environ.clear()
     os.environ.update(environment)
     out = os.open(directory.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -55,6 +58,12 @@ def run(arguments: Sequence[str], directory: CellDirectory, launcher: Connection
     if "pytorch_lightning" not in sys.modules:
         print("cadence study: the server has imported nothing, so each cell pays for its own imports", file=sys.stderr)
     sys.exit(run_here(arguments, directory, threads=1))
+
+
+def _leave_server() -> None:
+    from studies import server  # has torch in it, which the launcher has no need of
+
+    server.leave()
 
 
 def run_here(arguments: Sequence[str], directory: CellDirectory, threads: int | None) -> int:
@@ -120,8 +129,13 @@ class _Elsewhere:
 
 
 def _stop_with(launcher: Connection) -> None:
-    """Wait for the end of the launcher; then stop as a signal would have it, with a checkpoint."""
-    try:
-        launcher.recv_bytes()
-    except (EOFError, OSError):
-        os.kill(os.getpid(), signal.SIGTERM)
+    """Stop as a signal would have it, with a checkpoint, at each word of the launcher's, and at its end without one."""
+    told = gone = False
+    while not gone:
+        try:
+            launcher.recv_bytes()
+        except (EOFError, OSError):
+            gone = True
+        if not (told and gone):
+            os.kill(os.getpid(), signal.SIGTERM)
+        told = True

@@ -4,12 +4,16 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _OF_SLURM = "SIGUSR1"  # what a job asks for ahead of its end: `#SBATCH --signal=USR1@120`
+# Seconds from a signal within which others are the same one: what stops a group of processes, as Ctrl-C in a terminal
+# does, comes to each of them, and from `timeout`, `uv run` or a study once more.
+ONE_STOP = 1.0
 
 
 STOPPED = 130  # exit status; the shell's of a process that SIGINT ended
@@ -33,7 +37,8 @@ class RunStopped(BaseException):
 
 class _Stop:
     def __init__(self) -> None:
-        self.requested, self.at_once, self.of_slurm, self.others = False, True, False, False
+        self.requested, self.at_once, self.of_slurm = False, True, False
+        self.since: float | None = None  # time of the first signal that is not SLURM's
         self.before: dict[signal.Signals, Any] = {}
 
 
@@ -53,7 +58,8 @@ def job_ends() -> bool:
 def request(number: int = signal.SIGTERM, *_: object) -> None:
     """Stop, as a signal does: at once, or when the step is settled; the second time at once.
 
-    SLURM's own signal is none of the two: it comes with others that say the same, before or behind it.
+    The second time is a second later or more: until then it is the same stop, passed on by another process. SLURM's own
+    signal is none of the two: it comes with others that say the same, before or behind it.
 
     Args:
         number: number of the signal.
@@ -61,11 +67,16 @@ def request(number: int = signal.SIGTERM, *_: object) -> None:
     Raises:
         RunStopped: where the command may be interrupted.
     """
-    of_slurm = signal.Signals(number).name == _OF_SLURM
-    again = _STOP.others and not of_slurm
+    of_slurm, now = signal.Signals(number).name == _OF_SLURM, time.monotonic()
     if of_slurm and _STOP.of_slurm:  # the processes of a run have agreed on it already
         return
-    _STOP.requested, _STOP.of_slurm, _STOP.others = True, _STOP.of_slurm or of_slurm, _STOP.others or not of_slurm
+    first = _STOP.since
+    if not of_slurm:
+        if first is not None and now - first < ONE_STOP:
+            return
+        _STOP.since = now
+    again = first is not None and not of_slurm
+    _STOP.requested, _STOP.of_slurm = True, _STOP.of_slurm or of_slurm
     if again or _STOP.at_once:
         raise RunStopped
 
@@ -104,8 +115,8 @@ def _handled(at_once: bool) -> Iterator[None]:
         return
     outermost, before = not _STOP.before, _STOP.at_once
     if outermost:
-        _STOP.requested = _STOP.of_slurm = _STOP.others = False
-        _STOP.before = {number: signal.signal(number, request) for number in _numbers()}
+        _STOP.requested, _STOP.of_slurm, _STOP.since = False, False, None
+        _STOP.before = {number: signal.signal(number, request) for number in numbers()}
     _STOP.at_once = at_once
     try:
         if at_once and _STOP.requested:
@@ -119,7 +130,8 @@ def _handled(at_once: bool) -> Iterator[None]:
             _STOP.before = {}
 
 
-def _numbers() -> list[signal.Signals]:
+def numbers() -> list[signal.Signals]:
+    """The signals that stop a command here."""
     names = [*_NAMES, _OF_SLURM] if "SLURM_JOB_ID" in os.environ else _NAMES
     known = [signal.Signals[name] for name in names if hasattr(signal, name)]
     return [one for one in known if one.name != "SIGHUP" or signal.getsignal(one) is not signal.SIG_IGN]

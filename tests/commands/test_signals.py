@@ -14,7 +14,9 @@ import pytorch_lightning as pl
 import commands.session as session
 import commands.training as training
 from commands.configuration.cadence_cli import CadenceCLI
+from records.seals import Sealing
 from tests.commands.test_resume import rows
+from trainer import signals
 from trainer.progress import Counter
 from trainer.signals import RunStopped, deferred, interruptible, request, requested
 
@@ -160,11 +162,14 @@ def metrics(run: Path) -> dict[str, float]:
 
 
 def test_a_second_signal_ends_it_at_once(cadence, capsys, monkeypatch) -> None:
+    """Within a second it is the first once more, as `timeout` sends it to a process and then to its group."""
     build, heard = CadenceCLI.build_trainer, []
 
     def send() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
         heard.append("goes on")
+        monkeypatch.setattr(signals, "ONE_STOP", 0.0)
         os.kill(os.getpid(), signal.SIGINT)
         heard.append("never")
 
@@ -175,6 +180,28 @@ def test_a_second_signal_ends_it_at_once(cadence, capsys, monkeypatch) -> None:
     assert heard == ["goes on"]
     assert "Stopped after step 6. Go on with: cadence fit --resume" in capsys.readouterr().out
     assert cadence("fit", "--resume", "run") == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_while_a_checkpoint_is_written(cadence, unbroken, capsys, monkeypatch, number: int) -> None:
+    """torch makes an error of its own of what ends its writing."""
+    whole, sent, write = unbroken("step"), [], Sealing.write
+    monkeypatch.setattr(signals, "ONE_STOP", 0.0)
+
+    def send(sealing: Sealing, part: bytes) -> int:
+        if len(sent) < 2 and len(part) > 64:
+            sent.append(number)
+            os.kill(os.getpid(), number)
+        return write(sealing, part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sealing, "write", send)
+        assert cadence(*RUN, "--run_dir", "run") == 130
+    told = "".join(capsys.readouterr())
+    assert len(sent) == 2 and told.count("topped") == 1 and "Traceback" not in told, told
+    again = ["fit", "--resume", "run"] if "Go on with" in told else [*RUN, "--run_dir", "run"]
+    assert cadence(*again) == 0
+    assert metrics(Path("run")) == metrics(whole)
 
 
 @pytest.mark.parametrize("phase", ["test", "range test"])
