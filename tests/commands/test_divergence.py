@@ -89,7 +89,8 @@ def test_the_first_step_is_told(cadence, way: str, capsys) -> None:
     rate = 0.006 if way == "a rate that moves" else 0.01
     told = capsys.readouterr().err
     assert f"diverged: the training loss is nan at step 6, at a learning rate of {rate:g}" in told
-    assert len(told.strip().splitlines()) == 3
+    lines = [line for line in told.strip().splitlines() if "no instructions for bfloat16" not in line]  # of some CPUs
+    assert len(lines) == 3
     result = strict("run/result.json")
     assert result["diverged"] == {"step": 6, "lr": pytest.approx(rate), "loss": "nan"}
     assert 6 <= result["steps"] <= 12

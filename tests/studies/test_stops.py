@@ -55,6 +55,14 @@ SENT: dict[str, Callable[[int], object]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _hangs_up() -> Iterator[None]:
+    """SIGHUP has its default handler, also where `nohup make test &` has it ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("sent", SENT)
 def test_each_cell_stops_behind_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: str) -> None:
     monkeypatch.chdir(tmp_path)
