@@ -1,5 +1,6 @@
 """What all tests share: the process as the suite needs it, one thread, and a way to run `cadence` in this process."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def _denormals_kept() -> None:
     import torch
 
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def hangs_up() -> Iterator[None]:
+    """SIGHUP has its default handler, also where `nohup make test &` has it ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from tests.commands.test_resume import rows
 from trainer import signals
 from trainer.progress import Counter
 from trainer.signals import RunStopped, deferred, interruptible, request, requested
+
+pytestmark = pytest.mark.usefixtures("hangs_up")
 
 RUN = [
     "fit", "--model", "MLP", "--model.hidden_sizes", "[8]", "--data", "Digits", "--data.batch_size", "250",
@@ -110,14 +112,6 @@ def send_in(phase: str, number: signal.Signals, patch: pytest.MonkeyPatch) -> st
 
     patch.setattr(module, name, calling)
     return said
-
-
-@pytest.fixture(autouse=True)
-def _hangs_up() -> Iterator[None]:
-    """SIGHUP has its default handler, also where `nohup make test &` has it ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="module")

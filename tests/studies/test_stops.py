@@ -20,6 +20,8 @@ from studies.files import read_table
 from studies.progress import Progress
 from tests.studies.conftest import written
 
+pytestmark = pytest.mark.usefixtures("hangs_up")
+
 LONG = {"trainer.max_epochs": {"value": 400}, "seed_everything": {"value": 1}, "checkpoint_every": {"value": 100_000}}
 
 
@@ -53,14 +55,6 @@ SENT: dict[str, Callable[[int], object]] = {
     "the terminal is closed": lambda group: os.killpg(group, signal.SIGHUP),
     "timeout -s INT": lambda group: [os.kill(group, signal.SIGINT), os.killpg(group, signal.SIGINT)],
 }
-
-
-@pytest.fixture(autouse=True)
-def _hangs_up() -> Iterator[None]:
-    """SIGHUP has its default handler, also where `nohup make test &` has it ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("sent", SENT)
