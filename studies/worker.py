@@ -129,7 +129,7 @@ class _Elsewhere:
 
 
 def _stop_with(launcher: Connection) -> None:
-    """Stop as a signal would have it, with a checkpoint, at each word of the launcher's, and at its end without one."""
+    """Stop as a signal would have it, with a checkpoint: at each word of the launcher, or at its end without one."""
     told = gone = False
     while not gone:
         try:
