@@ -11,7 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import yaml
-from jsonargparse import ArgumentError, _loaders_dumpers, get_loader, set_loader
+from jsonargparse import ArgumentError, _loaders_dumpers, _typehints, get_loader, set_loader
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, instantiate_class
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -38,6 +38,7 @@ from commands.configuration.scheduler import check_scheduler
 from commands.configuration.shipped import config_paths
 from commands.configuration.signatures import EVALUATIONS, RANGE_TESTS
 from commands.configuration.strict_yaml import as_written, within_bounds
+from commands.configuration.unions import whole_numbers_first
 from commands.configuration.vocabulary import vocabulary_of
 from commands.errors import UserError, notice
 from datamodules.image_datamodule import ImageDataModule
@@ -55,6 +56,9 @@ os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 # It reads files in files, and values of the command line, by the same rules as `-c`.
 _loaders_dumpers.yaml_default_loader = as_written(_loaders_dumpers.get_yaml_default_loader())
 set_loader("yaml", within_bounds(get_loader("yaml")), (yaml.YAMLError,))
+
+# What a number is must not depend on what else has been imported.
+_typehints.sort_subtypes_for_union = whole_numbers_first(_typehints.sort_subtypes_for_union)
 
 # jsonargparse finds a class by its bare name once it is imported, and two of the packages import at first use.
 for package in (callbacks, datamodules, lightning_modules, optimizers):

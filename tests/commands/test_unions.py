@@ -1,0 +1,66 @@
+"""Whole numbers stay whole, whichever order of types a union has got from modules that were imported before."""
+
+import inspect
+import sys
+import typing
+from collections.abc import Iterator
+from typing import Any, Optional, Union, get_args
+
+import pytest
+import pytorch_lightning as pl
+from jsonargparse import ArgumentParser
+
+import commands.configuration.cadence_cli  # noqa: F401  (settles the order)
+from commands.configuration.unions import whole_numbers_first
+
+SOURCE = inspect.getsource(sys.modules[pl.Trainer.__module__])
+ARGUMENTS = {name: p.annotation for name, p in inspect.signature(pl.Trainer.__init__).parameters.items()}
+EITHER = [name for name, types in ARGUMENTS.items() if {int, float} <= set(get_args(types))]
+
+
+@pytest.fixture(scope="module")
+def turned() -> Iterator[ArgumentParser]:
+    """A parser of Lightning's Trainer where another package wrote its unions the other way round, and before it."""
+    forget = getattr(typing, "_cleanups", [])  # of typing's caches, which Python's own tests empty by it
+    for clear in forget:
+        clear()
+    for name in EITHER:
+        eval("Union[tuple(reversed(types))]", {"Union": Union, "types": get_args(ARGUMENTS[name])})
+    Optional[Union[float, int]]
+    module = type(sys)(pl.Trainer.__module__)
+    module.__dict__.update(__package__="pytorch_lightning.trainer")
+    exec(compile(SOURCE, "trainer.py", "exec"), module.__dict__)
+    parser = ArgumentParser()
+    parser.add_class_arguments(module.Trainer, "trainer")
+    yield parser
+    for clear in forget:
+        clear()
+
+
+def test_there_are_such_arguments() -> None:
+    assert {"limit_train_batches", "limit_val_batches", "val_check_interval", "overfit_batches"} <= set(EITHER)
+
+
+@pytest.mark.parametrize("word", ["1", "10", "1.0", "0.5"])
+@pytest.mark.parametrize("name", EITHER)
+def test_a_trainers_number_is_what_was_written(turned: ArgumentParser, name: str, word: str) -> None:
+    parsed = turned.parse_args([f"--trainer.{name}", word]).trainer[name]
+    assert repr(parsed) == word
+    parsed = turned.parse_object({"trainer": {name: 1 if word == "1" else float(word)}}).trainer[name]
+    assert repr(parsed) == (word if word == "1" else repr(float(word)))
+
+
+@pytest.mark.parametrize("union", [float | int, float | None | int, float | str | int, list[int] | float | int])
+def test_any_union(union: Any) -> None:
+    parser = ArgumentParser()
+    parser.add_argument("--number", type=union)
+    for word, number in (("1", 1), ("1.0", 1.0), ("2.5", 2.5)):
+        parsed = parser.parse_args(["--number", word]).number
+        assert (parsed, type(parsed)) == (number, type(number))
+
+
+def test_other_types_keep_their_order() -> None:
+    sort = whole_numbers_first(lambda types, *others: types)
+    assert sort([str, float, int, None], "value") == [str, int, float, None]
+    assert sort([str, int, float]) == [str, int, float]
+    assert sort([float, str]) == [float, str] and sort([str, int]) == [str, int]
