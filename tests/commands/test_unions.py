@@ -4,7 +4,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Iterator
-from typing import Any, Optional, Union, get_args
+from typing import Any, get_args
 
 import pytest
 import pytorch_lightning as pl
@@ -20,13 +20,11 @@ EITHER = [name for name, types in ARGUMENTS.items() if {int, float} <= set(get_a
 
 @pytest.fixture(scope="module")
 def turned() -> Iterator[ArgumentParser]:
-    """A parser of Lightning's Trainer where another package wrote its unions the other way round, and before it."""
+    """A parser of Lightning's Trainer before which another package wrote a union the other way round."""
     forget = getattr(typing, "_cleanups", [])  # of typing's caches, which Python's own tests empty by it
     for clear in forget:
         clear()
-    for name in EITHER:
-        eval("Union[tuple(reversed(types))]", {"Union": Union, "types": get_args(ARGUMENTS[name])})
-    Optional[Union[float, int]]
+    eval("Optional[Union[float, int]]", vars(typing))
     module = type(sys)(pl.Trainer.__module__)
     module.__dict__.update(__package__="pytorch_lightning.trainer")
     exec(compile(SOURCE, "trainer.py", "exec"), module.__dict__)
