@@ -42,10 +42,10 @@ def test_there_are_such_arguments() -> None:
 @pytest.mark.parametrize("word", ["1", "10", "1.0", "0.5"])
 @pytest.mark.parametrize("name", EITHER)
 def test_a_trainers_number_is_what_was_written(turned: ArgumentParser, name: str, word: str) -> None:
-    parsed = turned.parse_args([f"--trainer.{name}", word]).trainer[name]
-    assert repr(parsed) == word
-    parsed = turned.parse_object({"trainer": {name: 1 if word == "1" else float(word)}}).trainer[name]
-    assert repr(parsed) == (word if word == "1" else repr(float(word)))
+    number = int(word) if word.isdigit() else float(word)
+    written = turned.parse_args([f"--trainer.{name}", word])
+    of_a_file = turned.parse_object({"trainer": {name: number}})
+    assert repr(written.trainer[name]) == repr(of_a_file.trainer[name]) == word
 
 
 @pytest.mark.parametrize("union", [float | int, float | None | int, float | str | int, list[int] | float | int])
