@@ -1,12 +1,12 @@
 """What batch augmentation adds to a step on a GPU: M copies of 64 images, each with crop, flip and cutout.
 
     python benchmarks/gpu_augmentation.py [--copies 1 2 4 8 16 32] [--modes eager reduce-overhead] [--rounds 6]
-                                          [--out results/gpu_augmentation.csv]
+                                          [--network ResNet] [--out results/gpu_augmentation.csv]
 
-Random images of CIFAR-10's shape, held on the device; ResNet-44 in bf16, channels-last, eager or compiled. Two loops
-take turns of some steps, both over 64 M images: one gathers 64 images, and copies, crops, flips, normalises and cuts
-out; the other gathers 64 M images and normalises them. `share` is the part of the first loop's step that the second
-saves: the draws on the host and the copies to the device are in it, as far as the device has to wait for them.
+Random images of CIFAR-10's shape, held on the device; ResNet-44 (`ResNet`) in bf16, channels-last, eager or compiled.
+Two loops take turns of some steps, both over 64 M images: one gathers 64 images, and copies, crops, flips, normalises
+and cuts out; the other gathers 64 M images and normalises them. `share` is the part of the first loop's step that the
+second saves: the draws on the host and the copies to the device are in it, as far as the device has to wait for them.
 `alone` is the pipeline by itself, without a network to hide behind.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gpu_bare import DEVICE, BareStep, machine, seconds, wait
+from gpu_bare import DEVICE, NETWORKS, BareStep, machine, seconds, wait
 
 from datamodules import CIFAR10
 from datamodules.batch import Batch
@@ -89,14 +89,15 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", default=["eager", "reduce-overhead"])
     parser.add_argument("--rounds", type=int, default=6, help="at least 2")
     parser.add_argument("--steps", type=int, default=15)
+    parser.add_argument("--network", choices=NETWORKS, default="ResNet")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     shuffle, where, rows = random.Random(1), machine(), []
     for mode, copies in product(options.modes, options.copies):
-        loops = Loops(BareStep("ResNet", None if mode == "eager" else mode), copies)
+        loops = Loops(BareStep(options.network, None if mode == "eager" else mode), copies)
         calls = {"with": loops.with_copies, "without": loops.without}
         for call in calls.values():
-            turn(call, 5)
+            turn(call, min(5, options.steps))
         times: dict[str, list[float]] = {name: [] for name in calls}
         for _ in range(options.rounds):
             for name in shuffle.sample(list(calls), 2):
@@ -118,7 +119,7 @@ def main() -> None:
                 "ms_alone": f"{1e3 * loops.alone():.3f}",
                 "rounds": options.rounds,
                 "steps_per_turn": options.steps,
-                "network": "ResNet-44",
+                "network": "ResNet-44" if options.network == "ResNet" else options.network,
                 **where,
             }
         )

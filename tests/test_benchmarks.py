@@ -39,7 +39,7 @@ def test_steps(tmp_path: Path) -> None:
 
 
 def test_augmentation(tmp_path: Path) -> None:
-    small = ("--copies", "1", "2", "--modes", "eager", "--rounds", "2", "--steps", "1")
+    small = ("--network", "ResNet-8", "--copies", "1", "2", "--modes", "eager", "--rounds", "2", "--steps", "1")
     rows = run(tmp_path, "gpu_augmentation.py", *small)
     assert [(row["copies"], row["images"]) for row in rows] == [("1", "64"), ("2", "128")]
     assert all(float(row["ms_alone"]) > 0 and row["met"] in ("yes", "no") for row in rows)

@@ -8,11 +8,9 @@ from typing import Any
 
 from commands.configuration.checks import on_cpu
 from commands.errors import UserError
-from records.environment import cpu_features
+from records.environment import lacks_bfloat16
 
 _TIME = re.compile(r"\d+:\d\d:\d\d:\d\d")
-# What Linux calls a CPU's instructions for bfloat16.
-_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 # What a launcher of several machines leaves in the environment.
 _LAUNCHERS = ("SLURM_JOB_ID", "TORCHELASTIC_RUN_ID", "MASTER_ADDR", "LSB_JOBID", "OMPI_COMM_WORLD_RANK")
@@ -65,9 +63,9 @@ def check_device(trainer: Mapping[str, Any]) -> None:
 
 
 def warn_of_slow_bfloat16(trainer: Mapping[str, Any]) -> None:
-    """Say it where a CPU computes in bfloat16 without instructions for it: 4 to 75 times slower than float32."""
-    precision, features = str(trainer["precision"]), cpu_features()
-    if precision.startswith("bf16") and on_cpu(trainer["accelerator"]) and features and not features & _BFLOAT16:
+    """Say it where a CPU computes in bfloat16 without instructions for it."""
+    precision = str(trainer["precision"])
+    if precision.startswith("bf16") and on_cpu(trainer["accelerator"]) and lacks_bfloat16():
         print(
             f"cadence: trainer.precision {precision}: this CPU has no instructions for bfloat16 and is many times "
             "slower in it than in 32-true",

@@ -9,6 +9,7 @@ import torch
 
 from lightning_modules import VGG19, AlexNet
 from optimizers import CAPABILITIES
+from records.environment import lacks_bfloat16
 from tests.commands.test_resume import rows, weights
 from tests.lightning_modules.test_architectures import SMALL, batch_for
 
@@ -22,7 +23,11 @@ NEAR = 32 * 2**-9
 ARCHITECTURES: dict[Any, dict[str, Any]] = {}
 for _model, _options in SMALL:
     ARCHITECTURES.setdefault(_model, _options)
-LARGE = [pytest.param(model, {}, marks=pytest.mark.slow, id=model.__name__) for model in (AlexNet, VGG19)]
+MINUTES = pytest.mark.skipif(lacks_bfloat16(), reason="minutes on a CPU without instructions for bfloat16")
+LARGE = [
+    pytest.param(AlexNet, {}, marks=pytest.mark.slow, id="AlexNet"),
+    pytest.param(VGG19, {}, marks=[pytest.mark.slow, MINUTES], id="VGG19"),
+]
 
 in_bfloat16 = pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
 

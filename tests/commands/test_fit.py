@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.configuration import trainer_checks
+from records import environment
 
 RUN = [
     "fit", "--model", "SmallCNN", "--data", "Digits", "--optimizer", "Adam", "--optimizer.lr", "0.01",
@@ -108,7 +108,7 @@ def test_precisions(cadence, tmp_path: Path, precision: str) -> None:
 def test_a_cpu_without_bfloat16_says_that_it_is_slow(
     cadence, monkeypatch: pytest.MonkeyPatch, capsys, features: set[str], precision: str, told: bool
 ) -> None:
-    monkeypatch.setattr(trainer_checks, "cpu_features", lambda: features)
+    monkeypatch.setattr(environment, "cpu_features", lambda: features)
     assert cadence(*RUN, "--trainer.precision", precision, "--trainer.max_steps", "1", "--run_dir", "run") == 0
     assert ("this CPU has no instructions for bfloat16" in capsys.readouterr().err) == told
 

@@ -13,6 +13,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "your_code.md"
 COLOURS = {"cat": (190, 60, 60), "dog": (60, 190, 60), "owl": (60, 60, 190)}
 SHORTER = {
     "lr-range-test": ["--range_test.steps", "40", "--range_test.seeds", "1", "--trainer.accelerator", "cpu"],
+    "--trainer.callbacks+=LRRangeTest": ["--trainer.callbacks.steps", "40", "--trainer.callbacks.seeds", "1"],
     "fit": ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"],
 }
 
@@ -46,7 +47,8 @@ def test_from_a_folder_to_a_tested_network(cadence, capsys) -> None:
     typed = commands("Your own images")
     assert [words[0] for words in typed] == ["data", "lr-range-test", "fit", "test", "data", "fit"]
     for words in typed:
-        assert cadence(*words, *SHORTER.get(words[0], [])) == 0, words
+        shorter = [part for word in words[1:] for part in (word, *SHORTER.get(word, []))]
+        assert cadence(words[0], *shorter, *SHORTER.get(words[0], [])) == 0, words
     shown = capsys.readouterr().out
     assert "ImageFolder: 90 images of 32 x 32 x 3, 3 classes" in shown
     assert 1e-4 < json.loads(Path("runs/range_test/lr_range_test.json").read_text())["lr"] < 1
