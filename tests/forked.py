@@ -39,6 +39,10 @@ class Child:
     out: IO[bytes]
     err: IO[bytes]
 
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
     def done(self) -> Done:
         """Wait for its end."""
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

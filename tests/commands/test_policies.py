@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.forked import Child, begun
+
 HOUSE = Path(__file__).resolve().parents[2]
 EVERY_POLICY = [
     "--trainer.callbacks+=CyclicalLR", "--trainer.callbacks.lower", "0.002", "--trainer.callbacks.upper", "0.05",
@@ -55,37 +57,32 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
     Each new process goes on until it has passed a random number of rows (or half-written ones), and is killed there.
     """
     epochs = ["--trainer.max_epochs", "150", "--checkpoint_every", "7"]
-    whole, run, log = tmp_path / "whole", tmp_path / "run", tmp_path / "log"
-    done = subprocess.run([*COMMON, *epochs, "--run_dir", str(whole)], env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    first = subprocess.run([*COMMON, *epochs, "--run_dir", str(whole)], env=ENVIRONMENT, capture_output=True, text=True)
+    assert first.returncode == 0, first.stderr[-2000:]
     moments = random.Random(20)
-    kills = 0
-    while kills < 20:
+    for _ in range(20):
         started = (run / "checkpoints" / "last.ckpt").is_file()
-        command = [*COMMON[:3], "--resume", str(run)] if started else [*COMMON, *epochs, "--run_dir", str(run)]
-        with log.open("w") as output:
-            process = subprocess.Popen(command, env=ENVIRONMENT, stdout=output, stderr=output)
-        try:
-            wait_for_progress(process, run, moments.uniform(0.01, 0.4))
-            assert process.poll() is None, f"it ended before its kill: {log.read_text()[-2000:]}"
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        kills += 1
+        words = ("fit", "--resume", run) if started else (*COMMON[2:], *epochs, "--run_dir", run)
+        child = begun(*words, cwd=tmp_path, limit=60)
+        wait_for_progress(child, run, moments.uniform(0.01, 0.4))
+        os.kill(child.pid, signal.SIGKILL)
+        done = child.done()
+        assert done.status == -signal.SIGKILL, f"it ended before its kill: {done.err[-2000:]}"
         if not (run / "checkpoints" / "last.ckpt").is_file():  # killed before there was anything to go on with
             for path in sorted(run.rglob("*"), reverse=True):
                 path.rmdir() if path.is_dir() else path.unlink()
-    done = subprocess.run([*COMMON[:3], "--resume", str(run)], env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    last = subprocess.run([*COMMON[:3], "--resume", str(run)], env=ENVIRONMENT, capture_output=True, text=True)
+    assert last.returncode == 0, last.stderr[-2000:]
     assert_same_run(run, whole)
 
 
-def wait_for_progress(process: subprocess.Popen, run: Path, seconds: float) -> None:
-    """Wait until the process has written to metrics.csv, and then some seconds more."""
+def wait_for_progress(child: Child, run: Path, seconds: float) -> None:
+    """Wait until the child has written to metrics.csv, and then some seconds more."""
     metrics = run / "metrics.csv"
     before = metrics.stat().st_mtime_ns if metrics.exists() else 0
     deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
+    while child.runs() and time.monotonic() < deadline:
         if metrics.exists() and metrics.stat().st_mtime_ns != before:
             time.sleep(seconds)
             return
