@@ -23,10 +23,10 @@ NEAR = 32 * 2**-9
 ARCHITECTURES: dict[Any, dict[str, Any]] = {}
 for _model, _options in SMALL:
     ARCHITECTURES.setdefault(_model, _options)
-MINUTES = pytest.mark.skipif(lacks_bfloat16(), reason="minutes on a CPU without instructions for bfloat16")
+needs_bfloat16 = pytest.mark.skipif(lacks_bfloat16(), reason="minutes on a CPU without instructions for bfloat16")
 LARGE = [
     pytest.param(AlexNet, {}, marks=pytest.mark.slow, id="AlexNet"),
-    pytest.param(VGG19, {}, marks=[pytest.mark.slow, MINUTES], id="VGG19"),
+    pytest.param(VGG19, {}, marks=[pytest.mark.slow, needs_bfloat16], id="VGG19"),
 ]
 
 in_bfloat16 = pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])

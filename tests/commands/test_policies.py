@@ -65,8 +65,10 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
         started = (run / "checkpoints" / "last.ckpt").is_file()
         words = ("fit", "--resume", run) if started else (*COMMON[2:], *epochs, "--run_dir", run)
         child = begun(*words, cwd=tmp_path, limit=60)
-        wait_for_progress(child, run, moments.uniform(0.01, 0.4))
-        os.kill(child.pid, signal.SIGKILL)
+        try:
+            wait_for_progress(child, run, moments.uniform(0.01, 0.4))
+        finally:
+            os.kill(child.pid, signal.SIGKILL)
         done = child.done()
         assert done.status == -signal.SIGKILL, f"it ended before its kill: {done.err[-2000:]}"
         if not (run / "checkpoints" / "last.ckpt").is_file():  # killed before there was anything to go on with

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from records.environment import lacks_bfloat16
 from studies.claims import REPRODUCED
+from tests.commands.test_bfloat16 import needs_bfloat16
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
-@pytest.mark.skipif(lacks_bfloat16(), reason="minutes on a CPU without instructions for bfloat16")
+@needs_bfloat16
 def test_bf16_mixed_is_as_accurate_as_float32(cadence) -> None:
     assert cadence("study", "run", "precision", "--scale", "laptop", "--workers", "1") == 0
     assert cadence("study", "report", "precision") == 0
