@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,8 +91,15 @@ def environment() -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "denormals_flushed": bool(torch.tensor(1e-30) * 1e-12 == 0),  # torch can set it and not tell it
         "accelerators": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "packages": sorted(f"{item.name}=={item.version}" for item in metadata.distributions() if item.name),
+        "packages": list(installed()),
     }
+
+
+@cache
+def installed() -> tuple[str, ...]:
+    """Installed packages as `name==version`, as this process first found them: there are hundreds of files to read."""
+    described = (item.metadata for item in metadata.distributions())
+    return tuple(sorted(f"{one['Name']}=={one['Version']}" for one in described if one["Name"]))
 
 
 def _git(folder: Path, *arguments: str) -> str:

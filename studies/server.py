@@ -15,6 +15,9 @@ settle()
 with importing():
     import commands.configuration.resolved
     import commands.session  # noqa: F401
+    from records.environment import installed
+
+installed()  # hundreds of small files, read once for all cells
 
 
 def leave() -> None:

@@ -89,6 +89,7 @@ class CadenceCLI(LightningCLI):
         check: "Callable[[CadenceCLI], None] | None" = None,
     ) -> None:
         self.command, self.arguments, self.asker, self.check = command, arguments, asker, check
+        self._resolved: str | None = None
         super().__init__(
             model_class=pl.LightningModule,
             subclass_mode_model=True,
@@ -192,7 +193,9 @@ class CadenceCLI(LightningCLI):
 
     def resolved(self) -> str:
         """The resolved configuration as YAML: fed to `-c`, it gives the same run in another directory."""
-        return self._dumped(self.config.clone())
+        if self._resolved is None:  # nothing changes the configuration once it is parsed, and YAML takes its time
+            self._resolved = self._dumped(self.config.clone())
+        return self._resolved
 
     def reparsed(self, config: dict[str, Any]) -> dict[str, Any]:
         """A resolved configuration as this version would resolve it: with options that have come since, by default.

@@ -1,8 +1,12 @@
-"""Which commit a run is of."""
+"""Which commit a run is of, and with which packages."""
 
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
+import pytest
+
+from records import environment
 from records.environment import commit
 
 
@@ -26,3 +30,10 @@ def test_what_runs_wrote_changes_no_commit(tmp_path: Path) -> None:
     assert commit(tmp_path) == head
     files[0].write_text("b")
     assert commit(tmp_path) == f"{head}+"
+
+
+def test_packages_are_read_once_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [f"{one.name}=={one.version}" for one in metadata.distributions() if one.name]
+    assert environment.environment()["packages"] == sorted(found)
+    monkeypatch.setattr(metadata, "distributions", lambda: pytest.fail("read again"))
+    assert environment.environment()["packages"] == sorted(found)
